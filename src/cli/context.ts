@@ -1,0 +1,70 @@
+import { langFrom, type Lang, type Text } from '../core/lang.ts';
+
+/** Everything a command may know of the process it runs in. Tests make their own. */
+export interface Context {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdin: NodeJS.ReadStream | NodeJS.ReadableStream;
+  readonly interactive: boolean;
+  /** Terminal on stdout: progress and colour are shown only there. */
+  readonly terminal: boolean;
+  readonly columns: number;
+  readonly color: boolean;
+  readonly lang: Lang;
+  readonly pid: number;
+  /** Aborted by the first SIGINT or SIGTERM; `reason` is the signal's name. A second one ends the process. */
+  readonly signal: AbortSignal;
+  out(text: string): void;
+  err(text: string): void;
+  say(text: Text): void;
+  /** Resolves when stdout took what was written, so that a large result is never cut at exit. */
+  flush(): Promise<void>;
+}
+
+/** The one place that touches argv, env, the standard streams and signals. */
+export function processContext(): Context {
+  const args = process.argv.slice(2);
+  const env = process.env;
+  const lang = langFrom(flagLang(args), env['KELANA_LANG'], env['LC_ALL'], env['LC_MESSAGES'], env['LANG']);
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    let seen = 0;
+    process.on(name, () => {
+      seen += 1;
+      if (seen === 1) controller.abort(name);
+      else process.exit(130);
+    });
+  }
+  // A reader that went away (`kelana log | head`) ends us quietly, as it does any Unix filter.
+  process.stdout.on('error', () => process.exit(0));
+  process.stderr.on('error', () => undefined);
+  const terminal = process.stdout.isTTY === true;
+  return {
+    args,
+    env,
+    cwd: process.cwd(),
+    stdin: process.stdin,
+    interactive: process.stdin.isTTY === true && terminal,
+    terminal,
+    columns: process.stdout.columns ?? 80,
+    color: terminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    lang,
+    pid: process.pid,
+    signal: controller.signal,
+    out: (text) => void process.stdout.write(text + '\n'),
+    err: (text) => void process.stderr.write(text + '\n'),
+    say: (text) => void process.stdout.write(text[lang] + '\n'),
+    flush: () =>
+      new Promise((resolve) => {
+        process.stdout.write('', () => resolve());
+      }),
+  };
+}
+
+function flagLang(args: readonly string[]): string | undefined {
+  const at = args.findIndex((arg) => arg === '--lang' || arg.startsWith('--lang='));
+  if (at < 0) return undefined;
+  const arg = args[at] ?? '';
+  return arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : args[at + 1];
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env node
+import { EXIT, KelanaError, asKelanaError } from '../core/errors.ts';
+import type { Command } from './command.ts';
+import { processContext, type Context } from './context.ts';
+
+/** Verb → module. Loaded on use: `kelana log` must not pay for libp2p. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  up: () => import('./commands/up.ts'),
+  node: () => import('./commands/node.ts'),
+  find: () => import('./commands/find.ts'),
+  get: () => import('./commands/get.ts'),
+  ls: () => import('./commands/ls.ts'),
+  peers: () => import('./commands/peers.ts'),
+  status: () => import('./commands/status.ts'),
+  server: () => import('./commands/server.ts'),
+  balancer: () => import('./commands/balancer.ts'),
+  client: () => import('./commands/client.ts'),
+  clients: () => import('./commands/clients.ts'),
+  log: () => import('./commands/log.ts'),
+};
+
+/** Runs one command line and resolves to its exit code; the process-wide entry below and the tests both use it. */
+export async function main(context: Context): Promise<number> {
+  const [verb, ...rest] = context.args;
+  try {
+    if (verb === undefined || verb === '--help' || verb === '-h' || verb === 'help') {
+      const { overview } = await import('./help.ts');
+      const all = await Promise.all(Object.values(COMMANDS).map((load) => load()));
+      context.out(
+        overview(
+          all.map((module) => module.command),
+          context.lang,
+        ),
+      );
+      return verb === undefined ? EXIT.usage : EXIT.done;
+    }
+    if (verb === '--version' || verb === '-V') {
+      const { version } = await import('./version.ts');
+      context.out(`kelana ${version()}`);
+      return EXIT.done;
+    }
+    const load = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : undefined;
+    if (load === undefined) {
+      const { nearest } = await import('./options.ts');
+      const near = nearest(verb, Object.keys(COMMANDS));
+      throw new KelanaError('UNKNOWN_COMMAND', {
+        name: verb,
+        hint: near === undefined ? '' : `kelana ${near}? `,
+      });
+    }
+    const { command } = await load();
+    const [{ settle }, { Settings }] = await Promise.all([import('./options.ts'), import('./settings.ts')]);
+    const asked = rest.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
+    const file =
+      asked < 0 ? undefined : (rest[asked] ?? '').includes('=') ? rest[asked]?.slice(9) : rest[asked + 1];
+    const help = rest.includes('--help') || rest.includes('-h');
+    const values = settle(
+      command,
+      rest,
+      context.env,
+      help ? new Settings(null, '') : Settings.load(context.cwd, file ?? context.env['KELANA_CONFIG']),
+    );
+    if (values.flag('help')) {
+      const { commandHelp } = await import('./help.ts');
+      context.out(commandHelp(command, context.lang));
+      return EXIT.done;
+    }
+    return await command.run(context, values);
+  } catch (thrown) {
+    return report(context, thrown);
+  }
+}
+
+/** Says what went wrong and what to do next, and gives the exit code of that error. */
+export function report(context: Context, thrown: unknown): number {
+  if (context.signal.aborted && !(thrown instanceof KelanaError)) return EXIT.interrupted;
+  const error = asKelanaError(thrown);
+  const { says, fix } = error.describe(context.lang);
+  if (context.args.includes('--json')) {
+    context.err(JSON.stringify({ error: error.code, message: says, fix, retryable: error.row.retryable }));
+  } else {
+    context.err(`kelana: ${says}\n  → ${fix}`);
+  }
+  if ((context.env['KELANA_DEBUG'] ?? '') !== '' && error.stack !== undefined) {
+    context.err(
+      error.stack +
+        (error.cause === undefined
+          ? ''
+          : `\n${error.cause instanceof Error ? error.cause.stack : JSON.stringify(error.cause)}`),
+    );
+  }
+  return error.row.exit;
+}
+
+if (import.meta.main) {
+  const context = processContext();
+  if (Number(process.versions.node.split('.')[0]) < 24) {
+    process.exit(report(context, new KelanaError('TOO_OLD_NODE', { version: process.versions.node })));
+  }
+  const code = await main(context);
+  await context.flush();
+  process.exit(code);
+}

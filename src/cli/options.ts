@@ -1,0 +1,248 @@
+import { parseArgs } from 'node:util';
+import { KelanaError } from '../core/errors.ts';
+import type { Text } from '../core/lang.ts';
+import { COMMON, type Command, type Option } from './command.ts';
+import type { Settings } from './settings.ts';
+
+export type Origin = 'flag' | 'environment' | 'file' | 'default';
+type Value = string | number | boolean | readonly string[];
+
+/** The settled values of one command's options, each with where it came from. */
+export class Values {
+  readonly positionals: readonly string[];
+  readonly #values: ReadonlyMap<string, { value: Value; origin: Origin }>;
+
+  constructor(positionals: readonly string[], values: ReadonlyMap<string, { value: Value; origin: Origin }>) {
+    this.positionals = positionals;
+    this.#values = values;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values.get(name)?.value;
+    return typeof value === 'string' ? value : undefined;
+  }
+  texts(name: string): readonly string[] {
+    const value = this.#values.get(name)?.value;
+    return Array.isArray(value) ? (value as readonly string[]) : [];
+  }
+  number(name: string): number | undefined {
+    const value = this.#values.get(name)?.value;
+    return typeof value === 'number' ? value : undefined;
+  }
+  flag(name: string): boolean {
+    return this.#values.get(name)?.value === true;
+  }
+  origin(name: string): Origin | undefined {
+    return this.#values.get(name)?.origin;
+  }
+  entries(): Iterable<[string, { value: Value; origin: Origin }]> {
+    return this.#values.entries();
+  }
+}
+
+/**
+ * Flags > environment > kelana.toml > defaults, checked by one table.
+ * @throws KelanaError UNKNOWN_FLAG, BAD_VALUE, BAD_CONFIG, USAGE
+ */
+export function settle(
+  command: Command,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  settings: Settings,
+): Values {
+  const options = [...command.options, ...COMMON];
+  const { flags, positionals } = readFlags(command, options, args);
+  const found = new Map<string, { value: Value; origin: Origin }>();
+  const file = settings.section(command.section, flags);
+  for (const option of options) {
+    const given = flags.get(option.name);
+    const variable = environmentName(command.section, option.name);
+    const fromEnv = env[variable];
+    const fromFile = file?.get(option.name);
+    if (given !== undefined) {
+      found.set(option.name, { value: parseValue(option, given, `--${option.name}`), origin: 'flag' });
+    } else if (fromEnv !== undefined && fromEnv !== '') {
+      const raw = option.many === true ? fromEnv.split(',').map((part) => part.trim()) : fromEnv;
+      found.set(option.name, { value: parseValue(option, raw, variable), origin: 'environment' });
+    } else if (fromFile !== undefined) {
+      found.set(option.name, {
+        value: settings.locate(fromFile, (raw) => parseValue(option, raw, option.name)),
+        origin: 'file',
+      });
+    } else if (option.default !== undefined) {
+      found.set(option.name, { value: option.default, origin: 'default' });
+    }
+  }
+  return new Values(positionals, found);
+}
+
+export function environmentName(section: string | undefined, option: string): string {
+  const scope = section === undefined || option === 'lang' ? [] : [section];
+  return ['KELANA', ...scope, option].join('_').replaceAll('-', '_').toUpperCase();
+}
+
+type RawFlag = string | true | readonly string[];
+
+function readFlags(command: Command, options: readonly Option[], args: readonly string[]) {
+  const { tokens } = parseArgs({
+    args: [...args],
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+    options: Object.fromEntries(
+      options.map((option) => [
+        option.name,
+        { type: option.type === 'flag' ? ('boolean' as const) : ('string' as const) },
+      ]),
+    ),
+  });
+  const flags = new Map<string, RawFlag>();
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const name = token.rawName === '-h' ? 'help' : token.name;
+    const option = options.find((candidate) => candidate.name === name);
+    if (
+      option === undefined ||
+      (token.rawName.startsWith('-') && !token.rawName.startsWith('--') && name !== 'help')
+    ) {
+      const near = nearest(
+        name,
+        options.map((candidate) => candidate.name),
+      );
+      const hint = near === undefined ? '' : `--${near}? `;
+      throw new KelanaError('UNKNOWN_FLAG', { name: token.rawName, hint, command: command.name });
+    }
+    if (option.type === 'flag') {
+      if (token.value !== undefined) {
+        throw new KelanaError('BAD_VALUE', {
+          value: token.value,
+          name: `--${name}`,
+          why: { id: 'opsi ini tidak menerima nilai', en: 'it takes no value' },
+          example: `--${name}`,
+        });
+      }
+      flags.set(name, true);
+    } else if (token.value === undefined || (!token.inlineValue && /^--./.test(token.value))) {
+      throw new KelanaError('BAD_VALUE', {
+        value: '',
+        name: `--${name}`,
+        why: { id: 'nilainya tidak ada', en: 'the value is missing' },
+        example: `--${name} ${option.value ?? exampleOf(option)}`,
+      });
+    } else if (option.many === true) {
+      flags.set(name, [...((flags.get(name) as readonly string[] | undefined) ?? []), token.value]);
+    } else {
+      flags.set(name, token.value);
+    }
+  }
+  const [fewest, most] = command.positionals ?? [0, 0];
+  if (flags.get('help') !== true) {
+    if (positionals.length > most) {
+      throw new KelanaError('USAGE', {
+        detail: {
+          id: `Argumen '${positionals[most] ?? ''}' berlebih.`,
+          en: `Unexpected argument '${positionals[most] ?? ''}'.`,
+        },
+        command: command.name,
+      });
+    }
+    if (positionals.length < fewest) {
+      throw new KelanaError('USAGE', {
+        detail: {
+          id: `Argumen kurang: ${command.args ?? ''}.`,
+          en: `Missing argument: ${command.args ?? ''}.`,
+        },
+        command: command.name,
+      });
+    }
+  }
+  return { flags, positionals };
+}
+
+function parseValue(option: Option, raw: unknown, name: string): Value {
+  const bad = (why: Text): KelanaError =>
+    new KelanaError('BAD_VALUE', {
+      value: String(raw),
+      name,
+      why,
+      example: `--${option.name} ${exampleOf(option)}`,
+    });
+  if (option.type === 'flag') {
+    if (raw === true || raw === 'true' || raw === '1') return true;
+    if (raw === false || raw === 'false' || raw === '0') return false;
+    throw bad({ id: 'harus true atau false', en: 'it must be true or false' });
+  }
+  if (option.many === true) {
+    const list = Array.isArray(raw) ? (raw as unknown[]) : [raw];
+    return list.map((item) => checkText(option, String(item), bad));
+  }
+  if (option.type === 'text') return checkText(option, String(raw), bad);
+  const text = String(raw).trim();
+  const number =
+    option.type === 'seconds' ? parseSeconds(text) : /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  const [min, max] = boundsOf(option);
+  const whole = option.type === 'port' || option.type === 'count';
+  if (!Number.isFinite(number) || (whole && !Number.isInteger(number)) || number < min || number > max) {
+    throw bad({
+      id: `harus ${whole ? 'bilangan bulat' : 'angka'} dari ${min} sampai ${max}`,
+      en: `it must be a ${whole ? 'whole ' : ''}number from ${min} to ${max}`,
+    });
+  }
+  return number;
+}
+
+function checkText(option: Option, text: string, bad: (why: Text) => KelanaError): string {
+  if (text === '' || text.includes('\0'))
+    throw bad({ id: 'kosong atau berisi NUL', en: 'it is empty or holds a NUL' });
+  if (option.oneOf !== undefined && !option.oneOf.includes(text))
+    throw bad({
+      id: `harus salah satu dari: ${option.oneOf.join(', ')}`,
+      en: `it must be one of: ${option.oneOf.join(', ')}`,
+    });
+  return text;
+}
+
+/** `30`, `30s`, `500ms`, `2m`, `1h` to seconds; NaN for anything else. */
+export function parseSeconds(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+  if (match === null) return Number.NaN;
+  const unit = { ms: 0.001, s: 1, m: 60, h: 3600 }[match[2] ?? 's'] ?? 1;
+  return Number(match[1]) * unit;
+}
+
+function boundsOf(option: Option): readonly [number, number] {
+  if (option.type === 'port') return [option.min ?? 0, option.max ?? 65_535];
+  return [option.min ?? 0, option.max ?? 1e15];
+}
+
+function exampleOf(option: Option): string {
+  if (option.oneOf !== undefined) return option.oneOf[0] ?? '';
+  if (option.default !== undefined && option.default !== true) return String(option.default);
+  return { flag: '', text: 'TEXT', port: '5001', count: '10', seconds: '30s', rate: '100' }[option.type];
+}
+
+/** The closest known word within two edits, for "did you mean". */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = 3;
+  for (const candidate of known) {
+    const distance = editDistance(word, candidate);
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,165 @@
+/**
+ * Every default of kelana: value, unit and the reason for it. Rooms import the value they need;
+ * nothing else in the code is a magic number.
+ */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Ports of the parts; those of the two seeds. */
+export const PORTS = {
+  node: 5001,
+  server: 8080,
+  balancer: 8000,
+} as const;
+
+export const SEARCH = {
+  /** ms. A walk over 1,000 nodes at 10 ms a hop takes 20 s; past a minute a person has given up. */
+  timeoutMs: 60_000,
+  /** ms a node remembers a query's id after its deadline, so that a late token is still recognised. */
+  markGraceMs: 10_000,
+  /** Queries a node remembers at once: about 300 B each, so 3 MB at most. The oldest makes way. */
+  maxMarks: 10_000,
+  /** Bytes of UTF-8 in a query: the longest file name of common file systems (255) with a path before it. */
+  maxQueryBytes: 1024,
+  /** Hits one node answers a query with; more would not be read. */
+  maxHits: 16,
+  /** Names of missing nodes carried back; the count is exact beyond that. */
+  maxMissing: 32,
+} as const;
+
+export const OVERLAY = {
+  /** Neighbours a node keeps at most (DESIGN.md: 6 to 64). */
+  maxNeighbours: 64,
+  /** Bytes of one link frame; a hit with 16 files of 1 KiB names and addresses is 40 KiB. */
+  maxFrameBytes: 64 * KiB,
+  /** ms to dial, secure, and say hello. A WAN handshake is four round trips; 10 s allows 2 s each. */
+  dialTimeoutMs: 10_000,
+  /** ms between pings on an idle link; and a link that is silent for three is lost. */
+  pingIntervalMs: 5_000,
+  /** ms; first and longest wait between attempts at a configured peer. */
+  redialMinMs: 250,
+  redialMaxMs: 15_000,
+  /** Connections that may be in their handshake; libp2p's 10 lets ten silent sockets shut a node. */
+  maxPendingInbound: 512,
+  /** New connections a second from one address; libp2p's 5 trips honest nodes behind one NAT. */
+  inboundPerSecond: 200,
+  /** ms an inbound connection may take to be secured. */
+  upgradeTimeoutMs: 5_000,
+  /** Connections in all: 64 neighbours, and as many again for transfers and newcomers, times two. */
+  maxConnections: 256,
+  /** Bytes queued towards a neighbour before the link counts as dead: 16 largest frames. */
+  maxSendQueueBytes: MiB,
+} as const;
+
+export const TRANSFER = {
+  /** Bytes of one block: the leaf size of the UnixFS DAG (DESIGN.md). */
+  blockBytes: MiB,
+  /** Links of one DAG-PB node; with 1 MiB leaves and CIDv1 this is the IPFS profile "unixfs-v1-2025". */
+  maxLinks: 1024,
+  /** Blocks asked for ahead; 8 MiB covers 1 Gbit/s at 60 ms round trip. */
+  window: 8,
+  /** Bytes of one data frame. */
+  frameBytes: 256 * KiB,
+  /** ms without a byte before a provider counts as gone. */
+  idleTimeoutMs: 20_000,
+  /** Bytes: the largest file that is taken: 2 levels of 1024 links of 1 MiB. */
+  maxFileBytes: 1024 * 1024 * MiB,
+  /** Uploads served at once to one peer and in all; each holds at most one block in memory. */
+  maxUploadsPerPeer: 8,
+  maxUploads: 64,
+} as const;
+
+export const LIBRARY = {
+  /** Files of one library; the index holds about 400 B each. */
+  maxFiles: 1_000_000,
+  /** Matches one query returns. */
+  maxMatches: 16,
+  /** ms between looks at the shared folder for changed files. */
+  rescanMs: 2_000,
+  /** Bytes read at once while hashing: one block. */
+  readBytes: MiB,
+} as const;
+
+export const MAILBOX = {
+  /** Bytes of UTF-8 in one message. */
+  maxTextBytes: 64 * KiB,
+  /** Messages one GET returns at most, and when it does not say. */
+  maxLimit: 1000,
+  defaultLimit: 100,
+  /** Bytes of a room, receiver or idempotency key. */
+  maxLabelBytes: 256,
+  /** ms a writer waits for another process's write lock before it fails. */
+  busyTimeoutMs: 10_000,
+  /** ms between looks for messages that another server took, for streams. */
+  pollMs: 100,
+} as const;
+
+export const SERVER = {
+  /** ms an idle keep-alive connection is kept; above the balancer's, so that the balancer closes first. */
+  keepAliveMs: 75_000,
+  /** ms to receive a request's head. */
+  headTimeoutMs: 10_000,
+  /** ms a search behind GET /files may take. */
+  searchTimeoutMs: 15_000,
+  /** Streams of messages (SSE) open at once. */
+  maxStreams: 1_000,
+} as const;
+
+export const BALANCER = {
+  /** Bytes of a request's or response's head; nginx's default for large heads is 4 × 8 KiB. */
+  maxHeadBytes: 32 * KiB,
+  /** Header fields in one head; Apache's default is 100. */
+  maxHeaders: 100,
+  /** ms from the first byte of a head to its last; nginx waits 60 s, which lets slow drips pile up. */
+  headTimeoutMs: 10_000,
+  /** ms a client connection may idle between requests. */
+  clientIdleMs: 60_000,
+  /** ms a body may stall, either way. */
+  bodyIdleMs: 30_000,
+  /** ms to connect to a backend; a LAN connects in 1, a lost SYN is sent again after 1,000. */
+  connectTimeoutMs: 3_000,
+  /** ms a backend may take to send its response's head. */
+  responseTimeoutMs: 60_000,
+  /** ms an upstream connection is kept idle; below the server's keep-alive. */
+  upstreamIdleMs: 30_000,
+  /** Idle upstream connections kept per backend. */
+  maxIdlePerBackend: 256,
+  /** Client connections at once: two descriptors each, within the usual limit of 4,096 or more. */
+  maxConnections: 10_000,
+  /** ms between looks at a backend that is down. */
+  recheckMs: 500,
+} as const;
+
+export const CLIENTS = {
+  /** What a bare run proposes, as the seed's script does. */
+  clients: 10,
+  requests: 10,
+  /** Clients in one process; each holds a socket. */
+  maxClients: 20_000,
+  /** ms for one request before it counts as failed. */
+  timeoutMs: 30_000,
+  /** Significant digits of the HDR histogram: 3 is 0.1 %. */
+  histogramDigits: 3,
+  /** Bytes of a response body that is looked at; the rest is counted and dropped. */
+  maxReplyBytes: 64 * KiB,
+} as const;
+
+export const LOG = {
+  /** Events a sink holds while it writes; beyond that it counts what it drops. */
+  maxQueued: 50_000,
+  /** ms between writes of what has gathered. */
+  flushMs: 50,
+  /** Characters of outside text in one log line. */
+  maxTextChars: 500,
+} as const;
+
+export const UP = {
+  /** ms; first and longest wait before a part that died is started again, and the run after which the wait starts anew. */
+  restartMinMs: 250,
+  restartMaxMs: 10_000,
+  stableMs: 10_000,
+  /** ms for all parts to stop after Ctrl+C before they are killed; the promise is 5 s in all. */
+  stopMs: 4_000,
+  /** ms for all parts to be ready. */
+  readyMs: 30_000,
+} as const;

@@ -1,0 +1,354 @@
+import type { Lang, Text } from './lang.ts';
+
+/** Process exit codes (docs/exit-codes.md). */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  absent: 3,
+  incomplete: 4,
+  threshold: 5,
+  interrupted: 130,
+} as const;
+
+interface ErrorRow {
+  /** Who caused it: the person at the keyboard, the machine, a peer, or kelana itself. */
+  readonly source: 'user' | 'system' | 'peer' | 'internal';
+  /** True where the same call may succeed later without a change by a person. */
+  readonly retryable: boolean;
+  readonly exit: number;
+  /** `{name}` takes the parameter of that name. */
+  readonly says: Text;
+  readonly fix: Text;
+}
+
+/** Every error kelana reports by itself: one table of code, source, retryability, words and next step. */
+export const ERRORS = {
+  USAGE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: { id: '{detail}', en: '{detail}' },
+    fix: { id: 'Lihat: kelana {command} --help', en: 'See: kelana {command} --help' },
+  },
+  UNKNOWN_COMMAND: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: { id: "Perintah '{name}' tidak dikenal.", en: "Unknown command '{name}'." },
+    fix: { id: '{hint}Lihat semua perintah: kelana --help', en: '{hint}See all commands: kelana --help' },
+  },
+  UNKNOWN_FLAG: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: { id: "Opsi '{name}' tidak dikenal.", en: "Unknown option '{name}'." },
+    fix: { id: '{hint}Lihat: kelana {command} --help', en: '{hint}See: kelana {command} --help' },
+  },
+  BAD_VALUE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: {
+      id: "Nilai '{value}' untuk {name} tidak sah: {why}.",
+      en: "Value '{value}' for {name} is not valid: {why}.",
+    },
+    fix: { id: 'Contoh: {example}', en: 'Example: {example}' },
+  },
+  BAD_CONFIG: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: { id: '{file}, baris {line}: {why}.', en: '{file}, line {line}: {why}.' },
+    fix: {
+      id: 'Perbaiki berkas itu; contoh lengkap ada di kelana.example.toml',
+      en: 'Correct that file; kelana.example.toml is a full example',
+    },
+  },
+  PORT_IN_USE: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Port {port} di {host} sudah dipakai proses lain, jadi {part} tidak bisa mulai.',
+      en: 'Port {port} on {host} is already in use, so the {part} cannot start.',
+    },
+    fix: {
+      id: 'Hentikan proses itu (cari dengan: ss -ltnp "sport = :{port}") atau pilih port lain dengan {flag}',
+      en: 'Stop that process (find it with: ss -ltnp "sport = :{port}") or choose another port with {flag}',
+    },
+  },
+  BAD_ADDRESS: {
+    source: 'system',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Alamat {host}:{port} tidak bisa dipakai di mesin ini ({why}).',
+      en: 'Address {host}:{port} cannot be used on this machine ({why}).',
+    },
+    fix: {
+      id: 'Pakai alamat milik mesin ini, misalnya --host 127.0.0.1, dan port di atas 1023',
+      en: 'Use an address of this machine, for example --host 127.0.0.1, and a port above 1023',
+    },
+  },
+  NO_FOLDER: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: "Folder '{path}' tidak ada.", en: "Folder '{path}' does not exist." },
+    fix: {
+      id: 'Buat dulu (mkdir -p) atau tunjuk folder lain dengan {flag}',
+      en: 'Create it (mkdir -p) or name another with {flag}',
+    },
+  },
+  NOT_A_FOLDER: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: "'{path}' bukan folder.", en: "'{path}' is not a folder." },
+    fix: { id: 'Tunjuk sebuah folder dengan {flag}', en: 'Name a folder with {flag}' },
+  },
+  CANNOT_READ: {
+    source: 'system',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: "'{path}' tidak bisa dibaca ({why}).", en: "'{path}' cannot be read ({why})." },
+    fix: { id: 'Periksa nama dan izinnya: ls -l', en: 'Check the name and its permissions: ls -l' },
+  },
+  CANNOT_WRITE: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: { id: "'{path}' tidak bisa ditulis ({why}).", en: "'{path}' cannot be written ({why})." },
+    fix: {
+      id: 'Periksa ruang disk (df -h) dan izin folder',
+      en: "Check free space (df -h) and the folder's permissions",
+    },
+  },
+  DATA_IN_USE: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Folder data '{path}' sedang dipakai proses kelana lain (pid {pid}).",
+      en: "Data folder '{path}' is in use by another kelana process (pid {pid}).",
+    },
+    fix: { id: 'Hentikan proses itu atau pakai --data lain', en: 'Stop that process or use another --data' },
+  },
+  BAD_NAME: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Nama berkas {name} ditolak: {why}.', en: 'File name {name} is refused: {why}.' },
+    fix: {
+      id: 'Pakai nama biasa: paling panjang 255 byte, tanpa "/", "..", dan karakter kendali',
+      en: 'Use a plain name: at most 255 bytes, without "/", ".." and control characters',
+    },
+  },
+  FILE_EXISTS: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "'{name}' sudah ada dengan isi lain; tidak ditimpa.",
+      en: "'{name}' already exists with other content; it was not overwritten.",
+    },
+    fix: {
+      id: 'Pakai nama lain, atau hapus berkas lama itu lebih dahulu',
+      en: 'Use another name, or remove the old file first',
+    },
+  },
+  NO_NODE: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Tidak ada node kelana yang berjalan dengan folder data '{path}'.",
+      en: "No kelana node is running with data folder '{path}'.",
+    },
+    fix: {
+      id: 'Jalankan: kelana node (atau kelana up), atau tunjuk folder datanya dengan --data',
+      en: 'Start one: kelana node (or kelana up), or point to its data folder with --data',
+    },
+  },
+  PEER_UNREACHABLE: {
+    source: 'peer',
+    retryable: true,
+    exit: EXIT.failed,
+    says: { id: 'Node {peer} tidak dapat dihubungi ({why}).', en: 'Node {peer} cannot be reached ({why}).' },
+    fix: {
+      id: 'Periksa alamatnya dan apakah node itu berjalan; kelana terus mencoba sendiri',
+      en: 'Check the address and that the node is running; kelana keeps trying by itself',
+    },
+  },
+  NOT_KELANA: {
+    source: 'peer',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: '{peer} menjawab, tetapi bukan node kelana ({why}).',
+      en: '{peer} answers, but is not a kelana node ({why}).',
+    },
+    fix: {
+      id: 'Periksa port: node kelana biasanya di 5001, 5002, 5003',
+      en: 'Check the port: kelana nodes are usually on 5001, 5002, 5003',
+    },
+  },
+  PEER_PROTOCOL: {
+    source: 'peer',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Node {peer} mengirim data yang tidak sah: {why}.',
+      en: 'Node {peer} sent invalid data: {why}.',
+    },
+    fix: {
+      id: 'Sambungannya ditutup; perbarui kelana di node itu bila ini berulang',
+      en: 'Its link was closed; update kelana on that node if this repeats',
+    },
+  },
+  BAD_BLOCK: {
+    source: 'peer',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Node {peer} mengirim blok {index} dari '{name}' yang tidak cocok dengan hash-nya.",
+      en: "Node {peer} sent block {index} of '{name}' that does not match its hash.",
+    },
+    fix: {
+      id: 'Byte itu tidak disimpan; coba lagi atau ambil dari node lain',
+      en: 'The bytes were not kept; try again or fetch from another node',
+    },
+  },
+  TRANSFER_FAILED: {
+    source: 'peer',
+    retryable: true,
+    exit: EXIT.failed,
+    says: { id: "'{name}' belum selesai diunduh: {why}.", en: "'{name}' could not be downloaded: {why}." },
+    fix: { id: 'Coba lagi: kelana get {name}', en: 'Try again: kelana get {name}' },
+  },
+  SOURCE_CHANGED: {
+    source: 'peer',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Berkas '{name}' berubah di sumbernya selama dikirim.",
+      en: "File '{name}' changed at its source while it was sent.",
+    },
+    fix: { id: 'Cari lagi untuk mendapat versi barunya', en: 'Search again to get its new version' },
+  },
+  SERVER_UNREACHABLE: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: { id: '{url} tidak dapat dihubungi ({why}).', en: '{url} cannot be reached ({why}).' },
+    fix: {
+      id: 'Jalankan dulu server atau balancer-nya (kelana up), atau tunjuk alamat lain dengan --url',
+      en: 'Start the server or balancer first (kelana up), or name another address with --url',
+    },
+  },
+  SERVER_REFUSED: {
+    source: 'system',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Server menjawab {status}: {why}.', en: 'The server answered {status}: {why}.' },
+    fix: { id: 'Perbaiki permintaannya menurut pesan itu', en: 'Correct the request as the message says' },
+  },
+  TIMEOUT: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: '{what} tidak selesai dalam {seconds} detik.',
+      en: '{what} did not finish within {seconds} s.',
+    },
+    fix: {
+      id: 'Coba lagi, atau beri waktu lebih dengan --timeout',
+      en: 'Try again, or allow more time with --timeout',
+    },
+  },
+  DATABASE: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Basis data '{path}' tidak bisa dipakai ({why}).",
+      en: "Database '{path}' cannot be used ({why}).",
+    },
+    fix: {
+      id: 'Periksa izin, ruang disk, dan bahwa itu berkas SQLite milik kelana',
+      en: 'Check permissions, free space, and that it is an SQLite file of kelana',
+    },
+  },
+  TOO_OLD_NODE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: {
+      id: 'kelana perlu Node.js 24 atau lebih baru; ini {version}.',
+      en: 'kelana needs Node.js 24 or newer; this is {version}.',
+    },
+    fix: {
+      id: 'Pasang Node.js baru, atau pakai npm start di dalam klon',
+      en: 'Install a newer Node.js, or use npm start inside a clone',
+    },
+  },
+  INTERNAL: {
+    source: 'internal',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Kesalahan dalam kelana sendiri: {detail}', en: 'A fault in kelana itself: {detail}' },
+    fix: { id: 'Laporkan dengan keluaran KELANA_DEBUG=1', en: 'Report it with the output of KELANA_DEBUG=1' },
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+/** A parameter may itself be a sentence in both languages. */
+export type ErrorParams = Readonly<Record<string, string | number | Text>>;
+
+function fill(template: string, params: ErrorParams, lang: Lang): string {
+  return template.replace(/\{(\w+)\}/g, (_, key: string) => {
+    const value = params[key] ?? '';
+    return typeof value === 'object' ? value[lang] : String(value);
+  });
+}
+
+/** An error a person can act on. `message` is English; `describe` gives either language with the next step. */
+export class KelanaError extends Error {
+  readonly code: ErrorCode;
+  readonly params: ErrorParams;
+
+  constructor(code: ErrorCode, params: ErrorParams = {}, cause?: unknown) {
+    super(fill(ERRORS[code].says.en, params, 'en'), cause === undefined ? undefined : { cause });
+    this.name = 'KelanaError';
+    this.code = code;
+    this.params = params;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+
+  describe(lang: Lang): { says: string; fix: string } {
+    return {
+      says: fill(this.row.says[lang], this.params, lang),
+      fix: fill(this.row.fix[lang], this.params, lang),
+    };
+  }
+}
+
+/** Turns anything thrown into a KelanaError without losing what was thrown. */
+export function asKelanaError(thrown: unknown): KelanaError {
+  if (thrown instanceof KelanaError) return thrown;
+  const detail = thrown instanceof Error ? thrown.message : String(thrown);
+  return new KelanaError('INTERNAL', { detail }, thrown);
+}
+
+/** The short system reason of a thrown value: its errno code where it has one, else its message. */
+export function reason(thrown: unknown): string {
+  if (thrown instanceof Error) {
+    const code = (thrown as { code?: unknown }).code;
+    return typeof code === 'string' && code !== '' ? code : thrown.message;
+  }
+  return String(thrown);
+}

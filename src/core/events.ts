@@ -1,0 +1,139 @@
+/**
+ * Everything that can be reported, as one union. Emitters know only `Emit`; what becomes of an event
+ * (log line, SQL row, metric) is decided by the sinks.
+ *
+ * Units: seconds for durations, bytes for sizes, bytes per second for rates. `who` is the label of the part
+ * that reports, for example `localhost:5001`. Text in any field may come from outside: renderers escape it.
+ */
+export type Verdict = 'found' | 'absent' | 'incomplete';
+
+/** What the seeds ask the log to tell apart, and what `kelana log --kind` filters on. */
+export const KINDS = [
+  'connection',
+  'sent',
+  'received',
+  'response-time',
+  'latency',
+  'throughput',
+  'search',
+  'transfer',
+  'status',
+  'error',
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+export type EventBody =
+  // connection
+  | { type: 'node.ready'; who: string; peerId: string; files: number }
+  | { type: 'server.ready'; who: string; url: string }
+  | { type: 'balancer.ready'; who: string; url: string; method: string; backends: readonly string[] }
+  | { type: 'neighbour.added'; who: string; neighbour: string }
+  | { type: 'neighbour.removed'; who: string; neighbour: string; reason: string }
+  | { type: 'client.connected'; who: string; client: string }
+  | { type: 'client.disconnected'; who: string; client: string; requests: number }
+  // messages
+  | { type: 'message.sent'; who: string; to: string; text: string }
+  | { type: 'message.received'; who: string; from: string; text: string }
+  // figures of one request, one event each so that the five kinds of the seeds stay apart
+  | { type: 'request.response-time'; who: string; what: string; seconds: number }
+  | { type: 'request.latency'; who: string; what: string; seconds: number }
+  | {
+      type: 'request.throughput';
+      who: string;
+      what: string;
+      seconds: number;
+      bytes: number;
+      bytesPerSecond: number;
+    }
+  // search
+  | { type: 'search.received'; who: string; query: string; from: string }
+  | { type: 'search.found'; who: string; name: string; holder: string }
+  | { type: 'search.response-time'; who: string; holder: string; seconds: number }
+  | {
+      type: 'search.ended';
+      who: string;
+      query: string;
+      verdict: Verdict;
+      asked: number;
+      missing: readonly string[];
+      seconds: number;
+    }
+  // files
+  | { type: 'file.stored'; who: string; name: string; cid: string; bytes: number }
+  | { type: 'file.sent'; who: string; to: string; name: string; bytes: number }
+  | { type: 'file.downloaded'; who: string; from: string; name: string; path: string; bytes: number }
+  | { type: 'total'; who: string; seconds: number; bytes: number; bytesPerSecond: number }
+  // balancer and supervisor
+  | {
+      type: 'balancer.request';
+      who: string;
+      client: string;
+      backend: string;
+      method: string;
+      target: string;
+      status: number;
+      seconds: number;
+      bytes: number;
+      retries: number;
+    }
+  | { type: 'backend.up'; who: string; backend: string }
+  | { type: 'backend.down'; who: string; backend: string; reason: string }
+  | { type: 'part.started'; who: string; part: string; pid: number }
+  | { type: 'part.exited'; who: string; part: string; reason: string; restartSeconds: number | null }
+  | { type: 'part.stopped'; who: string; part: string }
+  | {
+      type: 'clients.ended';
+      who: string;
+      clients: number;
+      requests: number;
+      ok: number;
+      failed: number;
+      seconds: number;
+      bytesPerSecond: number;
+    }
+  | { type: 'log.dropped'; who: string; sink: string; count: number }
+  | { type: 'error'; who: string; code: string; detail: string };
+
+export type EventType = EventBody['type'];
+
+/** An event with its time: `at` in milliseconds since the Unix epoch (UTC). */
+export type KelanaEvent = EventBody & { readonly at: number };
+
+/** The only thing an emitter knows. Never throws, never blocks. */
+export type Emit = (event: EventBody) => void;
+
+const KIND_OF: Readonly<Record<EventType, Kind>> = {
+  'node.ready': 'connection',
+  'server.ready': 'connection',
+  'balancer.ready': 'connection',
+  'neighbour.added': 'connection',
+  'neighbour.removed': 'connection',
+  'client.connected': 'connection',
+  'client.disconnected': 'connection',
+  'message.sent': 'sent',
+  'message.received': 'received',
+  'request.response-time': 'response-time',
+  'request.latency': 'latency',
+  'request.throughput': 'throughput',
+  'search.received': 'search',
+  'search.found': 'search',
+  'search.response-time': 'response-time',
+  'search.ended': 'search',
+  'file.stored': 'transfer',
+  'file.sent': 'transfer',
+  'file.downloaded': 'transfer',
+  total: 'throughput',
+  'balancer.request': 'status',
+  'backend.up': 'status',
+  'backend.down': 'status',
+  'part.started': 'status',
+  'part.exited': 'status',
+  'part.stopped': 'status',
+  'clients.ended': 'throughput',
+  'log.dropped': 'status',
+  error: 'error',
+};
+
+export function kindOf(type: EventType): Kind {
+  return KIND_OF[type];
+}
