@@ -1,0 +1,37 @@
+import type { Emit, EventBody, KelanaEvent } from '../core/events.ts';
+
+/** Where events go. `add` never throws and never blocks: it queues within a bound and counts what it drops. */
+export interface Sink {
+  readonly name: string;
+  start(): Promise<void>;
+  add(event: KelanaEvent): void;
+  /** Writes what is queued, within `LOG.stopMs`, and lets go of the file. Never rejects. */
+  stop(): Promise<void>;
+}
+
+export interface Hub {
+  readonly emit: Emit;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Stamps each event with the time (`now`, ms since the Unix epoch) and hands it to every sink. */
+export function createHub({ now, sinks }: { now: () => number; sinks: readonly Sink[] }): Hub {
+  let open = true;
+  // With nobody listening an event costs one call.
+  const emit = (body: EventBody): void => {
+    if (!open || sinks.length === 0) return;
+    const event: KelanaEvent = { ...body, at: now() };
+    for (const sink of sinks) sink.add(event);
+  };
+  return {
+    emit,
+    start: async () => {
+      await Promise.all(sinks.map((sink) => sink.start()));
+    },
+    stop: async () => {
+      open = false;
+      await Promise.all(sinks.map((sink) => sink.stop()));
+    },
+  };
+}
