@@ -16,6 +16,8 @@ export interface Context {
   /** Aborted by the first SIGINT or SIGTERM; `reason` is the signal's name. A second one ends the process. */
   readonly signal: AbortSignal;
   out(text: string): void;
+  /** Writes to stdout as it is, with no line end: prompts and the progress line, only on a terminal. */
+  write(text: string): void;
   err(text: string): void;
   say(text: Text): void;
   /** Resolves when stdout took what was written, so that a large result is never cut at exit. */
@@ -53,6 +55,7 @@ export function processContext(): Context {
     pid: process.pid,
     signal: controller.signal,
     out: (text) => void process.stdout.write(text + '\n'),
+    write: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text + '\n'),
     say: (text) => void process.stdout.write(text[lang] + '\n'),
     flush: () =>

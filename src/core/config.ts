@@ -21,6 +21,10 @@ export const SEARCH = {
   maxMarks: 10_000,
   /** Bytes of UTF-8 in a query: the longest file name of common file systems (255) with a path before it. */
   maxQueryBytes: 1024,
+  /** ms; the longest time a query may ask nodes to remember it. */
+  maxTimeoutMs: 600_000,
+  /** Nodes named in order in an answer, so that a person can follow the walk; the counts are exact beyond that. */
+  maxTrail: 64,
   /** Hits one node answers a query with; more would not be read. */
   maxHits: 16,
   /** Names of missing nodes carried back; the count is exact beyond that. */
@@ -142,6 +146,13 @@ export const CLIENTS = {
   histogramDigits: 3,
   /** Bytes of a response body that is looked at; the rest is counted and dropped. */
   maxReplyBytes: 64 * KiB,
+} as const;
+
+export const PROMPT = {
+  /** Bytes of one line of piped answers; twice the longest message, for text that is not all ASCII. */
+  maxLineBytes: 128 * KiB,
+  /** Lines typed or piped ahead of their questions that are kept. */
+  maxAhead: 1_000,
 } as const;
 
 export const LOG = {

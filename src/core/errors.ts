@@ -293,6 +293,16 @@ export const ERRORS = {
       en: 'Install a newer Node.js, or use npm start inside a clone',
     },
   },
+  INTERRUPTED: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.interrupted,
+    says: { id: 'Dibatalkan sebelum dimulai.', en: 'Cancelled before it began.' },
+    fix: {
+      id: 'Jalankan lagi, atau beri jawabannya sebagai opsi: kelana {command} --help',
+      en: 'Run it again, or give the answers as options: kelana {command} --help',
+    },
+  },
   INTERNAL: {
     source: 'internal',
     retryable: false,
