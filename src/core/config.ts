@@ -15,6 +15,10 @@ export const PORTS = {
 export const SEARCH = {
   /** ms. A walk over 1,000 nodes at 10 ms a hop takes 20 s; past a minute a person has given up. */
   timeoutMs: 60_000,
+  /** ms between looks at deadlines: a verdict is late by this much at most. */
+  tickMs: 250,
+  /** Own searches under way at once. */
+  maxOwn: 256,
   /** ms a node remembers a query's id after its deadline, so that a late token is still recognised. */
   markGraceMs: 10_000,
   /** Queries a node remembers at once: about 300 B each, so 3 MB at most. The oldest makes way. */
@@ -34,8 +38,8 @@ export const SEARCH = {
 export const OVERLAY = {
   /** Neighbours a node keeps at most (DESIGN.md: 6 to 64). */
   maxNeighbours: 64,
-  /** Bytes of one link frame; a hit with 16 files of 1 KiB names and addresses is 40 KiB. */
-  maxFrameBytes: 64 * KiB,
+  /** Bytes of one link frame: 16 hits with names of 1 KiB and 16 addresses each, 64 steps and 32 names are 128 KiB. */
+  maxFrameBytes: 160 * KiB,
   /** ms to dial, secure, and say hello. A WAN handshake is four round trips; 10 s allows 2 s each. */
   dialTimeoutMs: 10_000,
   /** ms between pings on an idle link; and a link that is silent for three is lost. */
@@ -51,7 +55,7 @@ export const OVERLAY = {
   upgradeTimeoutMs: 5_000,
   /** Connections in all: 64 neighbours, and as many again for transfers and newcomers, times two. */
   maxConnections: 256,
-  /** Bytes queued towards a neighbour before the link counts as dead: 16 largest frames. */
+  /** Bytes queued towards a neighbour before the link counts as dead: 6 largest frames. */
   maxSendQueueBytes: MiB,
 } as const;
 
@@ -96,6 +100,17 @@ export const MAILBOX = {
   busyTimeoutMs: 10_000,
   /** ms between looks for messages that another server took, for streams. */
   pollMs: 100,
+  /** Room of a message that names none ("umum": general). */
+  defaultRoom: 'umum',
+  /** Messages, and bytes of their texts, that may wait for a commit; beyond that a server sheds with 503. */
+  maxPending: 10_000,
+  maxPendingBytes: 32 * MiB,
+  /** Messages in one transaction: one fsync for all, and about 5 ms of inserts at most. */
+  maxBatch: 500,
+  /** Bytes of text one look at the store brings back (at least one message), so that a page never fills memory. */
+  pageBytes: 256 * KiB,
+  /** ms between attempts to open a store anew whose disk refused a write. */
+  reopenMs: 1_000,
 } as const;
 
 export const SERVER = {
@@ -107,6 +122,29 @@ export const SERVER = {
   searchTimeoutMs: 15_000,
   /** Streams of messages (SSE) open at once. */
   maxStreams: 1_000,
+  /** Searches (GET /search, and GET /files of what is not here) running at once; each holds a walk in the overlay. */
+  maxSearches: 64,
+  /** TCP connections at once: one descriptor each; above the balancer's so that the balancer is the one to refuse. */
+  maxConnections: 12_000,
+  /** ms a connection may be silent while a request or response is under way. */
+  idleMs: 60_000,
+  /** ms for the whole body of a message: 400 KB at a slow 3G's 100 kbit/s. */
+  bodyTimeoutMs: 30_000,
+  /** Bytes of a message's body: JSON may spend six bytes on one of its text. */
+  maxBodyBytes: 6 * 64 * KiB + 4 * KiB,
+  /** Bytes of an unread upload that are still taken in after a refusal, so that the client reads the answer. */
+  maxLingerBytes: MiB,
+  /** ms running requests get to finish when the server stops. */
+  closeMs: 3_000,
+  /** ms between the comments that keep an idle stream open through proxies; nginx cuts at 60 s. */
+  heartbeatMs: 15_000,
+  /** ms a reader of a stream may leave its socket full before it is closed; it resumes with Last-Event-ID. */
+  slowReaderMs: 10_000,
+  /** Newest messages kept in memory for streams, by count and bytes; a reader further behind reads the store. */
+  maxRecent: 1_000,
+  maxRecentBytes: MiB,
+  /** Characters of the text that a reply repeats. */
+  replyChars: 200,
 } as const;
 
 export const BALANCER = {

@@ -280,6 +280,159 @@ export const ERRORS = {
       en: 'Check permissions, free space, and that it is an SQLite file of kelana',
     },
   },
+  MAILBOX_BUSY: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Pesan TIDAK diterima: kotak pesan sedang sibuk ({why}).',
+      en: 'The message was NOT accepted: the mailbox is busy ({why}).',
+    },
+    fix: {
+      id: 'Kirim lagi sebentar lagi, dengan Idempotency-Key yang sama',
+      en: 'Send it again in a moment, with the same Idempotency-Key',
+    },
+  },
+  MAILBOX_UNSAFE: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Kotak pesan tidak bisa dipakai: disk server gagal ({why}). Tidak ada pesan baru yang diterima.',
+      en: "The mailbox cannot be used: the server's disk failed ({why}). No new message is accepted.",
+    },
+    fix: {
+      id: 'Kirim lagi nanti dengan Idempotency-Key yang sama; operator: periksa disk (dmesg, df -h)',
+      en: 'Send it again later with the same Idempotency-Key; operator: check the disk (dmesg, df -h)',
+    },
+  },
+  KEY_REUSED: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Idempotency-Key itu sudah dipakai untuk pesan lain (id {id}).',
+      en: 'That Idempotency-Key was already used for another message (id {id}).',
+    },
+    fix: { id: 'Pakai kunci baru untuk pesan baru', en: 'Use a new key for a new message' },
+  },
+  BAD_REQUEST: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Permintaan tidak sah: {why}.', en: 'The request is not valid: {why}.' },
+    fix: { id: 'Lihat /openapi.json untuk bentuknya', en: 'See /openapi.json for its form' },
+  },
+  NO_ROUTE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Tidak ada {path} di server ini.', en: 'There is no {path} on this server.' },
+    fix: { id: 'Lihat /openapi.json untuk semua alamat', en: 'See /openapi.json for all addresses' },
+  },
+  NOT_ALLOWED: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: '{method} tidak berlaku untuk {path}.', en: '{method} is not allowed for {path}.' },
+    fix: { id: 'Yang berlaku: {allow}', en: 'Allowed: {allow}' },
+  },
+  TOO_LARGE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: '{what} terlalu besar: paling banyak {limit} byte.',
+      en: '{what} is too large: at most {limit} bytes.',
+    },
+    fix: {
+      id: 'Kirim yang lebih kecil; isi yang panjang bisa dikirim sebagai berkas: PUT /files/NAMA',
+      en: 'Send less; long content can be sent as a file: PUT /files/NAME',
+    },
+  },
+  BAD_TYPE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Jenis isi ini tidak diterima: {why}.', en: 'This kind of content is not accepted: {why}.' },
+    fix: {
+      id: 'Pakai Content-Type: application/json atau text/plain, dalam UTF-8',
+      en: 'Use Content-Type: application/json or text/plain, in UTF-8',
+    },
+  },
+  CROSS_SITE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Ditolak: halaman web situs lain ({origin}) tidak boleh menulis ke sini.',
+      en: 'Refused: a web page of another site ({origin}) may not write here.',
+    },
+    fix: {
+      id: 'Kirim dari halaman server ini sendiri, atau dengan curl atau kelana',
+      en: "Send from this server's own page, or with curl or kelana",
+    },
+  },
+  FILE_ABSENT: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.absent,
+    says: {
+      id: "'{name}' tidak ada: semua {asked} node lain yang terjangkau sudah ditanya.",
+      en: "'{name}' does not exist: all {asked} other reachable nodes were asked.",
+    },
+    fix: {
+      id: 'Periksa ejaannya, atau unggah: PUT /files/NAMA',
+      en: 'Check the spelling, or upload it: PUT /files/NAME',
+    },
+  },
+  FILE_INCOMPLETE: {
+    source: 'peer',
+    retryable: true,
+    exit: EXIT.incomplete,
+    says: {
+      id: "'{name}' belum ditemukan, dan belum pasti tidak ada: {asked} node lain ditanya, jawaban kurang dari {missing}.",
+      en: "'{name}' was not found, nor proved absent: {asked} other nodes were asked, answers are missing from {missing}.",
+    },
+    fix: { id: 'Coba lagi sebentar lagi', en: 'Try again in a moment' },
+  },
+  BAD_RANGE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Rentang yang diminta ada di luar berkas ini ({size} byte).',
+      en: 'The range asked for lies outside this file ({size} bytes).',
+    },
+    fix: {
+      id: 'Minta bagian di dalamnya, misalnya Range: bytes=0-99',
+      en: 'Ask for a part within it, for example Range: bytes=0-99',
+    },
+  },
+  PRECONDITION: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Syarat {header} tidak terpenuhi.', en: 'The condition of {header} is not met.' },
+    fix: { id: 'Ambil lagi ETag yang sekarang', en: 'Fetch the current ETag' },
+  },
+  UPLOAD_CUT: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Unggahan '{name}' terputus; tidak ada yang disimpan.",
+      en: "The upload of '{name}' was cut off; nothing was kept.",
+    },
+    fix: { id: 'Unggah lagi dari awal', en: 'Upload it again from the start' },
+  },
+  OVERLOADED: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: { id: 'Server sedang penuh: {what}.', en: 'The server is full: {what}.' },
+    fix: { id: 'Coba lagi sebentar lagi', en: 'Try again in a moment' },
+  },
   TOO_OLD_NODE: {
     source: 'user',
     retryable: false,

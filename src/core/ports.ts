@@ -129,7 +129,14 @@ export interface NewMessage {
 export interface MailboxPort {
   /** Resolves after the commit is on disk. */
   append(message: NewMessage): Promise<{ message: MailboxMessage; repeated: boolean }>;
-  /** Messages with an id above `after`, oldest first, at most `limit`. */
+  /**
+   * Messages with an id above `after`, oldest first, at most `limit`; fewer where their texts would be more than
+   * `mailbox.pageBytes`, none only where there are none. Never skips: when a message is visible, all before it are.
+   */
   list(after: number, limit: number, room?: string): Promise<readonly MailboxMessage[]>;
+  /** Id of the newest message, 0 where there is none. */
+  latest(): Promise<number>;
+  /** Fails with the error an append would fail with; for health checks. */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
