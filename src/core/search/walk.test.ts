@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { SEARCH } from '../config.ts';
+import { reachable, VirtualNetwork, type Graph } from './network.testkit.ts';
+import { createWalk } from './walk.ts';
+
+/** Random graphs of 5 to 60 nodes; some are not connected, so that "reachable" means something. */
+const graphs: fc.Arbitrary<Graph> = fc
+  .record({
+    nodes: fc.integer({ min: 5, max: 60 }),
+    degree: fc.double({ min: 0.5, max: 6, noNaN: true }),
+    seed: fc.nat(),
+  })
+  .chain(({ nodes, degree }) =>
+    fc
+      .uniqueArray(fc.tuple(fc.nat(nodes - 1), fc.nat(nodes - 1)), {
+        maxLength: Math.ceil((nodes * degree) / 2),
+        minLength: Math.min(nodes, Math.ceil((nodes * degree) / 4)),
+        selector: ([a, b]) => `${Math.min(a, b)}-${Math.max(a, b)}`,
+      })
+      .map((edges) => ({ nodes, edges: edges.filter(([a, b]) => a !== b) })),
+  );
+
+const runs = { numRuns: 200 };
+
+test('a miss asks each reachable node exactly once, with exactly two frames an edge, and says absent', () => {
+  fc.assert(
+    fc.property(graphs, fc.nat(), (graph, seed) => {
+      const network = new VirtualNetwork(graph, new Set(), seed);
+      network.start('0');
+      const outcome = network.run();
+      const nodes = reachable(graph, 0);
+      const edges = graph.edges.filter(([a, b]) => nodes.has(a) && nodes.has(b)).length;
+      assert.equal(outcome.verdict, 'absent');
+      assert.equal(outcome.asked, nodes.size - 1);
+      assert.deepEqual(
+        network.asked.map(Number).sort((a, b) => a - b),
+        [...nodes].filter((node) => node !== 0).sort((a, b) => a - b),
+      );
+      assert.equal(network.messages, 2 * edges);
+      assert.equal(outcome.messages, network.messages);
+    }),
+    runs,
+  );
+});
+
+test('a file that a reachable node holds is found, at a real holder, within two frames an edge', () => {
+  fc.assert(
+    fc.property(graphs, fc.nat(), fc.nat(), (graph, seed, at) => {
+      const holder = at % graph.nodes;
+      const network = new VirtualNetwork(graph, new Set([holder]), seed);
+      network.start('0');
+      const outcome = network.run();
+      assert.equal(outcome.verdict, reachable(graph, 0).has(holder) ? 'found' : 'absent');
+      assert.deepEqual(network.hits, outcome.verdict === 'found' ? [String(holder)] : []);
+      assert.ok(network.messages <= 2 * graph.edges.length);
+      assert.equal(new Set(network.asked).size, network.asked.length, 'no node is asked twice');
+    }),
+    runs,
+  );
+});
+
+test('killing any nodes but the origin never makes a false absent and always ends', () => {
+  fc.assert(
+    fc.property(
+      graphs,
+      fc.nat(),
+      fc.nat(),
+      fc.array(fc.tuple(fc.nat(100), fc.nat()), { maxLength: 5 }),
+      (graph, seed, at, kills) => {
+        const holder = 1 + (at % (graph.nodes - 1));
+        const network = new VirtualNetwork(graph, new Set([holder]), seed);
+        network.start('0');
+        for (const [wait, victim] of kills) {
+          for (let step = 0; step < wait && network.deliver(); step += 1);
+          const peer = String(1 + (victim % (graph.nodes - 1)));
+          if (!network.dead.has(peer)) network.kill(peer);
+        }
+        const outcome = network.run();
+        if (outcome.verdict === 'absent') {
+          // Reachable throughout means reachable without any node that died.
+          assert.ok(
+            !reachable(graph, 0, network.dead).has(holder) || network.dead.has(String(holder)),
+            'false absent',
+          );
+          assert.equal(outcome.missingCount, 0);
+        }
+        if (outcome.verdict === 'incomplete')
+          assert.ok(outcome.missingCount > 0 && outcome.missing.length > 0);
+        if (outcome.verdict === 'found') assert.deepEqual(network.hits, [String(holder)]);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('a branch that is lost with the token makes the answer incomplete and names the node', () => {
+  const line: Graph = {
+    nodes: 3,
+    edges: [
+      [0, 1],
+      [1, 2],
+    ],
+  };
+  const network = new VirtualNetwork(line, new Set([2]), 1);
+  network.start('0');
+  network.deliver();
+  network.kill('1');
+  const outcome = network.run();
+  assert.equal(outcome.verdict, 'incomplete');
+  assert.deepEqual(outcome.missing, ['node 1']);
+});
+
+test('the same seed gives the same walk', () => {
+  fc.assert(
+    fc.property(graphs, fc.nat(), (graph, seed) => {
+      const trace = (): readonly string[] => {
+        const network = new VirtualNetwork(graph, new Set([graph.nodes - 1]), seed);
+        network.start('0');
+        network.run();
+        return network.asked;
+      };
+      assert.deepEqual(trace(), trace());
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a token that never comes back ends at the deadline as incomplete', () => {
+  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+  const random = () => 0;
+  walk.step({ type: 'neighbour-up', peer: 'b', label: 'localhost:5002' }, 0, random);
+  walk.step(
+    { type: 'start', id: 'f'.repeat(32), query: { kind: 'name', name: 'x' }, timeoutMs: 1000 },
+    0,
+    random,
+  );
+  assert.deepEqual(walk.step({ type: 'tick' }, 999, random), []);
+  const end = walk.step({ type: 'tick' }, 1000, random).find((output) => output.type === 'end');
+  assert.deepEqual(end?.outcome, {
+    verdict: 'incomplete',
+    asked: 0,
+    messages: 1,
+    missingCount: 1,
+    missing: ['localhost:5002'],
+  });
+});
+
+test('a return that nobody asked for changes nothing', () => {
+  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+  const random = () => 0;
+  for (const peer of ['b', 'c']) walk.step({ type: 'neighbour-up', peer, label: peer }, 0, random);
+  const id = 'e'.repeat(32);
+  const [sent] = walk.step(
+    { type: 'start', id, query: { kind: 'name', name: 'x' }, timeoutMs: 1000 },
+    0,
+    random,
+  );
+  const other = sent?.type === 'send' && sent.to === 'b' ? 'c' : 'b';
+  const lie = {
+    type: 'return',
+    id,
+    seen: false,
+    asked: 99,
+    messages: 1,
+    missingCount: 0,
+    missing: [],
+    hits: [],
+    trail: [],
+  } as const;
+  assert.deepEqual(walk.step({ type: 'frame', from: other, frame: lie }, 0, random), []);
+});
+
+test('a flood of queries never pushes out a search of this node', () => {
+  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+  const random = () => 0;
+  walk.step({ type: 'neighbour-up', peer: 'b', label: 'b' }, 0, random);
+  const own = 'd'.repeat(32);
+  const query = { kind: 'name', name: 'x' } as const;
+  walk.step({ type: 'start', id: own, query, timeoutMs: 1000 }, 0, random);
+  for (let flood = 0; flood <= SEARCH.maxMarks; flood += 1) {
+    const id = flood.toString(16).padStart(32, '0');
+    walk.step(
+      { type: 'frame', from: 'b', frame: { type: 'visit', id, query, hops: 1, remainingMs: 1000 } },
+      0,
+      random,
+    );
+  }
+  assert.ok(
+    walk.step({ type: 'tick' }, 1000, random).some((output) => output.type === 'end' && output.id === own),
+  );
+});

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { OVERLAY, SEARCH, TRANSFER } from '../config.ts';
+import { KelanaError } from '../errors.ts';
+import type { Hit } from '../ports.ts';
+import { decodeBlockFrame, encodeBlockFrame, MAX_BLOCK_FRAME_BYTES, type BlockFrame } from './blocks.ts';
+import { decodeFrame, encodeFrame, type LinkFrame } from './frames.ts';
+import { delimit, FrameSplitter } from './lengths.ts';
+
+const count = fc.nat(0x7fffffff);
+const word = fc.string({ unit: 'binary', maxLength: 60 }).filter((text) => text.isWellFormed());
+const full = word.map((text) => `x${text}`);
+const id = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex'));
+const hit: fc.Arbitrary<Hit> = fc.record({
+  name: full,
+  size: fc.nat(Number.MAX_SAFE_INTEGER),
+  cid: full.map((text) => text.slice(0, 30)),
+  peer: full.map((text) => text.slice(0, 30)),
+  label: word,
+  addresses: fc.array(word, { maxLength: 16 }),
+  hops: count,
+});
+const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
+  fc.record({
+    type: fc.constant('hello' as const),
+    version: count,
+    label: word,
+    port: fc.nat(65_535),
+    addresses: fc.array(word, { maxLength: 16 }),
+  }),
+  fc.record({
+    type: fc.constant('visit' as const),
+    id,
+    query: fc.oneof(
+      word.map((name) => ({ kind: 'name' as const, name })),
+      word.map((cid) => ({ kind: 'cid' as const, cid })),
+    ),
+    hops: count,
+    remainingMs: fc.nat(SEARCH.maxTimeoutMs),
+  }),
+  fc.record({
+    type: fc.constant('return' as const),
+    id,
+    seen: fc.boolean(),
+    asked: count,
+    messages: count,
+    missingCount: fc.integer({ min: 32, max: 1000 }),
+    missing: fc.array(word, { maxLength: SEARCH.maxMissing }),
+    hits: fc.array(hit, { maxLength: 4 }),
+    trail: fc.array(fc.record({ peer: full.map((text) => text.slice(0, 30)), label: word, hops: count }), {
+      maxLength: 8,
+    }),
+  }),
+  id.map((value) => ({ type: 'cancel' as const, id: value })),
+  count.map((nonce) => ({ type: 'ping' as const, nonce })),
+);
+
+test('every frame survives the way to bytes and back', () => {
+  fc.assert(
+    fc.property(frames, (frame) => assert.deepEqual(decodeFrame(encodeFrame(frame)), structuredClone(frame))),
+    { numRuns: 500 },
+  );
+});
+
+test('garbage, cut and altered frames are refused with PEER_PROTOCOL or read as some frame, never another error', () => {
+  const tryOne = (bytes: Uint8Array): void => {
+    try {
+      decodeFrame(bytes);
+    } catch (thrown) {
+      assert.ok(thrown instanceof KelanaError && thrown.code === 'PEER_PROTOCOL', String(thrown));
+    }
+  };
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), tryOne), { numRuns: 2000 });
+  fc.assert(
+    fc.property(frames, fc.nat(), fc.nat(255), (frame, at, value) => {
+      const bytes = Uint8Array.from(encodeFrame(frame));
+      for (let cut = 0; cut < Math.min(bytes.length, 64); cut += 1) tryOne(bytes.subarray(0, cut));
+      bytes[at % bytes.length] = value;
+      tryOne(bytes);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('bounds of the wire hold: ids, repeated fields, texts, frame length', () => {
+  const visit = {
+    type: 'visit',
+    id: 'a'.repeat(32),
+    query: { kind: 'name', name: 'x' },
+    hops: 1,
+    remainingMs: 1,
+  } as const;
+  const refused = (frame: LinkFrame): void =>
+    assert.throws(() => decodeFrame(encodeFrame(frame)), { code: 'PEER_PROTOCOL' });
+  refused({ ...visit, id: 'short' });
+  refused({ ...visit, query: { kind: 'name', name: 'x'.repeat(SEARCH.maxQueryBytes + 1) } });
+  refused({ type: 'hello', version: 1, label: 'l', port: 70_000, addresses: [] });
+  refused({
+    type: 'hello',
+    version: 1,
+    label: 'l',
+    port: 1,
+    addresses: Array.from({ length: 17 }, () => 'a'),
+  });
+  const back = {
+    type: 'return',
+    id: visit.id,
+    seen: false,
+    asked: 0,
+    messages: 0,
+    missingCount: 0,
+    missing: [],
+    hits: [],
+    trail: [],
+  } as const;
+  refused({ ...back, missing: ['a node that is not counted'] });
+  refused({
+    ...back,
+    trail: Array.from({ length: SEARCH.maxTrail + 1 }, () => ({ peer: 'p', label: 'l', hops: 1 })),
+  });
+  assert.throws(() => decodeFrame(new Uint8Array(OVERLAY.maxFrameBytes + 1)), { code: 'PEER_PROTOCOL' });
+  assert.throws(() => decodeFrame(new Uint8Array(0)), { code: 'PEER_PROTOCOL' });
+});
+
+test('the largest answer a node may give fits into one frame', () => {
+  const big: Hit = {
+    name: 'n'.repeat(SEARCH.maxQueryBytes),
+    size: 1,
+    cid: 'c'.repeat(128),
+    peer: 'p'.repeat(128),
+    label: 'l'.repeat(300),
+    addresses: Array.from({ length: 16 }, () => 'a'.repeat(256)),
+    hops: 1,
+  };
+  const frame: LinkFrame = {
+    type: 'return',
+    id: 'a'.repeat(32),
+    seen: false,
+    asked: 1,
+    messages: 1,
+    missingCount: SEARCH.maxMissing,
+    missing: Array.from({ length: SEARCH.maxMissing }, () => 'm'.repeat(300)),
+    hits: Array.from({ length: SEARCH.maxHits }, () => big),
+    trail: Array.from({ length: SEARCH.maxTrail }, () => ({
+      peer: 'p'.repeat(128),
+      label: 'l'.repeat(300),
+      hops: 1,
+    })),
+  };
+  assert.ok(encodeFrame(frame).length <= OVERLAY.maxFrameBytes);
+});
+
+test('the splitter gives the same frames however the bytes are cut', () => {
+  const parts = [
+    new Uint8Array(0),
+    Uint8Array.of(1),
+    new Uint8Array(127).fill(2),
+    new Uint8Array(300).fill(3),
+    new Uint8Array(20_000).fill(4),
+  ];
+  const bytes = Buffer.concat(parts.map((part) => delimit(part)));
+  const read = (cuts: readonly number[]): string[] => {
+    const splitter = new FrameSplitter(32_768);
+    const out: string[] = [];
+    let from = 0;
+    for (const cut of [...cuts, bytes.length]) {
+      for (const frame of splitter.push(Uint8Array.from(bytes.subarray(from, cut))))
+        out.push(Buffer.from(frame).toString('hex'));
+      from = cut;
+    }
+    return out;
+  };
+  const whole = read([]);
+  assert.equal(whole.length, parts.length);
+  for (let cut = 1; cut < 600; cut += 1) assert.deepEqual(read([cut]), whole, `cut at ${cut}`);
+  assert.deepEqual(read(Array.from({ length: bytes.length - 1 }, (_, at) => at + 1)), whole, 'byte by byte');
+});
+
+test('the splitter refuses a length over its limit or that never ends, before it makes room for it', () => {
+  for (const bytes of [
+    Uint8Array.of(0x81, 0x80, 0x02),
+    Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f),
+    Uint8Array.of(0xff, 0xff, 0xff, 0x7f),
+  ]) {
+    assert.throws(() => [...new FrameSplitter(32_768).push(bytes)], { code: 'PEER_PROTOCOL' });
+  }
+});
+
+const blockFrames: fc.Arbitrary<BlockFrame> = fc.oneof(
+  word.map((cid) => ({ type: 'want-manifest' as const, cid })),
+  fc.record({ type: fc.constant('want-block' as const), cid: word, index: count }),
+  fc.record({ type: fc.constant('manifest' as const), node: fc.uint8Array(), last: fc.boolean() }),
+  fc.record({ type: fc.constant('data' as const), index: count, bytes: fc.uint8Array(), last: fc.boolean() }),
+  fc
+    .constantFrom('not-here' as const, 'changed' as const, 'busy' as const, 'failed' as const)
+    .map((code) => ({ type: 'refused' as const, code })),
+);
+
+test('block frames survive the way to bytes and back, and garbage is refused', () => {
+  fc.assert(
+    fc.property(blockFrames, (frame) =>
+      assert.deepEqual(decodeBlockFrame(encodeBlockFrame(frame)), structuredClone(frame)),
+    ),
+    { numRuns: 500 },
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+      try {
+        decodeBlockFrame(bytes);
+      } catch (thrown) {
+        assert.ok(thrown instanceof KelanaError && thrown.code === 'PEER_PROTOCOL');
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  const piece = encodeBlockFrame({
+    type: 'data',
+    index: 0x7fffffff,
+    bytes: new Uint8Array(TRANSFER.frameBytes),
+    last: true,
+  });
+  assert.ok(piece.length <= MAX_BLOCK_FRAME_BYTES);
+});
