@@ -64,6 +64,8 @@ export const TRANSFER = {
   blockBytes: MiB,
   /** Links of one DAG-PB node; with 1 MiB leaves and CIDv1 this is the IPFS profile "unixfs-v1-2025". */
   maxLinks: 1024,
+  /** Bytes of one encoded DAG-PB node: 1,024 links of at most 50 B and as many sizes of 6 B are 57 KiB. */
+  maxNodeBytes: 64 * KiB,
   /** Blocks asked for ahead; 8 MiB covers 1 Gbit/s at 60 ms round trip. */
   window: 8,
   /** Bytes of one data frame. */
@@ -86,6 +88,28 @@ export const LIBRARY = {
   rescanMs: 2_000,
   /** Bytes read at once while hashing: one block. */
   readBytes: MiB,
+  /** Files hashed at once: one reads while the other hashes; more would only compete for the disk. */
+  hashLanes: 2,
+  /** ms a file must have been left alone before it is hashed: a kernel tick (1 to 10) with room for slow writers. */
+  settleMs: 50,
+  /** ms until files that were still being written are looked at again. */
+  retryMs: 100,
+  /** A walk over the folders may take at most one part in this many of the time. */
+  rescanShare: 10,
+  /** Entries of a folder whose state is asked for at once; libuv has four threads for it. */
+  statBatch: 64,
+  /** Files kept open for readers, and ms after which an idle one is closed. */
+  maxHandles: 32,
+  handleIdleMs: 10_000,
+  /** Rows written to the index in one transaction; the index is a cache, so a crash only costs hashing again. */
+  indexBatch: 256,
+  /** Bytes of UTF-8 in one file name (NAME_MAX of Linux) and in a path below the shared folder. */
+  maxSegmentBytes: 255,
+  maxPathBytes: 1024,
+  /** Paths remembered as reported, so that an unreadable file is reported once. */
+  maxReported: 1_000,
+  /** `name (1)` to `name (999)` are tried before a download is refused. */
+  maxNumbered: 999,
 } as const;
 
 export const MAILBOX = {
@@ -200,6 +224,23 @@ export const LOG = {
   flushMs: 50,
   /** Characters of outside text in one log line. */
   maxTextChars: 500,
+  /** Bytes a sink holds while it writes: 50,000 usual events of 300 B are 15 MB, one message may be 64 KiB. */
+  maxQueuedBytes: 32 * MiB,
+  /** Events and bytes in one write or transaction: some 5 ms of work, so that a slow disk holds up little. */
+  maxBatch: 1_000,
+  maxBatchBytes: MiB,
+  /** ms before a sink that failed (disk full, folder gone) tries again. */
+  retryMs: 1_000,
+  /** ms a part waits at its end for its last events to be written; `up` allows 4 s for all of its stop. */
+  stopMs: 2_000,
+  /** ms a log writer waits for another process's SQLite lock; it waits in a thread of its own. */
+  busyTimeoutMs: 10_000,
+  /** Items of a list in one log line; the rest is counted. */
+  maxListed: 8,
+  /** Lines `kelana log` shows when neither --since nor --limit says how many: a few screens. */
+  shownLines: 1_000,
+  /** ms between looks for new events of `kelana log --follow`: soon enough to seem at once. */
+  followMs: 200,
 } as const;
 
 export const UP = {

@@ -158,6 +158,29 @@ export const ERRORS = {
       en: 'Use another name, or remove the old file first',
     },
   },
+  NOT_SHARED: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.absent,
+    says: {
+      id: 'Tidak ada berkas dengan CID {cid} yang dibagikan di sini.',
+      en: 'No file with CID {cid} is shared here.',
+    },
+    fix: { id: 'Lihat yang dibagikan: kelana ls', en: 'See what is shared: kelana ls' },
+  },
+  TOO_MANY_FILES: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "Folder '{path}' berisi lebih dari {max} berkas; sisanya tidak dibagikan.",
+      en: "Folder '{path}' holds more than {max} files; the rest is not shared.",
+    },
+    fix: {
+      id: 'Bagikan folder yang lebih kecil dengan {flag}',
+      en: 'Share smaller folders with {flag}',
+    },
+  },
   NO_NODE: {
     source: 'user',
     retryable: true,
@@ -432,6 +455,32 @@ export const ERRORS = {
     exit: EXIT.failed,
     says: { id: 'Server sedang penuh: {what}.', en: 'The server is full: {what}.' },
     fix: { id: 'Coba lagi sebentar lagi', en: 'Try again in a moment' },
+  },
+  NO_LOG: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Belum ada log: tidak ada '{database}' maupun '{file}'.",
+      en: "There is no log yet: neither '{database}' nor '{file}' exists.",
+    },
+    fix: {
+      id: 'Jalankan sesuatu dulu (kelana up), pindah ke foldernya, atau tunjuk berkasnya dengan --log-db dan --log',
+      en: 'Run something first (kelana up), go to its folder, or name the files with --log-db and --log',
+    },
+  },
+  LOG_NEEDS_DATABASE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "{flags} memerlukan basis data log, dan '{database}' tidak ada.",
+      en: "{flags} needs the log database, and '{database}' does not exist.",
+    },
+    fix: {
+      id: "Jalankan bagian-bagian kelana tanpa --log-db none, atau baca '{file}' hanya dengan --grep dan --since",
+      en: "Run the parts without --log-db none, or read '{file}' with --grep and --since only",
+    },
   },
   TOO_OLD_NODE: {
     source: 'user',

@@ -1,0 +1,74 @@
+import { encode } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
+import type { CID } from 'multiformats/cid';
+import { KelanaError } from '../errors.ts';
+import { cidOf, DAG_PB, DIGEST_BYTES, RAW, type Sha256 } from './cid.ts';
+import { blockCount, blockSize, SHAPE, type Shape } from './layout.ts';
+
+export interface Manifest {
+  /** CIDv1, base32. */
+  readonly root: string;
+  /** The DAG-PB nodes level by level from the root down, each level left to right; none for a file of one block. */
+  readonly nodes: readonly Uint8Array[];
+}
+
+interface Child {
+  readonly cid: CID;
+  /** Bytes of the file below it. */
+  readonly size: number;
+  /** Bytes of all blocks below it and of itself (`Tsize`). */
+  readonly total: number;
+}
+
+/**
+ * The UnixFS DAG of a file from the SHA-256 of its blocks (32 bytes each, concatenated): balanced, so that all
+ * leaves have the same depth, also where a last node then has a single link.
+ * @throws KelanaError INTERNAL where digests and size do not belong together
+ */
+export function buildManifest(
+  digests: Uint8Array,
+  size: number,
+  sha256: Sha256,
+  shape: Shape = SHAPE,
+): Manifest {
+  const count = blockCount(size, shape.blockBytes);
+  if (digests.length !== count * DIGEST_BYTES || !Number.isSafeInteger(size) || size < 0)
+    throw new KelanaError('INTERNAL', { detail: `${digests.length} bytes of digests for a file of ${size}` });
+  let level: Child[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const bytes = blockSize(size, shape.blockBytes, index);
+    const digest = digests.slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+    level.push({ cid: cidOf(RAW, digest), size: bytes, total: bytes });
+  }
+  const levels: Uint8Array[][] = [];
+  while (level.length > 1) {
+    const parents: Child[] = [];
+    const nodes: Uint8Array[] = [];
+    for (let at = 0; at < level.length; at += shape.maxLinks) {
+      const { node, parent } = join(level.slice(at, at + shape.maxLinks), sha256);
+      nodes.push(node);
+      parents.push(parent);
+    }
+    levels.push(nodes);
+    level = parents;
+  }
+  return { root: level[0]?.cid.toString() ?? '', nodes: levels.reverse().flat() };
+}
+
+function join(children: readonly Child[], sha256: Sha256): { node: Uint8Array; parent: Child } {
+  const unixfs = new UnixFS({ type: 'file', blockSizes: children.map((child) => BigInt(child.size)) });
+  const node = encode({
+    Data: unixfs.marshal(),
+    Links: children.map((child) => ({ Name: '', Tsize: child.total, Hash: child.cid })),
+  });
+  const sum = (of: (child: Child) => number): number =>
+    children.reduce((total, child) => total + of(child), 0);
+  return {
+    node,
+    parent: {
+      cid: cidOf(DAG_PB, sha256(node)),
+      size: sum((child) => child.size),
+      total: node.length + sum((child) => child.total),
+    },
+  };
+}

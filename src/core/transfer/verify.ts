@@ -1,0 +1,196 @@
+import { decode } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
+import { TRANSFER } from '../config.ts';
+import { KelanaError } from '../errors.ts';
+import type { Text } from '../lang.ts';
+import { DIGEST_BYTES, fromCid, parseCid, RAW, type ParsedCid, type Sha256 } from './cid.ts';
+import { blockCount, sameBytes, SHAPE, type Layout, type Shape } from './layout.ts';
+import { buildManifest } from './manifest.ts';
+
+export interface VerifyOptions {
+  /** Bytes, as the hit said. Needed for a file of one block, whose CID does not tell; checked for all others. */
+  readonly size?: number;
+  /** Who sent the manifest, for the error. */
+  readonly peer?: string;
+  readonly shape?: Shape;
+}
+
+interface Expected {
+  readonly digest: Uint8Array;
+  /** Bytes of the file below it; null where nothing said so yet (the root). */
+  readonly size: number | null;
+}
+
+/**
+ * Checks a manifest from the root CID down, each node against the hash that its parent gave for it, and yields the
+ * blocks. All is bounded before it is decoded. In the end the DAG is built anew from the blocks: whatever is not
+ * exactly the tree that `buildManifest` lays out (other sizes, odd encodings, added fields) has another root.
+ *
+ * The size of a file of one block is taken from `options.size`; `verifyBlock` then checks it with the block itself.
+ * @throws KelanaError PEER_PROTOCOL, BAD_BLOCK
+ */
+export function verifyManifest(
+  root: string,
+  nodes: readonly Uint8Array[],
+  sha256: Sha256,
+  options: VerifyOptions = {},
+): Layout {
+  const shape = options.shape ?? SHAPE;
+  const peer = options.peer ?? '?';
+  const refuse = (why: Text): KelanaError => new KelanaError('PEER_PROTOCOL', { peer, why });
+  const top = parseCid(root);
+  if (top === null) throw refuse({ id: 'CID-nya tidak sah', en: 'its CID is not valid' });
+  const claimed = options.size;
+  if (
+    claimed !== undefined &&
+    (!Number.isSafeInteger(claimed) || claimed < 0 || claimed > shape.maxFileBytes)
+  )
+    throw refuse({ id: 'ukuran berkasnya tidak sah', en: 'the size of the file is not valid' });
+  if (top.codec === RAW) return single(top, nodes, claimed, shape, refuse);
+  if (nodes.length > mostNodes(shape))
+    throw refuse({ id: 'manifesnya terlalu besar', en: 'its manifest is too large' });
+
+  let level: Expected[] = [{ digest: top.digest, size: claimed ?? null }];
+  let used = 0;
+  for (let depth = deepest(shape); depth > 0; depth -= 1) {
+    const below: Expected[] = [];
+    let codec: number | undefined;
+    for (const expected of level) {
+      const node = nodes[used];
+      if (node === undefined)
+        throw refuse({ id: 'manifesnya tidak lengkap', en: 'its manifest is incomplete' });
+      if (node.length > TRANSFER.maxNodeBytes)
+        throw refuse({ id: 'simpul manifes terlalu besar', en: 'a manifest node is too large' });
+      if (!sameBytes(sha256(node), expected.digest))
+        throw new KelanaError('BAD_BLOCK', { peer, index: `manifest ${used}`, name: top.text });
+      used += 1;
+      const children = open(node, shape, refuse);
+      let sum = 0;
+      for (const { cid, size } of children) {
+        codec ??= cid.codec;
+        if (cid.codec !== codec)
+          throw refuse({ id: 'pohon manifesnya tidak rata', en: 'its manifest is not balanced' });
+        sum += size;
+        below.push({ digest: cid.digest, size });
+      }
+      if (sum > shape.maxFileBytes || (expected.size !== null && sum !== expected.size))
+        throw refuse({
+          id: 'ukuran di manifesnya tidak cocok',
+          en: 'the sizes in its manifest do not add up',
+        });
+    }
+    if (codec === RAW) {
+      if (used !== nodes.length)
+        throw refuse({ id: 'manifesnya berisi simpul lebih', en: 'its manifest has nodes too many' });
+      return settle(top, below, sha256, shape, refuse);
+    }
+    level = below;
+  }
+  throw refuse({ id: 'pohon manifesnya terlalu dalam', en: 'its manifest is too deep' });
+}
+
+type Refuse = (why: Text) => KelanaError;
+
+function single(
+  top: ParsedCid,
+  nodes: readonly Uint8Array[],
+  size: number | undefined,
+  shape: Shape,
+  refuse: Refuse,
+): Layout {
+  if (nodes.length > 0)
+    throw refuse({ id: 'manifesnya berisi simpul lebih', en: 'its manifest has nodes too many' });
+  if (size === undefined || size > shape.blockBytes)
+    throw refuse({ id: 'ukuran berkasnya tidak sah', en: 'the size of the file is not valid' });
+  return { root: top.text, size, blockBytes: shape.blockBytes, count: 1, digests: top.digest };
+}
+
+function open(node: Uint8Array, shape: Shape, refuse: Refuse): { cid: ParsedCid; size: number }[] {
+  let links: ReturnType<typeof decode>['Links'];
+  let unixfs: UnixFS;
+  try {
+    const decoded = decode(node);
+    links = decoded.Links;
+    unixfs = UnixFS.unmarshal(decoded.Data ?? new Uint8Array());
+  } catch (thrown) {
+    throw new KelanaError(
+      'PEER_PROTOCOL',
+      refuse({ id: 'manifesnya rusak', en: 'its manifest is malformed' }).params,
+      thrown,
+    );
+  }
+  const sizes = unixfs.blockSizes;
+  if (
+    unixfs.type !== 'file' ||
+    unixfs.data !== undefined ||
+    links.length === 0 ||
+    links.length !== sizes.length
+  )
+    throw refuse({
+      id: 'manifesnya bukan daftar blok berkas',
+      en: 'its manifest is not a list of file blocks',
+    });
+  if (links.length > shape.maxLinks)
+    throw refuse({ id: 'simpul manifes punya tautan lebih', en: 'a manifest node has links too many' });
+  return links.map((link, index) => {
+    const cid = fromCid(link.Hash);
+    const size = sizes[index] ?? 0n;
+    if (cid === null || link.Hash.version !== 1)
+      throw refuse({ id: 'manifes memuat CID jenis lain', en: 'its manifest holds a CID of another kind' });
+    if (size <= 0n || size > BigInt(shape.maxFileBytes))
+      throw refuse({ id: 'ukuran di manifesnya tidak cocok', en: 'the sizes in its manifest do not add up' });
+    return { cid, size: Number(size) };
+  });
+}
+
+function settle(
+  top: ParsedCid,
+  leaves: readonly Expected[],
+  sha256: Sha256,
+  shape: Shape,
+  refuse: Refuse,
+): Layout {
+  const digests = new Uint8Array(leaves.length * DIGEST_BYTES);
+  let size = 0;
+  for (const [index, leaf] of leaves.entries()) {
+    digests.set(leaf.digest, index * DIGEST_BYTES);
+    const bytes = leaf.size ?? 0;
+    if (bytes > shape.blockBytes || (bytes !== shape.blockBytes && index !== leaves.length - 1))
+      throw refuse({ id: 'ukuran bloknya bukan 1 MiB', en: 'its blocks are not of 1 MiB' });
+    size += bytes;
+  }
+  if (
+    leaves.length !== blockCount(size, shape.blockBytes) ||
+    buildManifest(digests, size, sha256, shape).root !== top.text
+  )
+    throw refuse({ id: 'susunan manifesnya tidak baku', en: 'its manifest is not laid out as it must be' });
+  return { root: top.text, size, blockBytes: shape.blockBytes, count: leaves.length, digests };
+}
+
+/** Levels of nodes above the leaves of the largest file. */
+function deepest(shape: Shape): number {
+  let depth = 1;
+  for (let reach = shape.maxLinks; reach < blockCount(shape.maxFileBytes, shape.blockBytes); depth += 1)
+    reach *= shape.maxLinks;
+  return depth;
+}
+
+/** Nodes of the largest file. */
+export function mostNodes(shape: Shape = SHAPE): number {
+  let total = 0;
+  let width = blockCount(shape.maxFileBytes, shape.blockBytes);
+  while (width > 1) {
+    width = Math.ceil(width / shape.maxLinks);
+    total += width;
+  }
+  return total;
+}
+
+/** True where `bytes` are the block that `digest` and `size` name. The receiver's duty before it keeps any byte. */
+export function verifyBlock(
+  block: { readonly digest: Uint8Array; readonly size: number },
+  bytes: Uint8Array,
+  sha256: Sha256,
+): boolean {
+  return bytes.length === block.size && sameBytes(sha256(bytes), block.digest);
+}
