@@ -12,17 +12,24 @@ export interface Sink {
 export interface Hub {
   readonly emit: Emit;
   start(): Promise<void>;
+  /** Events emitted after this are ignored. */
   stop(): Promise<void>;
 }
 
 /** Stamps each event with the time (`now`, ms since the Unix epoch) and hands it to every sink. */
 export function createHub({ now, sinks }: { now: () => number; sinks: readonly Sink[] }): Hub {
   let open = true;
-  // With nobody listening an event costs one call.
   const emit = (body: EventBody): void => {
+    // With nobody listening an event costs one call.
     if (!open || sinks.length === 0) return;
     const event: KelanaEvent = { ...body, at: now() };
-    for (const sink of sinks) sink.add(event);
+    for (const sink of sinks) {
+      try {
+        sink.add(event);
+      } catch {
+        // A part must never fail because of its log; the other sinks still get the event.
+      }
+    }
   };
   return {
     emit,

@@ -1,0 +1,113 @@
+import { mkdir, open, stat, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { KelanaEvent } from '../core/events.ts';
+import type { Lang } from '../core/lang.ts';
+import { renderLine, stamp } from '../core/render/line.ts';
+import { createBatcher, type BatcherOptions, type Store } from './batcher.ts';
+import type { Sink } from './hub.ts';
+
+const NEWLINE = 0x0a;
+
+/**
+ * The combined log file. Several processes append to it at once: each batch of whole lines is one write(2) on a
+ * descriptor with O_APPEND, which Linux does under the file's lock, so that lines neither mix nor overwrite.
+ * (NFS gives no such promise: there each machine needs a file of its own.)
+ *
+ * When the disk fills up within a batch, a piece of a line may be left; the next writer, whichever process it is,
+ * first ends that piece with `…` and a newline, and its owner writes the line again whole.
+ *
+ * The file is not rotated here, as no process could do so without the others losing lines; it grows by about 100 B an
+ * event. When it is moved or removed (logrotate, by hand) every process goes on in a new one at the next batch.
+ */
+export function createFileSink(options: Omit<BatcherOptions, 'name'> & { readonly lang: Lang }): Sink {
+  return createBatcher(createFileStore(options.path, options.lang), { ...options, name: 'file' });
+}
+
+/** The store behind it; `localTime` is replaceable for tests. */
+export function createFileStore(
+  path: string,
+  lang: Lang,
+  localTime: (at: number) => string = createClock(),
+): Store {
+  let handle: FileHandle | null = null;
+
+  const current = async (): Promise<FileHandle> => {
+    if (handle !== null && (await moved(handle, path))) {
+      const old = handle;
+      handle = null;
+      await old.close();
+    }
+    if (handle === null) {
+      await mkdir(dirname(path), { recursive: true });
+      handle = await open(path, 'a+');
+    }
+    return handle;
+  };
+
+  return {
+    write: async (events) => {
+      const file = await current();
+      const mend = await endsTorn(file);
+      const lines = events.map((event) => lineOf(event, lang, localTime));
+      const bytes = Buffer.from(`${mend ? '…\n' : ''}${lines.join('')}`);
+      const { bytesWritten } = await file.write(bytes, 0, bytes.length, null);
+      if (bytesWritten === bytes.length) return events.length;
+      // A short write: the lines before the last newline that got through are safe.
+      const newlines = bytes.subarray(0, bytesWritten).reduce((n, byte) => n + (byte === NEWLINE ? 1 : 0), 0);
+      return Math.max(0, newlines - (mend ? 1 : 0));
+    },
+    close: async () => {
+      const file = handle;
+      handle = null;
+      await file?.close();
+    },
+  };
+}
+
+async function moved(handle: FileHandle, path: string): Promise<boolean> {
+  try {
+    const [held, named] = await Promise.all([handle.stat(), stat(path)]);
+    return held.ino !== named.ino || held.dev !== named.dev;
+  } catch {
+    return true;
+  }
+}
+
+/** Whether the file ends within a line. */
+async function endsTorn(file: FileHandle): Promise<boolean> {
+  const { size } = await file.stat();
+  if (size === 0) return false;
+  const last = Buffer.alloc(1);
+  const { bytesRead } = await file.read(last, 0, 1, size - 1);
+  return bytesRead === 1 && last[0] !== NEWLINE;
+}
+
+function lineOf(event: KelanaEvent, lang: Lang, localTime: (at: number) => string): string {
+  const time = localTime(event.at);
+  try {
+    return `${renderLine(event, lang, time)}\n`;
+  } catch {
+    // A field of the wrong type, which only a fault in an emitter can bring: say that an event is missing.
+    return `${renderLine({ type: 'log.dropped', who: '?', sink: 'file', count: 1, at: event.at }, lang, time)}\n`;
+  }
+}
+
+/** Local time, worked out once per second of log: asking for the time zone is the dearest part of a line. */
+export function createClock(): (at: number) => string {
+  let second = Number.NaN;
+  let text = '';
+  return (at) => {
+    const asked = Math.floor(at / 1000);
+    if (asked !== second) {
+      second = asked;
+      text = localStamp(at);
+    }
+    return text;
+  };
+}
+
+/** `stamp` in the time zone of this process. */
+export function localStamp(at: number): string {
+  const offset = -new Date(at).getTimezoneOffset();
+  return stamp(at, Number.isFinite(offset) ? offset : 0);
+}

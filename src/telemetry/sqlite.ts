@@ -1,0 +1,72 @@
+import { Worker } from 'node:worker_threads';
+import type { KelanaEvent } from '../core/events.ts';
+import { sqlRow, type SqlRow } from '../core/render/sql.ts';
+import { createBatcher, type BatcherOptions, type Store } from './batcher.ts';
+import type { Sink } from './hub.ts';
+
+/** From the part to the writer thread, and its answer to each. */
+export type ToWriter = { readonly rows: readonly SqlRow[] } | { readonly close: true };
+export type FromWriter = { readonly done: true } | { readonly failed: string };
+
+/**
+ * The SQLite log. node:sqlite is synchronous: a lock held by another process, or the fsync of a checkpoint on a slow
+ * disk, would stop the part that logs. So a thread of its own writes, one transaction per batch, and the part only
+ * hands rows over, one batch in flight at a time.
+ */
+export function createSqliteSink(options: Omit<BatcherOptions, 'name'>): Sink {
+  return createBatcher(createSqliteStore(options.path), { ...options, name: 'sqlite' });
+}
+
+export function createSqliteStore(path: string): Store {
+  let worker: Worker | null = null;
+
+  const ask = (message: ToWriter): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const thread = (worker ??= startWriter(path, () => {
+        worker = null;
+      }));
+      const settle = (error?: Error): void => {
+        thread.off('message', onMessage).off('error', settle).off('exit', onExit);
+        // An idle writer is no reason for the process to stay; one with a batch in hand is.
+        thread.unref();
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const onMessage = (answer: FromWriter): void =>
+        settle('failed' in answer ? new Error(answer.failed) : undefined);
+      const onExit = (): void => settle(new Error('the writer thread ended'));
+      thread.ref();
+      thread.on('message', onMessage).on('error', settle).on('exit', onExit);
+      thread.postMessage(message);
+    });
+
+  return {
+    write: async (events) => {
+      await ask({ rows: events.map(rowOf) });
+      return events.length;
+    },
+    close: async () => {
+      if (worker !== null) await ask({ close: true });
+    },
+  };
+}
+
+function startWriter(path: string, onEnd: () => void): Worker {
+  const worker = new Worker(new URL('./sqlite-writer.ts', import.meta.url), {
+    workerData: { path },
+    // A batch is at most 1 MiB; this keeps a fault in the thread from taking the machine's memory.
+    resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8, stackSizeMb: 1 },
+  });
+  // Between batches nobody else listens; an unheard 'error' would end the process. The next batch starts a new one.
+  worker.on('error', onEnd).on('exit', onEnd);
+  return worker;
+}
+
+function rowOf(event: KelanaEvent): SqlRow {
+  try {
+    return sqlRow(event);
+  } catch {
+    // A value JSON cannot say, which only a fault in an emitter can bring: say that an event is missing.
+    return sqlRow({ type: 'log.dropped', who: '?', sink: 'sqlite', count: 1, at: event.at });
+  }
+}
