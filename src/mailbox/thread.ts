@@ -1,0 +1,114 @@
+import { Worker } from 'node:worker_threads';
+import { KelanaError } from '../core/errors.ts';
+import { OPENED, type Calls, type Op, type Response, type WorkerData } from './protocol.ts';
+
+interface Waiting {
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: KelanaError) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * The main thread's side of one store thread. A thread that died is started again by the next call; one that does
+ * not answer in time (a disk that hangs) fails its call and every further one until it answers.
+ */
+export class StoreThread {
+  readonly #data: WorkerData;
+  readonly #name: string;
+  readonly #timeoutMs: number;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | null = null;
+  #opening: Promise<void> | null = null;
+  #seq = OPENED;
+  #late = 0;
+  #closed = false;
+
+  constructor(name: string, data: WorkerData, timeoutMs: number) {
+    this.#name = name;
+    this.#data = data;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** @throws KelanaError DATABASE where the file cannot be opened or is not ours */
+  async open(): Promise<void> {
+    if (this.#closed) throw new KelanaError('MAILBOX_UNSAFE', { why: WHY_CLOSED });
+    this.#opening ??= this.#start();
+    await this.#opening;
+  }
+
+  /** @throws KelanaError MAILBOX_BUSY, MAILBOX_UNSAFE, DATABASE */
+  async call<K extends Op>(op: K, ask: Calls[K]['ask']): Promise<Calls[K]['answer']> {
+    await this.open();
+    if (this.#late > 0) throw new KelanaError('MAILBOX_UNSAFE', { why: WHY_HANGS });
+    this.#seq += 1;
+    const seq = this.#seq;
+    return this.#expect<Calls[K]['answer']>(seq, () => this.#worker?.postMessage({ seq, op, ask }));
+  }
+
+  /** Waits for what is under way, then ends the thread. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    if (this.#worker !== null) await this.call('close', null).catch(() => null);
+    this.#closed = true;
+    await this.#worker?.terminate();
+  }
+
+  async #start(): Promise<void> {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      name: this.#name,
+      workerData: this.#data,
+    });
+    this.#worker = worker;
+    this.#late = 0;
+    worker.on('message', (response: Response) => this.#settle(response));
+    worker.on('error', (thrown) => this.#lost(worker, thrown));
+    worker.on('exit', () => this.#lost(worker, undefined));
+    try {
+      await this.#expect<null>(OPENED, () => undefined);
+    } catch (thrown) {
+      this.#opening = null;
+      this.#worker = null;
+      await worker.terminate();
+      throw thrown;
+    }
+  }
+
+  #expect<T>(seq: number, send: () => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        if (!this.#waiting.delete(seq)) return;
+        this.#late += 1;
+        reject(new KelanaError('MAILBOX_UNSAFE', { why: WHY_HANGS }));
+      }, this.#timeoutMs);
+      this.#waiting.set(seq, { resolve, reject, timer });
+      send();
+    });
+  }
+
+  #settle(response: Response): void {
+    const waiting = this.#waiting.get(response.seq);
+    if (waiting === undefined) {
+      this.#late = Math.max(0, this.#late - 1);
+      return;
+    }
+    this.#waiting.delete(response.seq);
+    clearTimeout(waiting.timer);
+    if (response.ok) waiting.resolve(response.answer as never);
+    else waiting.reject(new KelanaError(response.code, response.params));
+  }
+
+  #lost(worker: Worker, thrown: unknown): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    this.#opening = null;
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(new KelanaError('MAILBOX_UNSAFE', { why: WHY_DIED }, thrown));
+    }
+    this.#waiting.clear();
+  }
+}
+
+const WHY_CLOSED = { id: 'kotak pesan sudah ditutup', en: 'the mailbox is closed' };
+const WHY_HANGS = { id: 'disk tidak menjawab', en: 'the disk does not answer' };
+const WHY_DIED = { id: 'thread penyimpan pesan berhenti', en: 'the thread that stores messages stopped' };
