@@ -22,8 +22,8 @@ export function createSqliteStore(path: string): Store {
 
   const ask = (message: ToWriter): Promise<void> =>
     new Promise((resolve, reject) => {
-      const thread = (worker ??= startWriter(path, () => {
-        worker = null;
+      const thread = (worker ??= startWriter(path, (ended) => {
+        if (worker === ended) worker = null;
       }));
       const settle = (error?: Error): void => {
         thread.off('message', onMessage).off('error', settle).off('exit', onExit);
@@ -51,14 +51,14 @@ export function createSqliteStore(path: string): Store {
   };
 }
 
-function startWriter(path: string, onEnd: () => void): Worker {
+function startWriter(path: string, onEnd: (ended: Worker) => void): Worker {
   const worker = new Worker(new URL('./sqlite-writer.ts', import.meta.url), {
     workerData: { path },
     // A batch is at most 1 MiB; this keeps a fault in the thread from taking the machine's memory.
     resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8, stackSizeMb: 1 },
   });
   // Between batches nobody else listens; an unheard 'error' would end the process. The next batch starts a new one.
-  worker.on('error', onEnd).on('exit', onEnd);
+  worker.on('error', () => onEnd(worker)).on('exit', () => onEnd(worker));
   return worker;
 }
 
