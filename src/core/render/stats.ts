@@ -75,6 +75,7 @@ export function foldStats(counts: readonly CountRow[], metrics: readonly MetricR
 }
 
 const WORDS = {
+  event: { id: 'event', en: 'event' },
   events: { id: 'event', en: 'events' },
   response: { id: 'waktu respon', en: 'response time' },
   latency: { id: 'latency', en: 'latency' },
@@ -94,7 +95,9 @@ export function renderStats(parts: readonly PartStats[], lang: Lang): string {
 function blockOf(part: PartStats, lang: Lang): string[] {
   const label = (word: Text): string => `  ${word[lang].padEnd(14)}`;
   const seconds = (value: number): string => `${value.toFixed(6)}s`;
-  const lines = [`${showable(part.who)}: ${part.events} ${WORDS.events[lang]}`];
+  const lines = [
+    `${showable(part.who)}: ${part.events} ${part.events === 1 ? WORDS.event[lang] : WORDS.events[lang]}`,
+  ];
   const { responseSeconds: response, latencySeconds: latency, throughput } = part;
   if (response !== null) {
     const { count, p50, p90, p99, max } = response;

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import test from 'node:test';
+import fc from 'fast-check';
+import { LOG } from '../config.ts';
+import type { EventBody, EventType, KelanaEvent } from '../events.ts';
+import { LANGS } from '../lang.ts';
+import { escapeText, quoted, showable, token, tokens } from './escape.ts';
+import { FIELDS, isEvent, parseEvent, type Field } from './fields.ts';
+import { renderJson, renderLine, stamp } from './line.ts';
+import { sqlRow } from './sql.ts';
+
+const TIME = '2024-10-12 13:26:34';
+const RUNS = { numRuns: 300 };
+const UNSHOWABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/u;
+const QUOTED = /'(?:[^'\\]|\\.)*'/g;
+const TYPES = Object.keys(FIELDS) as EventType[];
+
+const line = (body: EventBody, lang: 'id' | 'en' = 'id'): string =>
+  renderLine({ ...body, at: 0 }, lang, TIME);
+
+/** Any string at all, lone surrogates and line ends well represented. */
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)) }),
+  fc.string({
+    unit: fc.constantFrom(
+      '\n',
+      '\r',
+      "'",
+      '\\',
+      '\u2028',
+      '\u202e',
+      '\u200b',
+      '\u{e0041}',
+      ' - ',
+      'n',
+      '{',
+      '\0',
+    ),
+  }),
+);
+
+/** Any event whose texts are drawn from `text`. */
+const anyEvent = (text: fc.Arbitrary<string>): fc.Arbitrary<KelanaEvent> => {
+  const number = fc.double({ noNaN: true });
+  const of: Readonly<Record<Field, fc.Arbitrary<unknown>>> = {
+    text,
+    texts: fc.array(text, { maxLength: 12 }),
+    number,
+    'number or null': fc.option(number, { nil: null }),
+    verdict: fc.constantFrom('found', 'absent', 'incomplete'),
+  };
+  return fc.oneof(
+    ...TYPES.map((type) =>
+      fc.record({
+        type: fc.constant(type),
+        at: fc.nat(),
+        ...Object.fromEntries(Object.entries(FIELDS[type]).map(([name, field]) => [name, of[field]])),
+      }),
+    ),
+  ) as fc.Arbitrary<KelanaEvent>;
+};
+
+const unescape = (text: string): string =>
+  text.replace(/\\(?:u\{([0-9a-f]+)\}|(.))/g, (_, hex: string | undefined, plain: string | undefined) =>
+    hex === undefined
+      ? ({ n: '\n', r: '\r', t: '\t' }[plain ?? ''] ?? plain ?? '')
+      : String.fromCodePoint(parseInt(hex, 16)),
+  );
+
+test('the six sample lines of the design come out letter by letter', () => {
+  const lines = [
+    line({ type: 'node.ready', who: 'localhost:5001', peerId: '12D3', files: 1 }),
+    line({ type: 'neighbour.added', who: 'localhost:5001', neighbour: 'localhost:5002' }),
+    line({ type: 'search.received', who: 'localhost:5002', query: 'contoh.txt', from: 'localhost:5003' }),
+    line({ type: 'search.found', who: 'localhost:5003', name: 'contoh.txt', holder: 'localhost:5001' }),
+    line({
+      type: 'search.response-time',
+      who: 'localhost:5003',
+      holder: 'localhost:5001',
+      seconds: 0.000991,
+    }),
+    line({
+      type: 'total',
+      who: 'localhost:5003',
+      seconds: 0.003009,
+      bytes: 34,
+      bytesPerSecond: 11300.922102,
+    }),
+  ];
+  assert.deepEqual(lines, [
+    `${TIME} - Node localhost:5001 siap menerima koneksi...`,
+    `${TIME} - Node localhost:5001 menambahkan tetangga node localhost:5002.`,
+    `${TIME} - Node localhost:5002 menerima permintaan pencarian file 'contoh.txt'.`,
+    `${TIME} - File 'contoh.txt' ditemukan di node localhost:5001.`,
+    `${TIME} - Waktu respon pencarian file di node localhost:5001: 0.000991s.`,
+    `${TIME} - Waktu respon total: 0.003009s, throughput: 11300.922102 bytes/s.`,
+  ]);
+});
+
+test('every event gives exactly one line in both languages, whatever its texts hold', () => {
+  fc.assert(
+    fc.property(anyEvent(anyText), fc.constantFrom(...LANGS), (event, lang) => {
+      const text = renderLine(event, lang, TIME);
+      assert.ok(text.startsWith(`${TIME} - `));
+      assert.doesNotMatch(text, UNSHOWABLE);
+      // Outside the quotes stands nothing that could open or close one.
+      assert.doesNotMatch(text.replaceAll(QUOTED, ''), /['\\]/);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('text from outside never changes the words around it', () => {
+  fc.assert(
+    fc.property(anyEvent(fc.constant('a b')), anyText, fc.constantFrom(...LANGS), (event, hostile, lang) => {
+      // With a space in it, no text passes as a bare token: all of it has to stay between quotes.
+      const text = ` ${hostile}`.slice(0, LOG.maxTextChars);
+      const forged = JSON.parse(JSON.stringify(event), (_, value: unknown) =>
+        value === 'a b' ? text : value,
+      ) as KelanaEvent;
+      const skeleton = (made: KelanaEvent): string => renderLine(made, lang, TIME).replaceAll(QUOTED, '□');
+      const plain = JSON.parse(JSON.stringify(event)) as KelanaEvent;
+      assert.equal(skeleton(forged), skeleton(plain));
+    }),
+    RUNS,
+  );
+});
+
+test('quoted text reads back as it was', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      fc.pre(text.length <= LOG.maxTextChars);
+      assert.equal(unescape(quoted(text).slice(1, -1)), text);
+      assert.equal(unescape(escapeText(text)), text);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('long text is cut after its quotes, between whole characters, and says how long it was', () => {
+  assert.equal(quoted('a'.repeat(LOG.maxTextChars)), `'${'a'.repeat(LOG.maxTextChars)}'`);
+  assert.equal(quoted('a'.repeat(65_536)), `'${'a'.repeat(LOG.maxTextChars)}'…(${LOG.maxTextChars}/65536)`);
+  const faces = quoted(`a${'😀'.repeat(LOG.maxTextChars)}`);
+  assert.ok(
+    faces.startsWith("'a😀") && !faces.includes('\\u') && faces.includes(`…(${LOG.maxTextChars - 1}/`),
+  );
+});
+
+test('labels stand bare only where they are plain tokens, and long lists are counted', () => {
+  for (const plain of ['localhost:5001', '[::1]:5001', 'http://h:1/a?b=c', '12D3KooW'])
+    assert.equal(token(plain), plain);
+  assert.equal(token('a b'), "'a b'");
+  assert.equal(token(''), "''");
+  assert.equal(token("x'. y"), "'x\\'. y'");
+  assert.equal(tokens(['a', 'b']), 'a, b');
+  assert.equal(
+    tokens(Array.from({ length: LOG.maxListed + 3 }, () => 'a'))
+      .split(', ')
+      .at(-1),
+    '… (+3)',
+  );
+});
+
+test('JSON lines hold the event whole and nothing a terminal would act on', () => {
+  fc.assert(
+    fc.property(anyEvent(anyText), (event) => {
+      const text = renderJson(event);
+      assert.doesNotMatch(text, UNSHOWABLE);
+      const read: unknown = JSON.parse(text);
+      assert.ok(read !== null && typeof read === 'object' && 'kind' in read && 'time' in read);
+    }),
+    RUNS,
+  );
+});
+
+test('a row of the database gives its event back', () => {
+  fc.assert(
+    fc.property(anyEvent(anyText), (event) => {
+      const [at, type, , who, body, seconds] = sqlRow(event);
+      assert.equal(at, event.at);
+      assert.equal(type, event.type);
+      assert.doesNotMatch(who, UNSHOWABLE);
+      assert.ok(seconds === null || Number.isFinite(seconds));
+      const finite = Object.values(event).every(
+        (value) => typeof value !== 'number' || Number.isFinite(value),
+      );
+      if (finite) assert.deepEqual(parseEvent(body), JSON.parse(JSON.stringify(event)));
+    }),
+    RUNS,
+  );
+});
+
+test('what is no event is told apart', () => {
+  for (const bad of ['', '{', 'null', '1', '{"type":"node.ready"}', '{"type":"toString","at":1}']) {
+    assert.equal(parseEvent(bad), null, bad);
+  }
+  assert.equal(isEvent({ type: 'total', at: 1, who: 'a', seconds: '1', bytes: 1, bytesPerSecond: 1 }), false);
+  assert.equal(isEvent({ type: 'backend.up', at: 1, who: 'a', backend: 'b', later: true }), true);
+});
+
+test('a time is shown with its offset, and never breaks the line', () => {
+  assert.equal(stamp(Date.UTC(2024, 9, 12, 6, 26, 34), 7 * 60), TIME);
+  assert.equal(stamp(Date.UTC(2024, 9, 12, 17, 26, 34), -4 * 60), TIME);
+  for (const odd of [Number.NaN, -1, Infinity, 1e18])
+    assert.match(stamp(odd, 0), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
+});
+
+test('hostile file names of the shared collection stay on their line', (t) => {
+  const path = new URL('../../../../shared/testdata/names.jsonl', import.meta.url);
+  if (!existsSync(path)) {
+    t.skip('the collection of hostile names is not on this machine');
+    return;
+  }
+  const names = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((row) => row !== '')
+    .map((row) => Buffer.from((JSON.parse(row) as { name_hex: string }).name_hex, 'hex').toString('utf8'));
+  assert.ok(names.length > 1_000);
+  for (const name of names) {
+    const text = line({ type: 'search.found', who: name, name, holder: name });
+    assert.doesNotMatch(text, UNSHOWABLE);
+    assert.equal(showable(text), text);
+    assert.doesNotMatch(text.replaceAll(QUOTED, ''), /['\\]/);
+  }
+});
