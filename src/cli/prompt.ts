@@ -151,25 +151,20 @@ function rawMode(context: Context, on: boolean): void {
   if ('setRawMode' in context.stdin) context.stdin.setRawMode(on);
 }
 
-/** Lines from a pipe or file; questions and answers go to stderr, so that stdout holds only the result. */
+/** Lines from a pipe or file; the questions go to stderr, so that stdout holds only the result. */
 class PipedLines implements Lines {
   readonly #chunks: AsyncIterator<string | Uint8Array>;
-  readonly #asked: boolean;
   readonly #decoder = new TextDecoder();
   #rest = '';
   #ended = false;
 
   constructor(context: Context) {
     this.#chunks = context.stdin[Symbol.asyncIterator]();
-    // A person may type while only stdout is piped (`kelana clients | tee`): then the question must come first.
-    this.#asked = 'isTTY' in context.stdin && context.stdin.isTTY;
   }
 
-  async next(prompt: string, context: Context): Promise<string | null> {
-    if (this.#asked) context.err(prompt);
-    const line = await orAborted(context, this.#read(context));
-    if (!this.#asked && line !== null) context.err(`${prompt} ${line}`);
-    return line;
+  next(prompt: string, context: Context): Promise<string | null> {
+    context.err(prompt);
+    return orAborted(context, this.#read(context));
   }
 
   async #read(context: Context): Promise<string | null> {

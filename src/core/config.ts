@@ -192,8 +192,27 @@ export const BALANCER = {
   maxIdlePerBackend: 256,
   /** Client connections at once: two descriptors each, within the usual limit of 4,096 or more. */
   maxConnections: 10_000,
-  /** ms between looks at a backend that is down. */
+  /** ms between looks at a backend that is down: the first comes soon, for a blip, and the wait doubles. */
+  recheckMinMs: 100,
   recheckMs: 500,
+  /** Bytes of chunk extensions in one message, all dropped; llhttp allows the same 16 KiB. */
+  maxExtensionBytes: 16 * KiB,
+  /** 1xx responses before the final one; real servers send one or two. */
+  maxInterim: 16,
+  /** Bytes of a request's body kept so that it may be sent again (only with an Idempotency-Key). */
+  maxReplayBytes: 64 * KiB,
+  /** Bytes joined into one write; above this, copying costs more than the second buffer. */
+  joinBytes: 16 * KiB,
+  /** Bytes of the buffer an upstream connection reads into; what libuv offers a read. */
+  readBytes: 64 * KiB,
+  /** ms between looks at the deadlines above; the shortest of them is tens of times longer. */
+  sweepMs: 100,
+  /** ms a refused client is still read from, so that the answer is not lost to a reset (RFC 9112 section 9.6). */
+  lingerMs: 1_000,
+  /** ms running requests get when the balancer stops; the command promises 4 s in all. */
+  closeMs: 3_000,
+  /** Seconds a client should wait when no backend is up: they are looked at twice a second. */
+  retryAfterSeconds: 1,
 } as const;
 
 export const CLIENTS = {
@@ -202,8 +221,25 @@ export const CLIENTS = {
   requests: 10,
   /** Clients in one process; each holds a socket. */
   maxClients: 20_000,
-  /** ms for one request before it counts as failed. */
+  /** ms from a request's send to the end of its response; of a file, from its last byte sent. */
   timeoutMs: 30_000,
+  /** ms to connect: a LAN needs 1, a lost SYN is sent again after 1,000 and 3,000. */
+  connectTimeoutMs: 5_000,
+  /** Connects under way at once, below the usual listen backlog of 511, so that none is dropped and sent again. */
+  connectsAtOnce: 256,
+  /**
+   * ms before each repeat of a request whose connection broke, with the same Idempotency-Key. A balancer has another
+   * server at once; a part that is started again is back within half a second.
+   */
+  retryWaitsMs: [25, 500],
+  /** Requests up to which each one is logged when `--log-requests` does not say; five lines each. */
+  logAllUpTo: 1_000,
+  /** ms between looks at the progress. */
+  progressMs: 250,
+  /** Bytes of a file read at once; each client that sends holds one such piece. */
+  readBytes: 128 * KiB,
+  /** Bytes of a response's head; as the balancer's. */
+  maxHeadBytes: 32 * KiB,
   /** Significant digits of the HDR histogram: 3 is 0.1 %. */
   histogramDigits: 3,
   /** Bytes of a response body that is looked at; the rest is counted and dropped. */

@@ -277,6 +277,32 @@ export const ERRORS = {
     says: { id: 'Server menjawab {status}: {why}.', en: 'The server answered {status}: {why}.' },
     fix: { id: 'Perbaiki permintaannya menurut pesan itu', en: 'Correct the request as the message says' },
   },
+  BAD_ANSWER: {
+    source: 'peer',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: '{url} menjawab, tetapi bukan dengan HTTP/1.1 yang sah ({why}).',
+      en: '{url} answers, but not in valid HTTP/1.1 ({why}).',
+    },
+    fix: {
+      id: 'Periksa port-nya: balancer kelana biasanya di 8000, server di 8080 dan 8081',
+      en: 'Check the port: the balancer of kelana is usually on 8000, servers on 8080 and 8081',
+    },
+  },
+  OPEN_FILES: {
+    source: 'system',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Batas berkas terbuka proses ini tercapai setelah {opened} dari {wanted} sambungan ({why}).',
+      en: 'The limit of open files of this process was reached after {opened} of {wanted} connections ({why}).',
+    },
+    fix: {
+      id: 'Naikkan batasnya: ulimit -n {need}, atau pakai lebih sedikit client dengan --clients',
+      en: 'Raise the limit: ulimit -n {need}, or use fewer clients with --clients',
+    },
+  },
   TIMEOUT: {
     source: 'system',
     retryable: true,
@@ -504,6 +530,13 @@ export const ERRORS = {
       id: 'Jalankan lagi, atau beri jawabannya sebagai opsi: kelana {command} --help',
       en: 'Run it again, or give the answers as options: kelana {command} --help',
     },
+  },
+  BUSY: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: { id: 'Sudah ada {most} {what} yang berjalan.', en: 'There are {most} {what} under way already.' },
+    fix: { id: 'Tunggu sebentar lalu coba lagi', en: 'Wait a moment and try again' },
   },
   INTERNAL: {
     source: 'internal',
