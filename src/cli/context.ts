@@ -13,6 +13,10 @@ export interface Context {
   readonly color: boolean;
   readonly lang: Lang;
   readonly pid: number;
+  /** Seconds since the process started. */
+  uptime(): number;
+  /** Resident memory, bytes. */
+  memory(): number;
   /** Aborted by the first SIGINT or SIGTERM; `reason` is the signal's name. A second one ends the process. */
   readonly signal: AbortSignal;
   out(text: string): void;
@@ -53,6 +57,8 @@ export function processContext(): Context {
     color: terminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     lang,
     pid: process.pid,
+    uptime: () => process.uptime(),
+    memory: () => process.memoryUsage.rss(),
     signal: controller.signal,
     out: (text) => void process.stdout.write(text + '\n'),
     write: (text) => void process.stdout.write(text),

@@ -148,6 +148,9 @@ export const SERVER = {
   maxStreams: 1_000,
   /** Searches (GET /search, and GET /files of what is not here) running at once; each holds a walk in the overlay. */
   maxSearches: 64,
+  /** Files going in or out at once; each holds about 2 MiB on its way. Others wait in line this many ms at most. */
+  maxTransfers: 256,
+  queueMs: 10_000,
   /** TCP connections at once: one descriptor each; above the balancer's so that the balancer is the one to refuse. */
   maxConnections: 12_000,
   /** ms a connection may be silent while a request or response is under way. */

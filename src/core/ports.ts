@@ -78,6 +78,14 @@ export interface LibraryPort {
   manifest(cid: string): Promise<readonly Uint8Array[]>;
 }
 
+/** A library as the blocks protocol reads it: whole blocks by number. */
+export interface BlockSourcePort {
+  lookup(query: Query): readonly Holding[];
+  manifest(cid: string): Promise<readonly Uint8Array[]>;
+  /** One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. */
+  readBlock(cid: string, index: number): Promise<Uint8Array>;
+}
+
 /** A library that also takes files in, for the server's uploads. */
 export interface WritableLibraryPort extends LibraryPort {
   /**
@@ -103,6 +111,16 @@ export interface NeighbourInfo {
   readonly address: string;
   readonly direction: 'inbound' | 'outbound';
   readonly sinceMs: number;
+}
+
+/** A file on its way into the downloads folder, under a temporary name until it is whole. */
+export interface Download {
+  /** Blocks must have been verified: what is written here is what the person gets. */
+  write(index: number, bytes: Uint8Array): Promise<void>;
+  /** Makes it durable and visible; gives the path it has, which differs from the name where another file had it. */
+  finish(): Promise<string>;
+  /** Removes the temporary file. Safe to call at any time. */
+  abort(): Promise<void>;
 }
 
 /** A durable message. `id` grows in the order of acknowledgement. */

@@ -1,0 +1,79 @@
+import { EXIT } from '../../core/errors.ts';
+import { LOGGING, type Command } from '../command.ts';
+import type { Context } from '../context.ts';
+import { DATA_OPTION, withNode, type Searcher } from '../find-node.ts';
+import type { Values } from '../options.ts';
+import { EXIT_OF, queryFrom, showEvents } from '../show-search.ts';
+import { hitJson } from './find.ts';
+
+export const command: Command = {
+  name: 'get',
+  summary: { id: 'cari berkas dan unduh, terverifikasi', en: 'find a file and download it, verified' },
+  args: 'QUERY|CID',
+  positionals: [1, 1],
+  section: 'get',
+  options: [
+    {
+      name: 'timeout',
+      type: 'seconds',
+      min: 0.001,
+      max: 600,
+      default: 60,
+      help: { id: 'waktu pencarian paling lama, detik', en: 'longest time for the search, seconds' },
+    },
+    {
+      name: 'strategy',
+      type: 'text',
+      oneOf: ['walk'],
+      default: 'walk',
+      help: { id: 'cara mencari', en: 'how to search' },
+    },
+    {
+      name: 'peer',
+      type: 'text',
+      value: 'ADDR',
+      many: true,
+      help: { id: 'alamat node untuk disambung', en: 'address of a node to link to' },
+    },
+    {
+      name: 'downloads',
+      type: 'text',
+      value: 'DIR',
+      help: {
+        id: 'folder unduhan bila tidak ada node yang berjalan (bawaan: downloaded)',
+        en: 'downloads folder where no node is running (default: downloaded)',
+      },
+    },
+    DATA_OPTION,
+    ...LOGGING,
+  ],
+  examples: [
+    {
+      line: 'kelana get contoh.txt',
+      what: {
+        id: 'tersimpan di downloaded/; berkas lain tidak pernah ditimpa',
+        en: 'saved under downloaded/; never over a different file',
+      },
+    },
+    {
+      line: 'kelana get bafkreib…',
+      what: { id: 'menurut CID-nya, apa pun namanya', en: 'by its CID, whatever its name' },
+    },
+  ],
+  run: (context, values) => withNode(context, values, (node) => run(context, values, node)),
+};
+
+async function run(context: Context, values: Values, node: Searcher): Promise<number> {
+  const text = values.positionals[0] ?? '';
+  const how = { timeoutMs: (values.number('timeout') ?? 60) * 1000, signal: context.signal };
+  const events = node.get(queryFrom(text), how);
+  if (!values.flag('json')) return await showEvents(context, events, text);
+  let code: number = EXIT.failed;
+  for await (const event of events) {
+    if (event.type === 'failed') throw event.error;
+    if (event.type === 'step') continue;
+    if (event.type === 'verdict') code = EXIT_OF[event.verdict];
+    context.out(JSON.stringify(event.type === 'hit' ? hitJson(event) : event));
+  }
+  return code;
+}

@@ -1,0 +1,163 @@
+import { rememberNode } from '../../control/socket.ts';
+import { PORTS } from '../../core/config.ts';
+import { asKelanaError, EXIT, KelanaError } from '../../core/errors.ts';
+import { resolve } from 'node:path';
+import { LOGGING, type Command } from '../command.ts';
+import type { Context } from '../context.ts';
+import { DATA_FOLDER } from '../find-node.ts';
+import { openLog } from '../logging.ts';
+import { report } from '../report.ts';
+import { shareFolders, startNode, type NodeApp } from '../node-app.ts';
+import type { Values } from '../options.ts';
+import { ask } from '../prompt.ts';
+import { queryFrom, showEvents } from '../show-search.ts';
+import { untilStopped } from '../stopping.ts';
+
+export const command: Command = {
+  name: 'node',
+  summary: {
+    id: 'jalankan satu node: berbagi folder, mencari, mengunduh',
+    en: 'run one node: share a folder, search, download',
+  },
+  section: 'node',
+  options: [
+    {
+      name: 'host',
+      type: 'text',
+      value: 'H',
+      default: '0.0.0.0',
+      help: {
+        id: 'alamat untuk menerima koneksi (0.0.0.0: semua)',
+        en: 'address to accept links on (0.0.0.0: all)',
+      },
+    },
+    {
+      name: 'port',
+      type: 'port',
+      default: PORTS.node,
+      help: { id: 'port TCP; 0 berarti sembarang', en: 'TCP port; 0 is any' },
+    },
+    {
+      name: 'share',
+      type: 'text',
+      value: 'DIR',
+      many: true,
+      help: { id: 'folder yang dibagikan (bawaan: shared)', en: 'folder to share (default: shared)' },
+    },
+    {
+      name: 'data',
+      type: 'text',
+      value: 'DIR',
+      default: DATA_FOLDER,
+      help: { id: 'folder data: identitas, indeks, tetangga', en: 'data folder: identity, index, peers' },
+    },
+    {
+      name: 'downloads',
+      type: 'text',
+      value: 'DIR',
+      default: 'downloaded',
+      help: { id: 'folder unduhan', en: 'downloads folder' },
+    },
+    {
+      name: 'peer',
+      type: 'text',
+      value: 'ADDR',
+      many: true,
+      help: { id: 'alamat node lain (host:port)', en: 'address of another node (host:port)' },
+    },
+    {
+      name: 'name',
+      type: 'text',
+      value: 'NAME',
+      help: { id: 'memilih entri [[node]] di kelana.toml', en: 'picks the [[node]] entry of kelana.toml' },
+    },
+    ...LOGGING,
+  ],
+  examples: [
+    {
+      line: 'kelana node --share ~/dokumen',
+      what: {
+        id: 'di terminal: lalu ketik nama berkas yang dicari',
+        en: 'in a terminal: then type the name of a file to find',
+      },
+    },
+    {
+      line: 'kelana node --port 5002 --data .kelana2 --peer localhost:5001',
+      what: { id: 'node kedua di mesin yang sama', en: 'a second node on the same machine' },
+    },
+  ],
+  run,
+};
+
+async function run(context: Context, values: Values): Promise<number> {
+  const log = await openLog(context, values);
+  try {
+    const data = values.text('data') ?? DATA_FOLDER;
+    const app = await startNode(context, {
+      host: values.text('host') ?? '0.0.0.0',
+      port: values.number('port') ?? PORTS.node,
+      share: await shareFolders(context, values.texts('share'), 'shared'),
+      data,
+      downloads: values.text('downloads') ?? 'downloaded',
+      peers: values.texts('peer'),
+      emit: log.emit,
+    });
+    try {
+      await rememberNode(resolve(context.cwd, DATA_FOLDER), resolve(context.cwd, data));
+      announce(context, app, values.flag('json'));
+      if (context.interactive && !values.flag('json')) await converse(context, app);
+      else await untilStopped(context);
+    } finally {
+      await app.close();
+    }
+    return EXIT.done;
+  } finally {
+    await log.close();
+  }
+}
+
+function announce(context: Context, app: NodeApp, json: boolean): void {
+  const { overlay, library } = app;
+  const files = library.list().length;
+  if (json) {
+    context.out(
+      JSON.stringify({
+        ready: true,
+        label: overlay.label,
+        port: overlay.port,
+        peerId: overlay.peerId,
+        addresses: overlay.addresses(),
+        files,
+      }),
+    );
+    return;
+  }
+  context.say({
+    id: `Node ${overlay.label} siap menerima koneksi: ${files} berkas dibagikan.`,
+    en: `Node ${overlay.label} is ready for connections: ${files} files shared.`,
+  });
+  for (const address of overlay.addresses()) context.out(`  ${address}`);
+}
+
+/** The seed's loop: ask for a file's name, walk, download, show; until Ctrl+C or the end of input. */
+async function converse(context: Context, app: NodeApp): Promise<void> {
+  context.say({
+    id: 'Ketik nama berkas yang dicari; Ctrl+C untuk berhenti.',
+    en: 'Type the name of a file to find; Ctrl+C to stop.',
+  });
+  while (!context.signal.aborted) {
+    let name: string;
+    try {
+      name = await ask(context, { id: 'Nama berkas', en: 'File name' });
+    } catch (thrown) {
+      if (thrown instanceof KelanaError && thrown.code === 'INTERRUPTED') return;
+      throw thrown;
+    }
+    try {
+      await showEvents(context, app.controls.get(queryFrom(name), { signal: context.signal }), name);
+    } catch (thrown) {
+      // One search that failed is told and does not end the node.
+      report(context, asKelanaError(thrown));
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { EXIT } from '../../core/errors.ts';
+import { showable } from '../../core/render/escape.ts';
+import type { Command } from '../command.ts';
+import { DATA_OPTION, runningNode } from '../find-node.ts';
+import { bytesText, durationText, numberText, table } from '../format.ts';
+
+export const command: Command = {
+  name: 'status',
+  summary: { id: 'keadaan sebuah node', en: 'how a node is doing' },
+  section: 'status',
+  options: [DATA_OPTION],
+  examples: [
+    {
+      line: 'kelana status',
+      what: { id: 'nama, alamat, tetangga, berkas', en: 'name, addresses, neighbours, files' },
+    },
+  ],
+  run: async (context, values) => {
+    const status = await (await runningNode(context, values)).status();
+    if (values.flag('json')) {
+      context.out(JSON.stringify(status));
+      return EXIT.done;
+    }
+    const { lang } = context;
+    const id = lang === 'id';
+    const neighbours = status.neighbours.map((link) => showable(link.label)).join(', ');
+    context.out(
+      table([
+        ['node', status.label],
+        [id ? 'identitas' : 'identity', status.peerId],
+        [id ? 'tetangga' : 'neighbours', neighbours === '' ? '-' : neighbours],
+        [
+          id ? 'berkas' : 'files',
+          `${numberText(status.files, lang)} (${bytesText(status.bytes, lang)})${status.scanning ? (id ? ', masih dipindai' : ', still scanning') : ''}`,
+        ],
+        [
+          id ? 'berjalan' : 'running',
+          `${durationText(status.uptimeSeconds * 1000, lang)}, pid ${status.pid}, ${bytesText(status.memoryBytes, lang)}`,
+        ],
+        ...status.addresses.map((address, at) => [at === 0 ? (id ? 'alamat' : 'addresses') : '', address]),
+      ]),
+    );
+    return EXIT.done;
+  },
+};

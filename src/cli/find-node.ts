@@ -1,0 +1,110 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { NodeClient } from '../control/client.ts';
+import { isAlive, recentNodes, socketPath } from '../control/socket.ts';
+import type { NodeControls } from '../control/server.ts';
+import { KelanaError } from '../core/errors.ts';
+import type { Option } from './command.ts';
+import type { Context } from './context.ts';
+import { openLog } from './logging.ts';
+import { startNode } from './node-app.ts';
+import type { Values } from './options.ts';
+
+/** Name of the data folder in the working directory. */
+export const DATA_FOLDER = '.kelana';
+
+export const DATA_OPTION: Option = {
+  name: 'data',
+  type: 'text',
+  value: 'DIR',
+  help: {
+    id: `folder data node (bawaan: ${DATA_FOLDER}, atau node yang berjalan di sini)`,
+    en: `data folder of the node (default: ${DATA_FOLDER}, or a node running here)`,
+  },
+};
+
+/**
+ * The running node that a command means: `--data`, else the default folder's, else the one started last here.
+ * @throws KelanaError NO_NODE
+ */
+export async function runningNode(context: Context, values: Values): Promise<NodeClient> {
+  const asked = values.text('data');
+  const root = resolve(context.cwd, DATA_FOLDER);
+  const folders = asked === undefined ? [root, ...(await recentNodes(root))] : [resolve(context.cwd, asked)];
+  for (const folder of folders) {
+    const path = await socketPath(folder);
+    if (await isAlive(path)) return new NodeClient(path, folder);
+  }
+  throw new KelanaError('NO_NODE', { path: folders[0] ?? root });
+}
+
+/** What `find` and `get` need of a node, be it another process or this one. */
+export type Searcher = Pick<NodeControls, 'search' | 'get'>;
+
+/**
+ * Runs `work` on the running node; with none running, on one that is started for the moment with the peers given
+ * by `--peer`, and those that the data folder knows.
+ */
+export async function withNode<T>(
+  context: Context,
+  values: Values,
+  work: (node: Searcher) => Promise<T>,
+): Promise<T> {
+  const client = await runningNode(context, values).catch((thrown: unknown) => {
+    if (thrown instanceof KelanaError && thrown.code === 'NO_NODE') return null;
+    throw thrown;
+  });
+  if (client !== null) {
+    for (const peer of values.texts('peer')) await client.addPeer(peer);
+    return await work(client);
+  }
+  const log = await openLog(context, values);
+  const nothing = await mkdtemp(join(tmpdir(), 'kelana-empty-'));
+  try {
+    const app = await startNode(context, {
+      host: '0.0.0.0',
+      port: 0,
+      share: [nothing],
+      data: values.text('data') ?? DATA_FOLDER,
+      downloads: values.text('downloads') ?? 'downloaded',
+      peers: values.texts('peer'),
+      emit: log.emit,
+      control: false,
+    });
+    try {
+      if (app.overlay.peers().length === 0)
+        throw new KelanaError('NO_NODE', { path: resolve(context.cwd, values.text('data') ?? DATA_FOLDER) });
+      await firstLinks(app.overlay.peers.bind(app.overlay), context.signal);
+      return await work(app.controls);
+    } finally {
+      await app.close();
+    }
+  } finally {
+    await rm(nothing, { recursive: true, force: true });
+    await log.close();
+  }
+}
+
+/** ms that a momentary node waits for its peers: a dial on a LAN takes 20, on another continent 1,000. */
+const LINK_MS = 5_000;
+
+/** Waits until each known peer was linked or failed once, so that a search does not start with nobody to ask. */
+async function firstLinks(
+  peers: () => readonly { state: string; error: KelanaError | null }[],
+  signal: AbortSignal,
+): Promise<void> {
+  const until = performance.now() + LINK_MS;
+  const open = (): boolean => peers().some((peer) => peer.state === 'dialling' && peer.error === null);
+  while (open() && performance.now() < until && !signal.aborted)
+    await new Promise((done) => setTimeout(done, 10));
+  const all = peers();
+  const failed = all.find((peer) => peer.error !== null)?.error;
+  if (
+    all.length > 0 &&
+    failed !== undefined &&
+    failed !== null &&
+    !all.some((peer) => peer.state === 'linked')
+  )
+    throw failed;
+}

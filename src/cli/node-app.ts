@@ -1,0 +1,139 @@
+import { mkdir, realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { getFile } from '../control/operations.ts';
+import { serveControl, type NodeControls } from '../control/server.ts';
+import { socketPath } from '../control/socket.ts';
+import { KelanaError, reason } from '../core/errors.ts';
+import type { Emit } from '../core/events.ts';
+import { openDataFolder } from '../library/datafolder.ts';
+import { openDownload } from '../library/download.ts';
+import { openLibrary, type Library } from '../library/library.ts';
+import { startOverlay, type Overlay } from '../overlay/overlay.ts';
+import type { Context } from './context.ts';
+
+export interface NodeAppOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Shared folders; each must exist, but the default one is made. */
+  readonly share: readonly string[];
+  readonly data: string;
+  readonly downloads: string;
+  readonly peers: readonly string[];
+  readonly emit: Emit;
+  /** False for a node that lives only for one command: no other command should find it. */
+  readonly control?: boolean;
+}
+
+/** A running node with everything a command can ask of it. */
+export interface NodeApp {
+  readonly overlay: Overlay;
+  readonly library: Library;
+  readonly controls: NodeControls;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data folder, the library and the overlay, in this order, and the control socket last: who can reach it
+ * finds a node that works.
+ * @throws KelanaError of each of them; what was opened before is closed again
+ */
+export async function startNode(context: Context, options: NodeAppOptions): Promise<NodeApp> {
+  const { emit } = options;
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of closers.splice(0).reverse()) await step();
+  };
+  try {
+    const folder = await openDataFolder(resolve(context.cwd, options.data));
+    closers.push(() => folder.release());
+    const downloads = resolve(context.cwd, options.downloads);
+    const library = await openLibrary({
+      roots: options.share,
+      dataDir: folder.path,
+      emit,
+      who: `node ${options.port}`,
+    });
+    closers.push(() => library.close());
+    const overlay = await startOverlay({
+      host: options.host,
+      port: options.port,
+      dataFolder: folder.path,
+      library,
+      peers: options.peers,
+      emit,
+      now: () => performance.now(),
+      random: Math.random,
+    });
+    closers.push(() => overlay.close());
+    const controls = controlsOf(context, overlay, library, downloads, emit);
+    if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
+    await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
+    emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
+    return { overlay, library, controls, close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+/** ms that a start waits for the first scan; a large library goes on being scanned while the node already serves. */
+const FIRST_SCAN_MS = 2_000;
+
+function controlsOf(
+  context: Context,
+  overlay: Overlay,
+  library: Library,
+  downloads: string,
+  emit: Emit,
+): NodeControls {
+  let scanning = true;
+  void library.ready.then(() => {
+    scanning = false;
+  });
+  return {
+    status: () => {
+      const files = library.list();
+      return {
+        label: overlay.label,
+        peerId: overlay.peerId,
+        addresses: overlay.addresses(),
+        neighbours: overlay.neighbours(),
+        files: files.length,
+        bytes: files.reduce((sum, file) => sum + file.size, 0),
+        scanning,
+        pid: context.pid,
+        uptimeSeconds: context.uptime(),
+        memoryBytes: context.memory(),
+      };
+    },
+    search: (query, how) => overlay.search(query, how),
+    get: (query, how) =>
+      getFile(query, {
+        ...how,
+        overlay,
+        openDownload: (holding) => openDownload({ folder: downloads, ...holding }),
+        emit,
+        now: () => performance.now(),
+      }),
+    files: () => library.list(),
+    peers: () => overlay.peers(),
+    addPeer: (address, signal) => overlay.addPeer(address, signal),
+    removePeer: (address) => overlay.removePeer(address),
+  };
+}
+
+/** The shared folders that were asked for, absolute; the default one is made where it is missing. */
+export async function shareFolders(
+  context: Context,
+  asked: readonly string[],
+  preset: string,
+): Promise<readonly string[]> {
+  if (asked.length > 0) return asked.map((path) => resolve(context.cwd, path));
+  const path = resolve(context.cwd, preset);
+  try {
+    await mkdir(path, { recursive: true });
+    return [await realpath(path)];
+  } catch (thrown) {
+    throw new KelanaError('CANNOT_WRITE', { path, why: reason(thrown) }, thrown);
+  }
+}

@@ -1,0 +1,123 @@
+import { chmod } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import fastify, { type FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { SEARCH } from '../core/config.ts';
+import { asKelanaError, KelanaError } from '../core/errors.ts';
+import type { Holding, NeighbourInfo, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { GetEvent } from './operations.ts';
+import { clearSocket } from './socket.ts';
+
+export interface PeerRow {
+  readonly address: string;
+  readonly state: string;
+  readonly peer: string | null;
+  readonly label: string;
+  readonly error: KelanaError | null;
+}
+
+/** What commands may ask of a running node. */
+export interface NodeControls {
+  status(): NodeStatus;
+  search(query: Query, options: SearchOptions): AsyncIterable<SearchEvent>;
+  get(query: Query, options: SearchOptions): AsyncIterable<GetEvent>;
+  files(): readonly Holding[];
+  peers(): readonly PeerRow[];
+  addPeer(address: string, signal: AbortSignal): Promise<PeerRow>;
+  removePeer(address: string): Promise<boolean>;
+}
+
+export interface NodeStatus {
+  readonly label: string;
+  readonly peerId: string;
+  readonly addresses: readonly string[];
+  readonly neighbours: readonly NeighbourInfo[];
+  readonly files: number;
+  readonly bytes: number;
+  readonly scanning: boolean;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  readonly memoryBytes: number;
+}
+
+const ask = z.object({
+  kind: z.enum(['name', 'cid']).default('name'),
+  q: z.string().min(1).max(SEARCH.maxQueryBytes),
+  timeoutMs: z.coerce.number().min(1).max(SEARCH.maxTimeoutMs).optional(),
+});
+const address = z.object({ address: z.string().min(1).max(512) });
+
+/** Serves the commands of this machine's user over a Unix socket (0600). Resolves to the way to stop it. */
+export async function serveControl(path: string, controls: NodeControls): Promise<() => Promise<void>> {
+  const app = fastify({ logger: false, bodyLimit: 64 * 1024, requestTimeout: 10_000 });
+  app.setErrorHandler(async (thrown, _request, reply) => {
+    const error =
+      thrown instanceof z.ZodError
+        ? new KelanaError('USAGE', { detail: z.prettifyError(thrown), command: '' })
+        : asKelanaError(thrown);
+    await reply
+      .status(error.row.source === 'user' ? 400 : 500)
+      .send({ error: error.code, params: error.params });
+  });
+  app.get('/status', () => controls.status());
+  app.get('/files', () => controls.files());
+  app.get('/peers', () => controls.peers().map(peerJson));
+  app.post('/peers', async (request, reply) =>
+    peerJson(await controls.addPeer(address.parse(request.body).address, gone(reply))),
+  );
+  app.delete('/peers', async (request) => ({
+    removed: await controls.removePeer(address.parse(request.query).address),
+  }));
+  app.get('/find', (request, reply) =>
+    stream(reply, (signal) => controls.search(...queryOf(ask.parse(request.query), signal))),
+  );
+  app.post('/get', (request, reply) =>
+    stream(reply, (signal) => controls.get(...queryOf(ask.parse(request.body), signal))),
+  );
+  await clearSocket(path);
+  await app.listen({ path });
+  await chmod(path, 0o600);
+  return async () => {
+    await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
+    await clearSocket(path);
+  };
+}
+
+function queryOf(asked: z.infer<typeof ask>, signal: AbortSignal): [Query, SearchOptions] {
+  const query: Query = asked.kind === 'cid' ? { kind: 'cid', cid: asked.q } : { kind: 'name', name: asked.q };
+  return [query, { signal, ...(asked.timeoutMs === undefined ? {} : { timeoutMs: asked.timeoutMs }) }];
+}
+
+/** Aborted when the command that asked goes away. */
+function gone(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => controller.abort());
+  return controller.signal;
+}
+
+async function stream(
+  reply: FastifyReply,
+  run: (signal: AbortSignal) => AsyncIterable<SearchEvent | GetEvent>,
+): Promise<FastifyReply> {
+  const events = run(gone(reply));
+  return reply.type('application/x-ndjson').send(Readable.from(lines(events)));
+}
+
+async function* lines(events: AsyncIterable<SearchEvent | GetEvent>): AsyncGenerator<string> {
+  try {
+    for await (const event of events)
+      yield (
+        JSON.stringify(event.type === 'failed' ? { type: 'failed', ...errorJson(event.error) } : event) + '\n'
+      );
+  } catch (thrown) {
+    yield JSON.stringify({ type: 'failed', ...errorJson(asKelanaError(thrown)) }) + '\n';
+  }
+}
+
+function errorJson(error: KelanaError) {
+  return { error: error.code, params: error.params };
+}
+
+function peerJson(row: PeerRow) {
+  return { ...row, error: row.error === null ? null : errorJson(row.error) };
+}

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { lstat, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { KelanaError, reason } from '../core/errors.ts';
+
+/** Bytes of a Unix socket's path that every system takes (108 on Linux, 104 on macOS, with the closing NUL). */
+const MAX_PATH_BYTES = 100;
+
+/**
+ * Where the node with this data folder listens for commands: `node.sock` in the folder, or, where that path is too
+ * long for a socket, a private folder of the temporary directory.
+ */
+export async function socketPath(dataFolder: string): Promise<string> {
+  const folder = resolve(dataFolder);
+  const plain = join(folder, 'node.sock');
+  if (Buffer.byteLength(plain) <= MAX_PATH_BYTES) return plain;
+  const short = join(tmpdir(), `kelana-${userInfo().uid}`);
+  await mkdir(short, { recursive: true, mode: 0o700 });
+  const stat = await lstat(short);
+  if (!stat.isDirectory() || stat.uid !== userInfo().uid || (stat.mode & 0o077) !== 0) {
+    throw new KelanaError('CANNOT_WRITE', { path: short, why: 'not a private folder of this user' });
+  }
+  return join(short, `${createHash('sha256').update(folder).digest('hex').slice(0, 24)}.sock`);
+}
+
+/** Whether a node answers there. A socket file that a killed process left behind does not. */
+export function isAlive(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(path);
+    const answer = (alive: boolean): void => {
+      socket.destroy();
+      done(alive);
+    };
+    socket.setTimeout(1000, () => answer(false));
+    socket.once('connect', () => answer(true));
+    socket.once('error', () => answer(false));
+  });
+}
+
+/** Removes a left-over socket; the data folder's lock already proves that no other node uses it. */
+export async function clearSocket(path: string): Promise<void> {
+  await unlink(path).catch((thrown: unknown) => {
+    if (reason(thrown) !== 'ENOENT')
+      throw new KelanaError('CANNOT_WRITE', { path, why: reason(thrown) }, thrown);
+  });
+}
+
+/** Notes the data folder of a node that was started in this working directory, so that bare commands find it. */
+export async function rememberNode(root: string, dataFolder: string): Promise<void> {
+  const file = join(root, 'nodes');
+  const known = await recentNodes(root);
+  const list = [resolve(dataFolder), ...known.filter((path) => path !== resolve(dataFolder))].slice(0, 32);
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  await writeFile(file, list.join('\n') + '\n', { mode: 0o600 });
+}
+
+export async function recentNodes(root: string): Promise<readonly string[]> {
+  const text = await readFile(join(root, 'nodes'), 'utf8').catch(() => '');
+  return text.split('\n').filter((line) => line !== '');
+}

@@ -1,0 +1,138 @@
+import type { Connection, Stream } from '@libp2p/interface';
+import { labelOf } from '../core/address.ts';
+import { OVERLAY } from '../core/config.ts';
+import { asKelanaError, KelanaError } from '../core/errors.ts';
+import { decodeFrame, encodeFrame, type LinkFrame } from '../core/wire/frames.ts';
+import { delimit, FrameSplitter } from '../core/wire/lengths.ts';
+
+export const LINK_PROTOCOL = '/kelana/link/1.0.0';
+export const LINK_VERSION = 1;
+
+/** One neighbour: a long-lived stream of frames, kept alive by pings. */
+export interface Link {
+  readonly peer: string;
+  readonly label: string;
+  readonly address: string;
+  readonly direction: 'inbound' | 'outbound';
+  readonly sinceMs: number;
+  send(frame: LinkFrame): void;
+  /** Ends the link; `down` is called with the reason, once. */
+  close(reason: string): void;
+}
+
+export interface LinkOptions {
+  readonly stream: Stream;
+  readonly connection: Connection;
+  readonly hello: Extract<LinkFrame, { type: 'hello' }>;
+  readonly now: () => number;
+  /** Called at the hello, before any further frame; false turns the link down again, without `onDown`. */
+  onUp(link: Link): boolean;
+  onFrame(link: Link, frame: LinkFrame): void;
+  onDown(link: Link, reason: string): void;
+}
+
+/**
+ * Says hello both ways and resolves to the link; frames after the hello go to `onFrame`.
+ * @throws KelanaError NOT_KELANA where no hello of our version comes in time
+ */
+export function openLink(options: LinkOptions): Promise<Link> {
+  const { stream, connection, hello, now } = options;
+  const peer = connection.remotePeer.toString();
+  return new Promise((resolve, reject) => {
+    const splitter = new FrameSplitter(OVERLAY.maxFrameBytes);
+    let link: Link | null = null;
+    let down = false;
+    let heard = now();
+
+    const end = (why: string, error?: KelanaError): void => {
+      if (down) return;
+      down = true;
+      clearInterval(pinger);
+      clearTimeout(patience);
+      if (error === undefined) void stream.close().catch(() => undefined);
+      else stream.abort(error);
+      if (link === null)
+        reject(error ?? new KelanaError('NOT_KELANA', { peer: connection.remoteAddr.toString(), why }));
+      else options.onDown(link, why);
+    };
+
+    const send = (frame: LinkFrame): void => {
+      if (down) return;
+      if (stream.writeBufferLength > OVERLAY.maxSendQueueBytes) {
+        end('send queue full', new KelanaError('PEER_UNREACHABLE', { peer, why: 'send queue full' }));
+        return;
+      }
+      try {
+        stream.send(delimit(encodeFrame(frame)));
+      } catch (thrown) {
+        end(thrown instanceof Error ? thrown.message : 'closed');
+      }
+    };
+
+    const take = (frame: LinkFrame): void => {
+      if (frame.type === 'ping') send({ type: 'pong', nonce: frame.nonce });
+      else if (frame.type === 'pong') return;
+      else if (link !== null && frame.type !== 'hello') options.onFrame(link, frame);
+      else if (link === null && frame.type === 'hello') greet(frame);
+      else throw new KelanaError('PEER_PROTOCOL', { peer, why: 'hello out of place' });
+    };
+
+    const greet = (theirs: Extract<LinkFrame, { type: 'hello' }>): void => {
+      if (theirs.version !== LINK_VERSION) {
+        throw new KelanaError('NOT_KELANA', {
+          peer: theirs.label,
+          why: `link version ${theirs.version}, not ${LINK_VERSION}`,
+        });
+      }
+      clearTimeout(patience);
+      const address = connection.remoteAddr.toString();
+      const parts = address.split('/');
+      // What we saw of the peer's address beats what it says of it; only the port it listens on is its own word.
+      const label = labelOf(parts[2] ?? '', theirs.port > 0 ? theirs.port : Number(parts[4] ?? 0));
+      const greeted: Link = {
+        peer,
+        label,
+        address,
+        direction: stream.direction,
+        sinceMs: now(),
+        send,
+        close: (why) => end(why),
+      };
+      if (!options.onUp(greeted)) {
+        end('not needed');
+        return;
+      }
+      link = greeted;
+      resolve(greeted);
+    };
+
+    stream.addEventListener('message', (event) => {
+      heard = now();
+      try {
+        for (const bytes of splitter.push(event.data.subarray())) {
+          if (down) return;
+          take(decodeFrame(bytes));
+        }
+      } catch (thrown) {
+        const error = asKelanaError(thrown);
+        end(error.message, error);
+      }
+    });
+    stream.addEventListener('remoteCloseWrite', () => end('closed by the peer'));
+    stream.addEventListener('close', (event) => end(event.error?.message ?? 'connection closed'));
+
+    const patience = setTimeout(() => end('no hello'), OVERLAY.dialTimeoutMs);
+    const pinger = setInterval(() => {
+      if (now() - heard > 3 * OVERLAY.pingIntervalMs) {
+        end(
+          'silent',
+          new KelanaError('TIMEOUT', { what: 'ping', seconds: (3 * OVERLAY.pingIntervalMs) / 1000 }),
+        );
+      } else {
+        send({ type: 'ping', nonce: 0 });
+      }
+    }, OVERLAY.pingIntervalMs);
+    pinger.unref();
+    send(hello);
+  });
+}
