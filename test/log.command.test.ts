@@ -33,10 +33,14 @@ async function kelanaLog(cwd: string, ...args: readonly string[]): Promise<Ran> 
     cwd,
     lang: args.includes('--lang') ? 'id' : 'en',
     signal: new AbortController().signal,
-    out: (text) => (written.out += `${text}\n`),
-    err: (text) => (written.err += `${text}\n`),
+    out: (text: string): void => {
+      written.out += `${text}\n`;
+    },
+    err: (text: string): void => {
+      written.err += `${text}\n`;
+    },
     flush: () => Promise.resolve(),
-  } as Context;
+  } as Partial<Context> as Context;
   const code = await main(context);
   return { code, out: written.out.split('\n').slice(0, -1), err: written.err };
 }

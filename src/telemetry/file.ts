@@ -31,23 +31,24 @@ export function createFileStore(
 ): Store {
   let handle: FileHandle | null = null;
 
-  const current = async (): Promise<FileHandle> => {
-    if (handle !== null && (await moved(handle, path))) {
+  /** The open file, and its size. */
+  const current = async (): Promise<[FileHandle, number]> => {
+    if (handle !== null) {
+      const [held, named] = await Promise.all([handle.stat(), stat(path).catch(() => null)]);
+      if (held.ino === named?.ino && held.dev === named.dev) return [handle, held.size];
       const old = handle;
       handle = null;
       await old.close();
     }
-    if (handle === null) {
-      await mkdir(dirname(path), { recursive: true });
-      handle = await open(path, 'a+');
-    }
-    return handle;
+    await mkdir(dirname(path), { recursive: true });
+    handle = await open(path, 'a+');
+    return [handle, (await handle.stat()).size];
   };
 
   return {
     write: async (events) => {
-      const file = await current();
-      const mend = await endsTorn(file);
+      const [file, size] = await current();
+      const mend = await endsTorn(file, size);
       const lines = events.map((event) => lineOf(event, lang, localTime));
       const bytes = Buffer.from(`${mend ? '…\n' : ''}${lines.join('')}`);
       const { bytesWritten } = await file.write(bytes, 0, bytes.length, null);
@@ -64,18 +65,8 @@ export function createFileStore(
   };
 }
 
-async function moved(handle: FileHandle, path: string): Promise<boolean> {
-  try {
-    const [held, named] = await Promise.all([handle.stat(), stat(path)]);
-    return held.ino !== named.ino || held.dev !== named.dev;
-  } catch {
-    return true;
-  }
-}
-
 /** Whether the file ends within a line. */
-async function endsTorn(file: FileHandle): Promise<boolean> {
-  const { size } = await file.stat();
+async function endsTorn(file: FileHandle, size: number): Promise<boolean> {
   if (size === 0) return false;
   const last = Buffer.alloc(1);
   const { bytesRead } = await file.read(last, 0, 1, size - 1);
