@@ -170,7 +170,7 @@ export const SERVER = {
   /** Newest messages kept in memory for streams, by count and bytes; a reader further behind reads the store. */
   maxRecent: 1_000,
   maxRecentBytes: MiB,
-  /** Characters of the text that a reply repeats. */
+  /** UTF-16 units of the text that a reply repeats. */
   replyChars: 200,
 } as const;
 

@@ -1,0 +1,187 @@
+import type { Socket } from 'node:net';
+import { BALANCER } from '../core/config.ts';
+import { RequestParser } from '../core/http/parser.ts';
+import type { HttpProblem } from '../core/http/syntax.ts';
+import { hostPort } from './address.ts';
+import { Exchange, type ExchangeClient } from './exchange.ts';
+import { HTTP_LIMITS } from './limits.ts';
+import type { Outgoing } from './outgoing.ts';
+import { badRequest, ownResponse, requestStalled, type OwnReply } from './reply.ts';
+import type { Shared } from './shared.ts';
+
+/**
+ * One client's connection: reads requests one after another, and gives each to an exchange. The next request is
+ * not read before the last is answered, so at most one read of the socket waits in memory.
+ */
+export class ClientConnection implements ExchangeClient {
+  readonly address: string;
+  readonly label: string;
+  readonly #socket: Socket;
+  readonly #shared: Shared;
+  readonly #parser = new RequestParser(HTTP_LIMITS);
+  #exchange: Exchange | null = null;
+  #pumping = false;
+  /** The client sent its FIN: it may still read (RFC 9112 section 9.6). */
+  #halfClosed = false;
+  /** No further request is taken; what still comes is read and dropped until this time, 0 while open. */
+  #closeAt = 0;
+  #idleSince: number;
+  /** When the first byte of a head that is not complete came; 0 where there is none. */
+  #headSince = 0;
+
+  constructor(socket: Socket, shared: Shared, gone: (connection: ClientConnection) => void) {
+    this.#socket = socket;
+    this.#shared = shared;
+    this.#idleSince = shared.clock();
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    this.address = address;
+    this.label = hostPort(address, socket.remotePort ?? 0);
+    socket.on('data', (bytes: Buffer) => {
+      if (this.#closeAt !== 0) return;
+      this.#parser.push(bytes);
+      this.pump();
+    });
+    socket.on('drain', () => this.#exchange?.clientWritable());
+    socket.on('end', () => this.#ended());
+    // What matters follows as `close`; a reset by the client is no fault of ours.
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      const exchange = this.#exchange;
+      this.#exchange = null;
+      exchange?.clientGone();
+      gone(this);
+    });
+  }
+
+  pump(): void {
+    if (this.#pumping || this.#closeAt !== 0) return;
+    this.#pumping = true;
+    while (this.#closeAt === 0 && (this.#exchange === null || this.#exchange.wantsBody)) {
+      const event = this.#parser.next();
+      if (event === undefined) break;
+      switch (event.type) {
+        case 'head':
+          this.#headSince = 0;
+          this.#exchange = new Exchange(this, event.head, this.#shared);
+          this.#exchange.start();
+          break;
+        case 'body':
+          this.#exchange?.body(event.bytes);
+          break;
+        case 'end':
+          this.#exchange?.bodyEnd(event.trailers);
+          break;
+        case 'error':
+          this.#refuse(event.problem);
+          break;
+        case 'interim':
+          break;
+      }
+    }
+    this.#exchange?.flush();
+    this.#pumping = false;
+    if (this.#closeAt === 0) this.#settle();
+  }
+
+  send(outgoing: Outgoing): boolean {
+    return outgoing.send(this.#socket);
+  }
+
+  finished(keepAlive: boolean | null): void {
+    this.#exchange = null;
+    if (keepAlive === null) this.#reset();
+    else if (!keepAlive) this.#close();
+    else {
+      this.#idleSince = this.#shared.clock();
+      this.pump();
+    }
+  }
+
+  answer(reply: OwnReply, keepAlive: boolean, method: string): void {
+    this.#socket.write(ownResponse(reply, keepAlive, method === 'HEAD', this.#shared.date()), 'latin1');
+    this.finished(keepAlive);
+  }
+
+  /** Ends what has waited too long. */
+  check(now: number): void {
+    if (this.#closeAt !== 0) {
+      if (now > this.#closeAt) this.#socket.destroy();
+    } else if (this.#exchange !== null) this.#exchange.check(now);
+    else if (this.#headSince !== 0) {
+      if (now - this.#headSince > BALANCER.headTimeoutMs) this.#turnAway(requestStalled());
+    } else if (now - this.#idleSince > BALANCER.clientIdleMs) this.#socket.destroy();
+  }
+
+  /** The balancer stops: an idle connection ends now, a busy one after its response. */
+  stop(): void {
+    if (this.#exchange === null && this.#closeAt === 0) this.#socket.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** After each pump: what waits, and for what. */
+  #settle(): void {
+    const waiting = this.#parser.buffered > 0;
+    if (this.#exchange === null) {
+      if (!waiting) this.#headSince = 0;
+      else if (this.#headSince === 0) this.#headSince = this.#shared.clock();
+      if (this.#halfClosed) this.#close();
+    }
+    // Reading goes on while a response is awaited, so that the client's leaving is noticed; but not past one read.
+    if (waiting && this.#exchange?.wantsBody === false) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #ended(): void {
+    this.#halfClosed = true;
+    if (this.#closeAt !== 0) return;
+    const exchange = this.#exchange;
+    if (exchange === null) this.#close();
+    else if (!exchange.complete) {
+      // Half a request will never be whole: nothing of it may count.
+      this.#exchange = null;
+      exchange.clientGone();
+      this.#reset();
+    }
+  }
+
+  /** The bytes are no valid request, or no longer one. */
+  #refuse(problem: HttpProblem): void {
+    const reply = badRequest(problem.status, problem.why);
+    if (this.#exchange === null) this.#turnAway(reply);
+    else this.#exchange.requestBroken(reply);
+  }
+
+  /** Answers what never became a request. */
+  #turnAway(reply: OwnReply): void {
+    this.#shared.requests += 1;
+    this.#shared.emit({
+      type: 'balancer.request',
+      who: this.#shared.who,
+      client: this.label,
+      backend: '-',
+      method: '-',
+      target: '-',
+      status: reply.status,
+      seconds: 0,
+      bytes: 0,
+      retries: 0,
+    });
+    this.answer(reply, false, '-');
+  }
+
+  /** Ends our side, and reads on for a while so that the answer is not lost to a reset (RFC 9112 section 9.6). */
+  #close(): void {
+    this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
+    this.#socket.end();
+    this.#socket.resume();
+  }
+
+  /** Ends a response that cannot be completed, so that no client takes it for a whole one. */
+  #reset(): void {
+    this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
+    this.#socket.resetAndDestroy();
+  }
+}

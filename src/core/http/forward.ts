@@ -1,0 +1,152 @@
+import type { Field, MessageHead } from './head.ts';
+import type { RequestHead } from './request.ts';
+import type { ResponseHead } from './response.ts';
+
+/**
+ * Fields that end at each hop whether Connection names them or not (RFC 9110 section 7.6.1), and those that the
+ * sender of a message writes anew. Upgrade is among them: this hop does not tunnel, so it does not offer to.
+ */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+  'proxy-authenticate',
+  'proxy-authorization',
+]);
+
+/** What says where a request came from. A client can write anything there, so all of it is replaced by what is known. */
+const PROVENANCE: ReadonlySet<string> = new Set([
+  'host',
+  'via',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-real-ip',
+]);
+
+/** Fields that may not come as trailers: framing, routing, authentication, content (RFC 9110 section 6.5.1). */
+const NO_TRAILER: ReadonlySet<string> = new Set([
+  'host',
+  'trailer',
+  'expect',
+  'max-forwards',
+  'range',
+  'cache-control',
+  'pragma',
+  'authorization',
+  'www-authenticate',
+  'set-cookie',
+  'cookie',
+  'age',
+  'expires',
+  'date',
+  'location',
+  'retry-after',
+  'vary',
+  'warning',
+  'content-encoding',
+  'content-type',
+  'content-range',
+  'idempotency-key',
+]);
+
+/** The name this hop goes by in Via; no host name, which would tell strangers about the inside. */
+const VIA = 'kelana';
+
+/** Field lines to send on: what ends at this hop, and what Connection nominates, is taken out first. */
+function passOn(head: MessageHead, drop: ReadonlySet<string> | null): string {
+  let text = '';
+  for (const { name, raw, value } of head.fields) {
+    if (HOP_BY_HOP.has(name) || drop?.has(name) === true) continue;
+    if (head.options.length > 0 && head.options.includes(name)) continue;
+    text += `${raw}: ${value}\r\n`;
+  }
+  return text;
+}
+
+export interface RequestRoute {
+  /** IP address of the client. */
+  readonly client: string;
+  readonly scheme: 'http' | 'https';
+  /** Host to send where the client sent none, which only HTTP/1.0 may. */
+  readonly fallbackHost: string;
+}
+
+/** A request's head for the next hop, as latin1, with the empty line. Only what was parsed is written, in one form. */
+export function forwardRequest(head: RequestHead, route: RequestRoute): string {
+  const host = head.host ?? route.fallbackHost;
+  // An expectation in HTTP/1.0 is ignored (RFC 9110 section 10.1.1), so it is not sent on either.
+  let text = `${head.method} ${head.path} HTTP/1.1\r\nHost: ${host}\r\n${passOn(head, head.minor === 0 ? OLD_REQUEST : PROVENANCE)}`;
+  if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
+  else if (head.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  const seen = head.options.includes('via') ? '' : viaOf(head.fields);
+  return `${text}X-Forwarded-For: ${route.client}\r\nX-Forwarded-Proto: ${route.scheme}\r\nX-Forwarded-Host: ${host}\r\nVia: ${seen}1.${head.minor} ${VIA}\r\n\r\n`;
+}
+
+const OLD_REQUEST: ReadonlySet<string> = new Set([...PROVENANCE, 'expect']);
+
+/** Via is kept, not replaced: it is how loops are seen (RFC 9110 section 7.6.3). */
+function viaOf(fields: readonly Field[]): string {
+  let text = '';
+  for (const { name, value } of fields) if (name === 'via' && value !== '') text += `${value}, `;
+  return text;
+}
+
+export interface ResponseRoute {
+  /** Minor version of the client. */
+  readonly minor: 0 | 1;
+  /** Whether the client's connection stays open after this response. */
+  readonly keepAlive: boolean;
+  /** Put in where the response has no Date (RFC 9110 section 6.6.1). */
+  readonly date: string;
+}
+
+/** A final response's head for the client, as latin1, with the empty line; `sendsChunked` says how the body goes. */
+export function forwardResponse(head: ResponseHead, route: ResponseRoute): string {
+  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${passOn(head, null)}`;
+  if (!head.fields.some((field) => field.name === 'date')) text += `Date: ${route.date}\r\n`;
+  if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
+  else if (sendsChunked(head, route.minor)) text += 'Transfer-Encoding: chunked\r\n';
+  // HEAD and 304 may tell the length of what they leave out; 204 may not (RFC 9110 section 8.6).
+  else if (head.framing === 'none' && head.hasLength && head.status !== 204)
+    text += `Content-Length: ${head.length}\r\n`;
+  if (!route.keepAlive) text += 'Connection: close\r\n';
+  else if (route.minor === 0) text += 'Connection: keep-alive\r\n';
+  return `${text}\r\n`;
+}
+
+/** A 1xx response for the client; HTTP/1.0 clients must not be sent any (RFC 9110 section 15.2). */
+export function forwardInterim(head: ResponseHead): string {
+  return `HTTP/1.1 ${head.status} ${head.reason}\r\n${passOn(head, null)}\r\n`;
+}
+
+/** Whether a body of unknown length goes out chunked; an HTTP/1.0 reader gets it up to the close. */
+export function sendsChunked(head: ResponseHead, minor: 0 | 1): boolean {
+  return minor === 1 && (head.framing === 'chunked' || head.framing === 'close');
+}
+
+/** Whether the client can tell this response's end without the connection closing. */
+export function selfDelimited(head: ResponseHead, minor: 0 | 1): boolean {
+  return minor === 1 || head.framing === 'none' || head.framing === 'length';
+}
+
+/** The start of a chunk of `size` bytes; its data and CRLF follow. */
+export function chunkStart(size: number): string {
+  return `${size.toString(16)}\r\n`;
+}
+
+/** The last chunk and the trailers; those that may change a message's meaning are left out. */
+export function chunkedEnd(trailers: readonly Field[]): string {
+  let text = '0\r\n';
+  for (const { name, raw, value } of trailers) {
+    if (HOP_BY_HOP.has(name) || PROVENANCE.has(name) || NO_TRAILER.has(name)) continue;
+    text += `${raw}: ${value}\r\n`;
+  }
+  return `${text}\r\n`;
+}

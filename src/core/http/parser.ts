@@ -1,0 +1,299 @@
+import type { Field, Framing, MessageHead } from './head.ts';
+import { parseFields } from './head.ts';
+import { ByteQueue } from './queue.ts';
+import { chunkExtension, hexDigit } from './chunk.ts';
+import { parseRequestHead, type RequestHead } from './request.ts';
+import { parseResponseHead, type ResponseHead } from './response.ts';
+import { HttpRefusal, latin1, type Decode, type HttpProblem } from './syntax.ts';
+
+export interface ParserLimits {
+  /** Bytes of a head, or of a trailer section: 431, or 414 where not even the start line ends. */
+  readonly maxHeadBytes: number;
+  /** Field lines of a head or trailer section: 431. */
+  readonly maxHeaders: number;
+  /** Bytes of chunk extensions in one message: 400. They are read and dropped, so a flood buys nothing. */
+  readonly maxExtensionBytes: number;
+  readonly decode?: Decode;
+}
+
+/** What `next` yields. `interim` is a 1xx response; `end` completes a message and carries its trailers. */
+export type ParserEvent<H> =
+  | { readonly type: 'head'; readonly head: H }
+  | { readonly type: 'interim'; readonly head: H }
+  | { readonly type: 'body'; readonly bytes: Uint8Array }
+  | { readonly type: 'end'; readonly trailers: readonly Field[] }
+  | { readonly type: 'error'; readonly problem: HttpProblem };
+
+type State =
+  'head' | 'length' | 'chunk-size' | 'chunk-data' | 'chunk-end' | 'trailers' | 'close' | 'end' | 'done';
+
+const NO_TRAILERS: readonly Field[] = [];
+const CR = 13;
+const LF = 10;
+const SP = 0x20;
+const HTAB = 0x09;
+/** Empty lines before a request line: section 2.2 asks for one; an endless row of them is no request. */
+const MAX_EMPTY_LINES = 8;
+/** Hex digits of a chunk size: 2^52 and some leading zeros. */
+const MAX_SIZE_DIGITS = 16;
+
+/**
+ * A strict HTTP/1.1 reader that is fed bytes and asked for events. It holds at most one incomplete head, chunk
+ * line or trailer section; body bytes are handed out as slices of what was pushed, never copied.
+ * How the bytes are split never changes what it says.
+ */
+abstract class MessageParser<H extends MessageHead> {
+  readonly #queue = new ByteQueue();
+  readonly #limits: ParserLimits;
+  readonly #decode: Decode;
+  #state: State = 'head';
+  #problem: HttpProblem | null = null;
+  /** Where the search for the next LF goes on, and where the current line begins; offsets from the queue's head. */
+  #scanned = 0;
+  #lineStart = 0;
+  #lines = 0;
+  #emptyLines = 0;
+  #remaining = 0;
+  #extensionBytes = 0;
+  #keepAlive = true;
+
+  constructor(limits: ParserLimits) {
+    this.#limits = limits;
+    this.#decode = limits.decode ?? latin1;
+  }
+
+  /** Bytes pushed and not yet taken. */
+  get buffered(): number {
+    return this.#queue.length;
+  }
+  /** Between two messages, with nothing of the next one here. */
+  get idle(): boolean {
+    return this.#state === 'head' && this.#queue.length === 0;
+  }
+  /** The last message, or an error, ended what this connection may carry. */
+  get finished(): boolean {
+    return this.#state === 'done';
+  }
+
+  /** Gives bytes to read. They must stay unchanged until `next` says undefined, and body slices until they are used. */
+  push(bytes: Uint8Array): void {
+    if (this.#state !== 'done') this.#queue.push(bytes);
+  }
+
+  /** The next event, or undefined where more bytes are needed. After an error only that error. */
+  next(): ParserEvent<H> | undefined {
+    if (this.#problem !== null) return { type: 'error', problem: this.#problem };
+    try {
+      const event = this.#step();
+      if (event === undefined) this.#queue.own();
+      return event;
+    } catch (thrown) {
+      if (!(thrown instanceof HttpRefusal)) throw thrown;
+      return this.#fail(thrown.problem);
+    }
+  }
+
+  /** The peer closed its side: ends a body that runs to the close, refuses a cut message, else says undefined. */
+  finish(): ParserEvent<H> | undefined {
+    if (this.#state === 'close') {
+      this.#state = 'done';
+      return { type: 'end', trailers: NO_TRAILERS };
+    }
+    if (this.#state === 'done' || this.idle) return undefined;
+    return this.#fail({ status: 400, why: 'connection closed in the middle of a message' });
+  }
+
+  protected abstract readHead(text: string): H;
+  protected abstract isInterim(head: H): boolean;
+  /** Whether empty lines may come before a start line (RFC 9112 section 2.2, for servers only). */
+  protected abstract readonly skipsEmptyLines: boolean;
+
+  #fail(problem: HttpProblem): ParserEvent<H> {
+    this.#problem = problem;
+    this.#state = 'done';
+    this.#queue.clear();
+    return { type: 'error', problem };
+  }
+
+  #step(): ParserEvent<H> | undefined {
+    for (;;) {
+      switch (this.#state) {
+        case 'head': {
+          const text = this.#section();
+          if (text === undefined) return undefined;
+          if (text === '') {
+            this.#emptyLines += 1;
+            if (this.#emptyLines > MAX_EMPTY_LINES) throw new HttpRefusal(400, 'too many empty lines');
+            continue;
+          }
+          this.#emptyLines = 0;
+          const head = this.readHead(text);
+          if (this.isInterim(head)) return { type: 'interim', head };
+          this.#keepAlive = head.keepAlive;
+          this.#enter(head.framing, head.length);
+          return { type: 'head', head };
+        }
+        case 'length':
+        case 'chunk-data': {
+          const bytes = this.#queue.take(this.#remaining);
+          if (bytes === undefined) return undefined;
+          this.#remaining -= bytes.length;
+          if (this.#remaining === 0) this.#state = this.#state === 'length' ? 'end' : 'chunk-end';
+          return { type: 'body', bytes };
+        }
+        case 'close': {
+          const bytes = this.#queue.take(Number.POSITIVE_INFINITY);
+          return bytes === undefined ? undefined : { type: 'body', bytes };
+        }
+        case 'chunk-size':
+          if (!this.#chunkSize()) return undefined;
+          continue;
+        case 'chunk-end':
+          if (this.#queue.length > 0 && this.#queue.at(0) !== CR)
+            throw new HttpRefusal(400, 'chunk data not followed by CRLF');
+          if (this.#queue.length < 2) return undefined;
+          if (this.#queue.at(1) !== LF) throw new HttpRefusal(400, 'chunk data not followed by CRLF');
+          this.#queue.skip(2);
+          this.#state = 'chunk-size';
+          continue;
+        case 'trailers': {
+          const text = this.#section();
+          if (text === undefined) return undefined;
+          return this.#end(text === '' ? NO_TRAILERS : parseFields(text, 0));
+        }
+        case 'end':
+          return this.#end(NO_TRAILERS);
+        case 'done':
+          return undefined;
+      }
+    }
+  }
+
+  #enter(framing: Framing, length: number): void {
+    this.#extensionBytes = 0;
+    this.#remaining = length;
+    if (framing === 'chunked') this.#state = 'chunk-size';
+    else if (framing === 'close') this.#state = 'close';
+    else this.#state = framing === 'length' && length > 0 ? 'length' : 'end';
+  }
+
+  #end(trailers: readonly Field[]): ParserEvent<H> {
+    this.#state = this.#keepAlive ? 'head' : 'done';
+    if (!this.#keepAlive) this.#queue.clear();
+    return { type: 'end', trailers };
+  }
+
+  /**
+   * Lines up to the empty one, which is taken off; undefined until it is there. `''` is an empty section: the end
+   * of a body without trailers, or an empty line before a request line.
+   */
+  #section(): string | undefined {
+    const { maxHeadBytes, maxHeaders } = this.#limits;
+    const queue = this.#queue;
+    for (;;) {
+      // obs-fold (section 5.2), and white space before the first field (section 2.2): two readings, so neither.
+      const first = queue.at(this.#lineStart);
+      if ((this.#lines > 0 || this.#state === 'trailers') && (first === SP || first === HTAB))
+        throw new HttpRefusal(400, 'folded or indented header line');
+      const end = queue.lineEnd(this.#scanned);
+      if ((end < 0 ? queue.length : end + 2) > maxHeadBytes) {
+        const startLine = this.#state === 'head' && this.#lines === 0 && this.skipsEmptyLines;
+        throw startLine
+          ? new HttpRefusal(414, 'request line too long')
+          : new HttpRefusal(431, 'header section too large');
+      }
+      if (!this.#endsLine(end)) return undefined;
+      this.#scanned = end + 2;
+      if (end === this.#lineStart) break;
+      this.#lineStart = end + 2;
+      this.#lines += 1;
+      if (this.#lines > maxHeaders + (this.#state === 'head' ? 1 : 0))
+        throw new HttpRefusal(431, 'too many header lines');
+    }
+    if (this.#lines === 0 && this.#state === 'head' && !this.skipsEmptyLines)
+      throw new HttpRefusal(400, 'empty line instead of a status line');
+    const text = queue.text(this.#decode, this.#lineStart);
+    queue.skip(this.#scanned);
+    this.#restartScan();
+    return text;
+  }
+
+  /**
+   * Whether the line end found at `end` is all there. RFC 9112 section 2.2 lets a recipient accept a bare LF and
+   * replace a bare CR; what others may read differently is refused.
+   */
+  #endsLine(end: number): boolean {
+    const queue = this.#queue;
+    const next = end < 0 ? -1 : queue.at(end + 1);
+    if (end >= 0 && (queue.at(end) !== CR || (next >= 0 && next !== LF)))
+      throw new HttpRefusal(400, 'line not ended by CRLF');
+    if (next >= 0) return true;
+    this.#scanned = end < 0 ? queue.length : end;
+    return false;
+  }
+
+  #restartScan(): void {
+    this.#scanned = 0;
+    this.#lineStart = 0;
+    this.#lines = 0;
+  }
+
+  /** chunk-size [ chunk-ext ] CRLF, RFC 9112 section 7.1. False where the line is not all there. */
+  #chunkSize(): boolean {
+    const queue = this.#queue;
+    const end = queue.lineEnd(this.#scanned);
+    const length = end < 0 ? queue.length : end;
+    let size = 0;
+    let digits = 0;
+    for (; digits < length; digits += 1) {
+      const digit = hexDigit(queue.at(digits));
+      if (digit < 0) break;
+      if (digits === MAX_SIZE_DIGITS) throw new HttpRefusal(400, 'chunk size too large');
+      size = size * 16 + digit;
+    }
+    if (digits === 0 && queue.length > 0)
+      throw new HttpRefusal(400, 'chunk size is not a hexadecimal number');
+    if (!Number.isSafeInteger(size)) throw new HttpRefusal(400, 'chunk size too large');
+    if (this.#extensionBytes + length - digits > this.#limits.maxExtensionBytes)
+      throw new HttpRefusal(400, 'chunk extensions too large');
+    if (!this.#endsLine(end)) return false;
+    if (length > digits) {
+      this.#extensionBytes += length - digits;
+      if (!chunkExtension(queue.text(this.#decode, length).slice(digits)))
+        throw new HttpRefusal(400, 'malformed chunk extension');
+    }
+    queue.skip(length + 2);
+    this.#restartScan();
+    this.#remaining = size;
+    this.#state = size === 0 ? 'trailers' : 'chunk-data';
+    return true;
+  }
+}
+
+export class RequestParser extends MessageParser<RequestHead> {
+  protected override readonly skipsEmptyLines = true;
+
+  protected override readHead(text: string): RequestHead {
+    return parseRequestHead(text);
+  }
+  protected override isInterim(): boolean {
+    return false;
+  }
+}
+
+export class ResponseParser extends MessageParser<ResponseHead> {
+  protected override readonly skipsEmptyLines = false;
+  #method = 'GET';
+
+  /** Names the method of the request whose response comes next: HEAD has no body. */
+  expect(method: string): void {
+    this.#method = method;
+  }
+
+  protected override readHead(text: string): ResponseHead {
+    return parseResponseHead(text, this.#method);
+  }
+  protected override isInterim(head: ResponseHead): boolean {
+    return head.status < 200;
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The few grammar rules of RFC 9110 and RFC 9112 that heads, chunk lines and targets share.
+ * Text here is latin1: one character is one byte, so that obs-text passes through unchanged.
+ */
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Host = uri-host [ ":" port ], RFC 9110 section 7.2, RFC 3986 section 3.2.2; an empty name is allowed there. */
+const HOST = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/;
+
+/** HTAB, SP, VCHAR and obs-text: what a field value or reason phrase may hold, so no CR, LF, NUL or other control. */
+const TEXT = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
+export function isHost(text: string): boolean {
+  return HOST.test(text);
+}
+
+export function isText(text: string): boolean {
+  return TEXT.test(text);
+}
+
+/** Takes SP and HTAB, and nothing else, off both ends (OWS, RFC 9110 section 5.6.3). Linear. */
+export function trimOws(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
+  return start === 0 && end === text.length ? text : text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/** Bytes to text, one character each. A host may pass a faster one to the parsers. */
+export type Decode = (bytes: Uint8Array, start: number, end: number) => string;
+
+/** Arguments one call of `apply` is given; engines allow 65,536 and more. */
+const APPLY = 8192;
+
+/** Not TextDecoder: its "latin1" is windows-1252, which changes the bytes 0x80 to 0x9f. */
+export const latin1: Decode = (bytes, start, end) => {
+  let text = '';
+  for (let at = start; at < end; at += APPLY) {
+    text += String.fromCharCode(...bytes.subarray(at, Math.min(end, at + APPLY)));
+  }
+  return text;
+};
+
+/** Why a message is refused, with the status a server answers (a balancer answers 502 where the backend sent it). */
+export interface HttpProblem {
+  readonly status: 400 | 414 | 431 | 501 | 505;
+  /** Short English reason, safe to send and to log: it never repeats what was received. */
+  readonly why: string;
+}
+
+/** Thrown inside the parsers only; they turn it into an `error` event. */
+export class HttpRefusal extends Error {
+  readonly problem: HttpProblem;
+
+  constructor(status: HttpProblem['status'], why: string) {
+    super(why);
+    this.problem = { status, why };
+  }
+}
