@@ -1,0 +1,174 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { TestContext } from 'node:test';
+import { KelanaError } from '../src/core/errors.ts';
+import type { EventBody } from '../src/core/events.ts';
+import type {
+  Bytes,
+  Hit,
+  Holding,
+  OverlayPort,
+  SearchEvent,
+  WritableLibraryPort,
+} from '../src/core/ports.ts';
+import { cidText, RAW } from '../src/core/transfer/cid.ts';
+import { openMailbox } from '../src/mailbox/mailbox.ts';
+import { startServer, type RunningServer, type ServerOptions } from '../src/server/start.ts';
+
+/** A library in one folder: streams in and out, knows a file's content by the raw CID of all its bytes. */
+export function folderLibrary(folder: string): WritableLibraryPort {
+  const holdings = new Map<string, Holding>();
+  const matches = (wanted: Parameters<WritableLibraryPort['lookup']>[0]): Holding[] => {
+    const all = [...holdings.values()];
+    if (wanted.kind === 'cid') return all.filter(({ cid }) => cid === wanted.cid);
+    return wanted.kind === 'name' ? all.filter(({ name }) => name === wanted.name) : [];
+  };
+  return {
+    lookup: matches,
+    list: () => [...holdings.values()],
+    manifest: async () => [],
+    async *read(cid, range) {
+      const name = matches({ kind: 'cid', cid })[0]?.name ?? '';
+      yield* createReadStream(join(folder, name), { ...range, highWaterMark: 1 << 20 }) as Bytes;
+    },
+    async put(name, bytes, signal) {
+      await mkdir(folder, { recursive: true });
+      const temporary = join(folder, `.kelana-${randomUUID()}`);
+      const file = await open(temporary, 'wx');
+      try {
+        const hash = createHash('sha256');
+        let size = 0;
+        for await (const chunk of bytes) {
+          hash.update(chunk);
+          size += chunk.length;
+          await file.write(chunk);
+        }
+        signal?.throwIfAborted();
+        await file.sync();
+        const cid = cidText(RAW, hash.digest());
+        const known = holdings.get(name);
+        if (known !== undefined && known.cid !== cid) throw new KelanaError('FILE_EXISTS', { name });
+        await rename(temporary, join(folder, name));
+        holdings.set(name, { name, size, cid });
+        return { name, size, cid };
+      } finally {
+        await file.close();
+        await rm(temporary, { force: true });
+      }
+    },
+  };
+}
+
+export interface Remote {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly label?: string;
+  /** Fails at once, or after so many bytes. */
+  readonly failAfter?: number;
+}
+
+/** An overlay in which other nodes hold what is given; else the verdict. */
+export function fakeOverlay(
+  remotes: readonly Remote[] = [],
+  verdict: 'absent' | 'incomplete' = 'absent',
+): OverlayPort {
+  const cidOf = (bytes: Uint8Array): string => cidText(RAW, createHash('sha256').update(bytes).digest());
+  const hitOf = ({ name, bytes, label = 'localhost:5002' }: Remote): Hit => ({
+    name,
+    size: bytes.length,
+    cid: cidOf(bytes),
+    peer: `peer-${label}`,
+    label,
+    addresses: [],
+    hops: 1,
+  });
+  const overlay = {
+    peerId: 'me',
+    label: 'localhost:5001',
+    neighbours: () => [],
+    async *search(query: Parameters<OverlayPort['search']>[0]): AsyncIterable<SearchEvent> {
+      let found = false;
+      for (const remote of remotes) {
+        const hit = hitOf(remote);
+        const wanted =
+          query.kind === 'cid' ? query.cid === hit.cid : query.kind === 'name' && query.name === hit.name;
+        if (!wanted) continue;
+        found = true;
+        yield { type: 'hit', elapsedMs: 1, ...hit };
+      }
+      const missing = verdict === 'incomplete' && !found ? ['localhost:5003'] : [];
+      const said = found ? 'found' : verdict;
+      yield { type: 'verdict', verdict: said, asked: 2, missing, messages: 4, elapsedMs: 2 };
+    },
+    async *fetch(hit: Hit, range?: { start: number; end: number }): Bytes {
+      const remote = remotes.find((one) => hitOf(one).peer === hit.peer && one.name === hit.name);
+      if (remote === undefined) throw new KelanaError('TRANSFER_FAILED', { name: hit.name, why: 'gone' });
+      const bytes = remote.bytes.subarray(range?.start ?? 0, (range?.end ?? remote.bytes.length - 1) + 1);
+      if (remote.failAfter !== undefined) {
+        if (remote.failAfter > 0) yield bytes.subarray(0, remote.failAfter);
+        throw new KelanaError('TRANSFER_FAILED', { name: hit.name, why: 'peer left' });
+      }
+      yield bytes;
+    },
+  };
+  return overlay;
+}
+
+export interface Site extends RunningServer {
+  /** All of it lies here; `files/` is the library. */
+  readonly root: string;
+  readonly base: string;
+  readonly events: EventBody[];
+  stored(): Promise<string[]>;
+}
+
+/** A server on a free port with its own folder, ended with the test. `root` shares the mailbox of another. */
+export async function startSite(
+  t: TestContext,
+  more: Partial<ServerOptions> & { root?: string } = {},
+): Promise<Site> {
+  const { root = await temporaryFolder(t), ...options } = more;
+  const events: EventBody[] = [];
+  const files = join(root, 'files');
+  const mailbox = options.mailbox ?? (await openMailbox({ path: join(root, 'mailbox.db') }));
+  const server = await startServer({
+    host: 'localhost',
+    port: 0,
+    lang: 'en',
+    library: folderLibrary(files),
+    overlay: fakeOverlay(),
+    emit: (event) => void events.push(event),
+    ...options,
+    mailbox,
+  });
+  t.after(async () => {
+    await server.close();
+    await mailbox.close();
+  });
+  const stored = async (): Promise<string[]> =>
+    (await exists(files)) ? (await readdir(files)).toSorted() : [];
+  return { ...server, root, base: `http://127.0.0.1:${server.port}`, events, stored };
+}
+
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'kelana-server-'));
+  t.after(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+export async function waitFor(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const until = Date.now() + 10_000; !(await condition()); await new Promise((r) => setTimeout(r, 5))) {
+    if (Date.now() > until) throw new Error(`${what} did not come about`);
+  }
+}
