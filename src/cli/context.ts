@@ -13,6 +13,8 @@ export interface Context {
   readonly color: boolean;
   readonly lang: Lang;
   readonly pid: number;
+  /** The Node that runs this, for the processes that `up` starts. */
+  readonly execPath: string;
   /** Seconds since the process started. */
   uptime(): number;
   /** Resident memory, bytes. */
@@ -42,6 +44,10 @@ export function processContext(): Context {
       else process.exit(130);
     });
   }
+  // `kelana up` holds the other end of stdin: when it is gone, however it ended, its parts end too.
+  if ((env['KELANA_SUPERVISED'] ?? '') !== '') {
+    process.stdin.once('end', () => controller.abort('SIGTERM')).resume();
+  }
   // A reader that went away (`kelana log | head`) ends us quietly, as it does any Unix filter.
   process.stdout.on('error', () => process.exit(0));
   process.stderr.on('error', () => undefined);
@@ -57,6 +63,7 @@ export function processContext(): Context {
     color: terminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     lang,
     pid: process.pid,
+    execPath: process.execPath,
     uptime: () => process.uptime(),
     memory: () => process.memoryUsage.rss(),
     signal: controller.signal,
@@ -69,6 +76,12 @@ export function processContext(): Context {
         process.stdout.write('', () => resolve());
       }),
   };
+}
+
+/** The same context in the language that the settings file asks for, where neither flag nor environment did. */
+export function inLang(context: Context, lang: string | undefined): Context {
+  if ((lang !== 'id' && lang !== 'en') || lang === context.lang) return context;
+  return { ...context, lang, say: (text) => context.out(text[lang]) };
 }
 
 function flagLang(args: readonly string[]): string | undefined {

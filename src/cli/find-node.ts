@@ -5,24 +5,9 @@ import { NodeClient } from '../control/client.ts';
 import { isAlive, recentNodes, socketPath } from '../control/socket.ts';
 import type { NodeControls } from '../control/server.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { Option } from './command.ts';
 import type { Context } from './context.ts';
-import { openLog } from './logging.ts';
-import { startNode } from './node-app.ts';
+import { DATA_FOLDER } from './data-folder.ts';
 import type { Values } from './options.ts';
-
-/** Name of the data folder in the working directory. */
-export const DATA_FOLDER = '.kelana';
-
-export const DATA_OPTION: Option = {
-  name: 'data',
-  type: 'text',
-  value: 'DIR',
-  help: {
-    id: `folder data node (bawaan: ${DATA_FOLDER}, atau node yang berjalan di sini)`,
-    en: `data folder of the node (default: ${DATA_FOLDER}, or a node running here)`,
-  },
-};
 
 /**
  * The running node that a command means: `--data`, else the default folder's, else the one started last here.
@@ -59,6 +44,7 @@ export async function withNode<T>(
     for (const peer of values.texts('peer')) await client.addPeer(peer);
     return await work(client);
   }
+  const [{ openLog }, { startNode }] = await Promise.all([import('./logging.ts'), import('./node-app.ts')]);
   const log = await openLog(context, values);
   const nothing = await mkdtemp(join(tmpdir(), 'kelana-empty-'));
   try {

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module';
 import { EXIT, KelanaError } from '../core/errors.ts';
 import type { Command } from './command.ts';
-import { processContext, type Context } from './context.ts';
+import { inLang, processContext, type Context } from './context.ts';
 import { report } from './report.ts';
 
 /** Verb → module. Loaded on use: `kelana log` must not pay for libp2p. */
@@ -42,7 +43,7 @@ export async function main(context: Context): Promise<number> {
     }
     const load = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : undefined;
     if (load === undefined) {
-      const { nearest } = await import('./options.ts');
+      const { nearest } = await import('./nearest.ts');
       const near = nearest(verb, Object.keys(COMMANDS));
       throw new KelanaError('UNKNOWN_COMMAND', {
         name: verb,
@@ -66,13 +67,15 @@ export async function main(context: Context): Promise<number> {
       context.out(commandHelp(command, context.lang));
       return EXIT.done;
     }
-    return await command.run(context, values);
+    return await command.run(inLang(context, values.text('lang')), values);
   } catch (thrown) {
     return report(context, thrown);
   }
 }
 
 if (import.meta.main) {
+  // Compiled code is kept between runs: six parts start at once, and libp2p is large.
+  enableCompileCache();
   const context = processContext();
   if (Number(process.versions.node.split('.')[0]) < 24) {
     process.exit(report(context, new KelanaError('TOO_OLD_NODE', { version: process.versions.node })));

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { KelanaError } from '../core/errors.ts';
 import type { Command } from './command.ts';
-import { nearest, parseSeconds, settle } from './options.ts';
+import { nearest } from './nearest.ts';
+import { parseSeconds, settle } from './options.ts';
 import { Settings } from './settings.ts';
 
 const command: Command = {

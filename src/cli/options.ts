@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import { COMMON, type Command, type Option } from './command.ts';
-import type { Settings } from './settings.ts';
+import { nearest } from './nearest.ts';
+import type { Located, Settings } from './settings.ts';
 
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
 type Value = string | number | boolean | readonly string[];
@@ -54,11 +55,14 @@ export function settle(
   const { flags, positionals } = readFlags(command, options, args);
   const found = new Map<string, { value: Value; origin: Origin }>();
   const file = settings.section(command.section, flags);
+  refuseUnknownKeys(command, options, settings, file);
+  const shared = settings.shared();
   for (const option of options) {
     const given = flags.get(option.name);
     const variable = environmentName(command.section, option.name);
     const fromEnv = env[variable];
-    const fromFile = file?.get(option.name);
+    const fromFile =
+      file?.get(option.name) ?? (SHARED.has(option.name) ? shared.get(option.name) : undefined);
     if (given !== undefined) {
       found.set(option.name, { value: parseValue(option, given, `--${option.name}`), origin: 'flag' });
     } else if (fromEnv !== undefined && fromEnv !== '') {
@@ -74,6 +78,26 @@ export function settle(
     }
   }
   return new Values(positionals, found);
+}
+
+/** Options that may stand at the top of kelana.toml, for every part at once. */
+const SHARED = new Set(['lang', 'log', 'log-db', 'log-lang']);
+
+/** @throws KelanaError BAD_CONFIG with the line of a key that no option of the command has */
+export function refuseUnknownKeys(
+  command: Command,
+  options: readonly Option[],
+  settings: Settings,
+  file: ReadonlyMap<string, Located> | undefined,
+): void {
+  for (const key of settings.shared().keys()) {
+    if (!SHARED.has(key)) settings.refuseKey(key, [...SHARED], settings.lineOf('', 0, key));
+  }
+  const names = options.map((option) => option.name);
+  for (const located of file?.values() ?? []) {
+    if (!names.includes(located.key))
+      settings.refuseKey(`${command.section ?? ''}.${located.key}`, names, located.line);
+  }
 }
 
 export function environmentName(section: string | undefined, option: string): string {
@@ -161,7 +185,8 @@ function readFlags(command: Command, options: readonly Option[], args: readonly 
   return { flags, positionals };
 }
 
-function parseValue(option: Option, raw: unknown, name: string): Value {
+/** @throws KelanaError BAD_VALUE */
+export function parseValue(option: Option, raw: unknown, name: string): Value {
   const bad = (why: Text): KelanaError =>
     new KelanaError('BAD_VALUE', {
       value: String(raw),
@@ -221,28 +246,4 @@ function exampleOf(option: Option): string {
   if (option.oneOf !== undefined) return option.oneOf[0] ?? '';
   if (option.default !== undefined && option.default !== true) return String(option.default);
   return { flag: '', text: 'TEXT', port: '5001', count: '10', seconds: '30s', rate: '100' }[option.type];
-}
-
-/** The closest known word within two edits, for "did you mean". */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let least = 3;
-  for (const candidate of known) {
-    const distance = editDistance(word, candidate);
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { KelanaError, reason } from '../core/errors.ts';
+import { nearest } from './nearest.ts';
 
 export interface Located {
   readonly raw: unknown;
@@ -60,6 +61,29 @@ export class Settings {
     return this.keysOf(name, table, index);
   }
 
+  /** Keys above all tables, which hold for every part. */
+  shared(): Map<string, Located> {
+    const plain = Object.entries(this.document).filter(([, raw]) => typeof raw !== 'object' || raw === null);
+    return new Map(plain.map(([key, raw]) => [key, { raw, key, line: this.lineOf('', 0, key) }]));
+  }
+
+  /** Every table of a name, in the file's order: `[[node]]` has several, `[balancer]` one. */
+  tables(name: string): readonly Map<string, Located>[] {
+    const found = this.document[name];
+    const tables = Array.isArray(found) ? (found as unknown[]) : found === undefined ? [] : [found];
+    return tables.map((table, index) => this.keysOf(name, table, index));
+  }
+
+  refuseKey(key: string, known: readonly string[], line: number): never {
+    const near = nearest(key.slice(key.indexOf('.') + 1), known);
+    const hint = near === undefined ? '' : ` (${near}?)`;
+    throw new KelanaError('BAD_CONFIG', {
+      file: this.path ?? '',
+      line,
+      why: { id: `pengaturan '${key}' tidak dikenal${hint}`, en: `unknown setting '${key}'${hint}` },
+    });
+  }
+
   /** The keys of one table, each with the line it stands on. */
   keysOf(name: string, table: unknown, index = 0): Map<string, Located> {
     if (typeof table !== 'object' || table === null) {
@@ -97,7 +121,7 @@ export class Settings {
 
   /** Line (from 1) of a key within the index-th table of that name; of the table's head where the key is not found. */
   lineOf(name: string, index: number, key?: string): number {
-    let seen = -1;
+    let seen = name === '' ? 0 : -1;
     let head = 1;
     for (const [at, line] of this.#lines.entries()) {
       const table = /^\s*\[\[?\s*([\w.-]+)\s*\]\]?/.exec(line);

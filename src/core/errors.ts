@@ -531,6 +531,13 @@ export const ERRORS = {
       en: 'Run it again, or give the answers as options: kelana {command} --help',
     },
   },
+  PART_FAILED: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: { id: '{part} tidak bisa mulai. {message}', en: '{part} could not start. {message}' },
+    fix: { id: '{fix}', en: '{fix}' },
+  },
   BUSY: {
     source: 'system',
     retryable: true,

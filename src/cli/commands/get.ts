@@ -1,7 +1,8 @@
 import { EXIT } from '../../core/errors.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { DATA_OPTION, withNode, type Searcher } from '../find-node.ts';
+import { DATA_OPTION } from '../data-folder.ts';
+import { withNode, type Searcher } from '../find-node.ts';
 import type { Values } from '../options.ts';
 import { EXIT_OF, queryFrom, showEvents } from '../show-search.ts';
 import { hitJson } from './find.ts';

@@ -4,10 +4,9 @@ import { asKelanaError, EXIT, KelanaError } from '../../core/errors.ts';
 import { resolve } from 'node:path';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { DATA_FOLDER } from '../find-node.ts';
-import { openLog } from '../logging.ts';
+import { DATA_FOLDER } from '../data-folder.ts';
 import { report } from '../report.ts';
-import { shareFolders, startNode, type NodeApp } from '../node-app.ts';
+import type { NodeApp } from '../node-app.ts';
 import type { Values } from '../options.ts';
 import { ask } from '../prompt.ts';
 import { queryFrom, showEvents } from '../show-search.ts';
@@ -90,6 +89,10 @@ export const command: Command = {
 };
 
 async function run(context: Context, values: Values): Promise<number> {
+  const [{ openLog }, { shareFolders, startNode }] = await Promise.all([
+    import('../logging.ts'),
+    import('../node-app.ts'),
+  ]);
   const log = await openLog(context, values);
   try {
     const data = values.text('data') ?? DATA_FOLDER;

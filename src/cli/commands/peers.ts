@@ -3,7 +3,8 @@ import { showable } from '../../core/render/escape.ts';
 import type { NodeClient } from '../../control/client.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { DATA_OPTION, runningNode } from '../find-node.ts';
+import { DATA_OPTION } from '../data-folder.ts';
+import { runningNode } from '../find-node.ts';
 import { table } from '../format.ts';
 
 export const command: Command = {

@@ -1,7 +1,8 @@
 import { EXIT } from '../../core/errors.ts';
 import { showable } from '../../core/render/escape.ts';
 import type { Command } from '../command.ts';
-import { DATA_OPTION, runningNode } from '../find-node.ts';
+import { DATA_OPTION } from '../data-folder.ts';
+import { runningNode } from '../find-node.ts';
 import { bytesText, durationText, numberText, table } from '../format.ts';
 
 export const command: Command = {

@@ -1,0 +1,120 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { labelOf } from '../core/address.ts';
+import { KelanaError, reason } from '../core/errors.ts';
+import type { Emit } from '../core/events.ts';
+import { openDataFolder } from '../library/datafolder.ts';
+import { openLibrary } from '../library/library.ts';
+import { openMailbox } from '../mailbox/mailbox.ts';
+import { startOverlay } from '../overlay/overlay.ts';
+import { startServer, type RunningServer } from '../server/start.ts';
+import type { Context } from './context.ts';
+
+export interface ServerAppOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly name: string | undefined;
+  /** Shared by the servers of one machine: the mailbox lies in it, and each server's own folder. */
+  readonly data: string;
+  /** SQLite file of the mailbox; `<data>/mailbox.db` where it is not given. */
+  readonly database: string | undefined;
+  readonly p2pHost: string;
+  readonly p2pPort: number;
+  readonly peers: readonly string[];
+  readonly emit: Emit;
+}
+
+export interface ServerApp {
+  readonly server: RunningServer;
+  readonly p2p: string;
+  close(): Promise<void>;
+}
+
+/** Name of the file in which a server notes the address of its overlay node, for its siblings. */
+const P2P_FILE = 'p2p-address';
+
+/**
+ * Opens data folder, mailbox, library and overlay, and the HTTP server last. Servers that share a data folder find
+ * each other by it and link, so that a file put on one is found through the other without any option.
+ * @throws KelanaError of each of them; what was opened before is closed again
+ */
+export async function startServerApp(context: Context, options: ServerAppOptions): Promise<ServerApp> {
+  const { emit, host, port } = options;
+  const root = resolve(context.cwd, options.data);
+  const label = options.name ?? labelOf(host, port);
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of closers.splice(0).reverse()) await step();
+  };
+  try {
+    const folder = await openDataFolder(join(root, `server-${port}`));
+    closers.push(() => folder.release());
+    const mailbox = await openMailbox({ path: databasePath(context, root, options.database) });
+    closers.push(() => mailbox.close());
+    const library = await openLibrary({
+      roots: [],
+      writable: join(folder.path, 'files'),
+      dataDir: folder.path,
+      emit,
+      who: `server ${label}`,
+    });
+    closers.push(() => library.close());
+    const siblings = await siblingAddresses(root, `server-${port}`);
+    const overlay = await startOverlay({
+      host: options.p2pHost,
+      port: options.p2pPort,
+      dataFolder: folder.path,
+      library,
+      peers: [...new Set([...options.peers, ...siblings])],
+      emit,
+      now: () => performance.now(),
+      random: Math.random,
+      flag: '--p2p-port',
+    });
+    closers.push(() => overlay.close());
+    const p2p = `${options.p2pHost === '0.0.0.0' ? '127.0.0.1' : options.p2pHost}:${overlay.port}`;
+    await writeFile(join(folder.path, P2P_FILE), p2p);
+    closers.push(() => rm(join(folder.path, P2P_FILE), { force: true }));
+    const server = await startServer({
+      host,
+      port,
+      name: label,
+      lang: context.lang,
+      mailbox,
+      library,
+      overlay,
+      emit,
+    });
+    closers.push(() => server.close());
+    return { server, p2p, close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+/** A path, or `sqlite:PATH`. @throws KelanaError BAD_VALUE for other databases */
+function databasePath(context: Context, root: string, given: string | undefined): string {
+  if (given === undefined) return join(root, 'mailbox.db');
+  const scheme = /^([a-z][a-z0-9+.-]+):/.exec(given)?.[1];
+  if (scheme === undefined) return resolve(context.cwd, given);
+  if (scheme === 'sqlite')
+    return resolve(context.cwd, given.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, ''));
+  throw new KelanaError('BAD_VALUE', {
+    name: '--database',
+    value: given.replace(/\/\/[^@/]*@/, '//…@'),
+    why: { id: 'mailbox memakai berkas SQLite', en: 'the mailbox is an SQLite file' },
+    example: '--database .kelana/mailbox.db',
+  });
+}
+
+async function siblingAddresses(root: string, own: string): Promise<readonly string[]> {
+  const names = await readdir(root).catch((thrown: unknown) => {
+    throw new KelanaError('CANNOT_READ', { path: root, why: reason(thrown) }, thrown);
+  });
+  const servers = names.filter((name) => /^server-\d+$/.test(name) && name !== own);
+  const addresses = await Promise.all(
+    servers.map((name) => readFile(join(root, name, P2P_FILE), 'utf8').catch(() => '')),
+  );
+  return addresses.filter((address) => /^[\w.:[\]-]+:\d+$/.test(address));
+}
