@@ -170,13 +170,13 @@ test('a file is not shared until it was left alone for 50 ms', async (t) => {
   const base = await folder(t);
   const path = join(base, 'shared/growing.log');
   await file(path, 'begin');
-  const written = (await stat(path)).mtimeMs;
-  let clock = written;
+  const written = Math.floor((await stat(path)).mtimeMs);
+  let clock = written + 1;
   const { library } = await opened(t, base, { now: () => clock });
-  clock = written + 49;
+  clock = written + 48;
   await library.rescan();
   assert.deepEqual([library.stats.hashed, library.stats.postponed, library.list().length], [0, 1, 0]);
-  clock = written + 51;
+  clock = written + 52;
   await library.rescan();
   assert.deepEqual([library.stats.hashed, library.stats.postponed, library.list().length], [1, 0, 1]);
 });
