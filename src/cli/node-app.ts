@@ -8,6 +8,7 @@ import type { Emit } from '../core/events.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openDownload } from '../library/download.ts';
 import { openLibrary, type Library } from '../library/library.ts';
+import { sweepParts } from '../library/parts.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
 import type { Context } from './context.ts';
 
@@ -47,6 +48,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     const folder = await openDataFolder(resolve(context.cwd, options.data));
     closers.push(() => folder.release());
     const downloads = resolve(context.cwd, options.downloads);
+    await sweepParts(downloads);
     const library = await openLibrary({
       roots: options.share,
       dataDir: folder.path,
