@@ -4,6 +4,7 @@ import { asKelanaError, KelanaError } from '../core/errors.ts';
 import {
   decodeBlockFrame,
   encodeBlockFrame,
+  encodeDataHead,
   MAX_BLOCK_FRAME_BYTES,
   type BlockFrame,
 } from '../core/wire/blocks.ts';
@@ -13,22 +14,25 @@ import { delimit, FrameSplitter } from '../core/wire/lengths.ts';
 export class BlockChannel {
   readonly #stream: Stream;
   readonly #peer: string;
+  readonly #file: string;
   readonly #maxQueuedBytes: number;
   readonly #queue: { frame: BlockFrame; bytes: number }[] = [];
   #queuedBytes = 0;
   #ended: KelanaError | 'closed' | null = null;
   #waiting: (() => void) | null = null;
 
-  /** `maxQueuedBytes`: what may lie unread; more than was asked for is a breach of the protocol. */
-  constructor(stream: Stream, peer: string, maxQueuedBytes: number) {
+  /** `file` names the file in errors. `maxQueuedBytes`: what may lie unread; more than was asked for is a breach of the protocol. */
+  constructor(stream: Stream, peer: string, file: string, maxQueuedBytes: number) {
     this.#stream = stream;
     this.#peer = peer;
+    this.#file = file;
     this.#maxQueuedBytes = maxQueuedBytes;
     const splitter = new FrameSplitter(MAX_BLOCK_FRAME_BYTES);
     stream.addEventListener('message', (event) => {
       try {
-        for (const bytes of splitter.push(event.data.subarray()))
-          this.#push(decodeBlockFrame(bytes), bytes.length);
+        for (const chunk of chunksOf(event.data)) {
+          for (const bytes of splitter.push(chunk)) this.#push(decodeBlockFrame(bytes), bytes.length);
+        }
       } catch (thrown) {
         const error = asKelanaError(thrown);
         this.#end(error);
@@ -44,7 +48,9 @@ export class BlockChannel {
   /** @throws KelanaError TRANSFER_FAILED when the other side is gone or takes nothing for too long */
   async send(frame: BlockFrame): Promise<void> {
     try {
-      if (this.#stream.send(delimit(encodeBlockFrame(frame)))) return;
+      if (frame.type === 'data')
+        this.#stream.send(encodeDataHead(frame.index, frame.last, frame.bytes.length));
+      if (this.#stream.send(frame.type === 'data' ? frame.bytes : delimit(encodeBlockFrame(frame)))) return;
       await this.#stream.onDrain({ signal: AbortSignal.timeout(TRANSFER.idleTimeoutMs) });
     } catch (thrown) {
       throw this.#gone(thrown instanceof Error ? thrown.message : String(thrown));
@@ -102,8 +108,13 @@ export class BlockChannel {
   }
 
   #gone(why: string): KelanaError {
-    return new KelanaError('TRANSFER_FAILED', { name: this.#peer, why });
+    return new KelanaError('TRANSFER_FAILED', { name: this.#file, why: `${this.#peer}: ${why}` });
   }
+}
+
+/** The pieces of a message as they lie, without joining them first. */
+export function chunksOf(data: Uint8Array | Iterable<Uint8Array>): Iterable<Uint8Array> {
+  return data instanceof Uint8Array ? [data] : data;
 }
 
 /** A manifest of the largest file is 1,025 nodes. */

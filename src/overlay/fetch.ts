@@ -58,7 +58,7 @@ async function openChannel(host: Libp2p, hit: Hit, signal?: AbortSignal): Promis
       .find((connection) => connection.remotePeer.toString() === hit.peer && connection.status === 'open');
     const connection = open ?? (await host.dial(targetsOf(hit), { signal: limit }));
     const stream = await connection.newStream(BLOCKS_PROTOCOL, { signal: limit });
-    return new BlockChannel(stream, hit.label, MAX_QUEUED_BYTES);
+    return new BlockChannel(stream, hit.label, hit.name, MAX_QUEUED_BYTES);
   } catch (thrown) {
     signal?.throwIfAborted();
     throw new KelanaError(

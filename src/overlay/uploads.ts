@@ -28,7 +28,7 @@ export async function serveBlocks(options: UploadsOptions): Promise<() => Promis
 
   const handler = (stream: Stream, connection: Connection): void => {
     const peer = connection.remotePeer.toString();
-    const channel = new BlockChannel(stream, peer, MAX_REQUEST_BYTES);
+    const channel = new BlockChannel(stream, peer, 'upload', MAX_REQUEST_BYTES);
     const label = options.labelOf(peer, connection.remoteAddr.toString());
     const count = perPeer.get(peer) ?? 0;
     if (count >= TRANSFER.maxUploadsPerPeer || running.size >= TRANSFER.maxUploads) {

@@ -37,6 +37,22 @@ export function encodeBlockFrame(frame: BlockFrame): Uint8Array {
   return out.finish();
 }
 
+/**
+ * The bytes before the payload of a `data` frame, the length prefix included: head and payload are sent one after
+ * the other, so that a piece of a block is never copied to be framed.
+ */
+export function encodeDataHead(index: number, last: boolean, payloadBytes: number): Uint8Array {
+  const fields = writer().uint32(8).uint32(KIND.data).uint32(24).uint32(index).uint32(32).bool(last);
+  const head = fields.uint32(50).uint32(payloadBytes).finish();
+  const length = writer()
+    .uint32(head.length + payloadBytes)
+    .finish();
+  const out = new Uint8Array(length.length + head.length);
+  out.set(length);
+  out.set(head, length.length);
+  return out;
+}
+
 /** @throws KelanaError PEER_PROTOCOL */
 export function decodeBlockFrame(bytes: Uint8Array): BlockFrame {
   let kind = 0;

@@ -4,7 +4,13 @@ import fc from 'fast-check';
 import { OVERLAY, SEARCH, TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 import type { Hit } from '../ports.ts';
-import { decodeBlockFrame, encodeBlockFrame, MAX_BLOCK_FRAME_BYTES, type BlockFrame } from './blocks.ts';
+import {
+  decodeBlockFrame,
+  encodeBlockFrame,
+  encodeDataHead,
+  MAX_BLOCK_FRAME_BYTES,
+  type BlockFrame,
+} from './blocks.ts';
 import { decodeFrame, encodeFrame, type LinkFrame } from './frames.ts';
 import { delimit, FrameSplitter } from './lengths.ts';
 
@@ -196,6 +202,16 @@ const blockFrames: fc.Arbitrary<BlockFrame> = fc.oneof(
     .constantFrom('not-here' as const, 'changed' as const, 'busy' as const, 'failed' as const)
     .map((code) => ({ type: 'refused' as const, code })),
 );
+
+test('a data frame sent as head and payload is the same frame', () => {
+  fc.assert(
+    fc.property(count, fc.boolean(), fc.uint8Array({ maxLength: 400 }), (index, last, bytes) => {
+      const sent = Buffer.concat([encodeDataHead(index, last, bytes.length), bytes]);
+      const [frame] = [...new FrameSplitter(1024).push(Uint8Array.from(sent))];
+      assert.deepEqual(decodeBlockFrame(frame ?? new Uint8Array(0)), { type: 'data', index, last, bytes });
+    }),
+  );
+});
 
 test('block frames survive the way to bytes and back, and garbage is refused', () => {
   fc.assert(
