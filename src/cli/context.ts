@@ -59,7 +59,8 @@ export function processContext(): Context {
     stdin: process.stdin,
     interactive: process.stdin.isTTY === true && terminal,
     terminal,
-    columns: process.stdout.columns ?? 80,
+    // A terminal that nobody sized (script, some CI) says 0.
+    columns: (process.stdout.columns ?? 0) > 0 ? process.stdout.columns : 80,
     color: terminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     lang,
     pid: process.pid,
