@@ -1,6 +1,6 @@
 import type { Text } from '../core/lang.ts';
 import type { Context } from './context.ts';
-import type { Values } from './options.ts';
+import type { Values } from './values.ts';
 
 /** How a flag's text becomes a value. Each type has one parser and one message (options.ts). */
 export type OptionType = 'flag' | 'text' | 'port' | 'count' | 'seconds' | 'rate';

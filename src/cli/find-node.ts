@@ -7,7 +7,7 @@ import type { NodeControls } from '../control/server.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Context } from './context.ts';
 import { DATA_FOLDER } from './data-folder.ts';
-import type { Values } from './options.ts';
+import type { Values } from './values.ts';
 
 /**
  * The running node that a command means: `--data`, else the default folder's, else the one started last here.

@@ -6,7 +6,7 @@ import { createFileSink } from '../telemetry/file.ts';
 import { createHub, type Sink } from '../telemetry/hub.ts';
 import { createSqliteSink } from '../telemetry/sqlite.ts';
 import type { Context } from './context.ts';
-import type { Values } from './options.ts';
+import type { Values } from './values.ts';
 
 /** The combined log of one part: emit into it, and close it last, so that the last events are written. */
 export interface Log {

@@ -22,7 +22,10 @@ interface ErrorRow {
   readonly fix: Text;
 }
 
-/** Every error kelana reports by itself: one table of code, source, retryability, words and next step. */
+/**
+ * Over 400 lines on purpose: one table, a row an error, is read by looking up a row, never from top to bottom.
+ * Every error kelana reports by itself: code, source, retryability, words and next step.
+ */
 export const ERRORS = {
   USAGE: {
     source: 'user',
@@ -295,8 +298,8 @@ export const ERRORS = {
     retryable: false,
     exit: EXIT.failed,
     says: {
-      id: 'Batas berkas terbuka proses ini tercapai setelah {opened} dari {wanted} sambungan ({why}).',
-      en: 'The limit of open files of this process was reached after {opened} of {wanted} connections ({why}).',
+      id: 'Batas berkas terbuka proses ini tercapai sebelum {wanted} client tersambung ({why}).',
+      en: 'The limit of open files of this process was reached before {wanted} clients were connected ({why}).',
     },
     fix: {
       id: 'Naikkan batasnya: ulimit -n {need}, atau pakai lebih sedikit client dengan --clients',

@@ -6,7 +6,7 @@ import { EXIT, KelanaError } from '../../core/errors.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openLog } from '../logging.ts';
-import type { Values } from '../options.ts';
+import type { Values } from '../values.ts';
 import { untilStopped } from '../stopping.ts';
 
 /** The two servers of the seed. */

@@ -15,7 +15,7 @@ import { showable } from '../../core/render/escape.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openLog } from '../logging.ts';
-import type { Values } from '../options.ts';
+import type { Values } from '../values.ts';
 import { ask } from '../prompt.ts';
 
 export const command: Command = {

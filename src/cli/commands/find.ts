@@ -1,11 +1,11 @@
 import { EXIT } from '../../core/errors.ts';
 import type { Verdict } from '../../core/events.ts';
 import type { Hit } from '../../core/ports.ts';
-import { LOGGING, type Command } from '../command.ts';
+import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { DATA_OPTION } from '../data-folder.ts';
 import { withNode, type Searcher } from '../find-node.ts';
-import type { Values } from '../options.ts';
+import type { Values } from '../values.ts';
+import { SEARCH_OPTIONS, searchHow } from '../search-options.ts';
 import { EXIT_OF, queryFrom, showEvents } from '../show-search.ts';
 
 export const command: Command = {
@@ -17,32 +17,7 @@ export const command: Command = {
   args: 'QUERY',
   positionals: [1, 1],
   section: 'find',
-  options: [
-    {
-      name: 'timeout',
-      type: 'seconds',
-      min: 0.001,
-      max: 600,
-      default: 60,
-      help: { id: 'waktu paling lama, detik', en: 'longest time, seconds' },
-    },
-    {
-      name: 'strategy',
-      type: 'text',
-      oneOf: ['walk'],
-      default: 'walk',
-      help: { id: 'cara mencari', en: 'how to search' },
-    },
-    {
-      name: 'peer',
-      type: 'text',
-      value: 'ADDR',
-      many: true,
-      help: { id: 'alamat node untuk disambung', en: 'address of a node to link to' },
-    },
-    DATA_OPTION,
-    ...LOGGING,
-  ],
+  options: [...SEARCH_OPTIONS],
   examples: [
     {
       line: 'kelana find contoh.txt',
@@ -71,7 +46,7 @@ export const command: Command = {
 
 async function run(context: Context, values: Values, node: Searcher): Promise<number> {
   const text = values.positionals[0] ?? '';
-  const how = { timeoutMs: (values.number('timeout') ?? 60) * 1000, signal: context.signal };
+  const how = searchHow(context, values);
   const events = node.search(queryFrom(text), how);
   if (!values.flag('json')) return await showEvents(context, events, text);
   let verdict: Verdict | null = null;

@@ -1,9 +1,9 @@
 import { EXIT } from '../../core/errors.ts';
-import { LOGGING, type Command } from '../command.ts';
+import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { DATA_OPTION } from '../data-folder.ts';
 import { withNode, type Searcher } from '../find-node.ts';
-import type { Values } from '../options.ts';
+import type { Values } from '../values.ts';
+import { SEARCH_OPTIONS, searchHow } from '../search-options.ts';
 import { EXIT_OF, queryFrom, showEvents } from '../show-search.ts';
 import { hitJson } from './find.ts';
 
@@ -15,28 +15,6 @@ export const command: Command = {
   section: 'get',
   options: [
     {
-      name: 'timeout',
-      type: 'seconds',
-      min: 0.001,
-      max: 600,
-      default: 60,
-      help: { id: 'waktu pencarian paling lama, detik', en: 'longest time for the search, seconds' },
-    },
-    {
-      name: 'strategy',
-      type: 'text',
-      oneOf: ['walk'],
-      default: 'walk',
-      help: { id: 'cara mencari', en: 'how to search' },
-    },
-    {
-      name: 'peer',
-      type: 'text',
-      value: 'ADDR',
-      many: true,
-      help: { id: 'alamat node untuk disambung', en: 'address of a node to link to' },
-    },
-    {
       name: 'downloads',
       type: 'text',
       value: 'DIR',
@@ -45,8 +23,7 @@ export const command: Command = {
         en: 'downloads folder where no node is running (default: downloaded)',
       },
     },
-    DATA_OPTION,
-    ...LOGGING,
+    ...SEARCH_OPTIONS,
   ],
   examples: [
     {
@@ -66,7 +43,7 @@ export const command: Command = {
 
 async function run(context: Context, values: Values, node: Searcher): Promise<number> {
   const text = values.positionals[0] ?? '';
-  const how = { timeoutMs: (values.number('timeout') ?? 60) * 1000, signal: context.signal };
+  const how = searchHow(context, values);
   const events = node.get(queryFrom(text), how);
   if (!values.flag('json')) return await showEvents(context, events, text);
   let code: number = EXIT.failed;

@@ -12,7 +12,7 @@ import { LineReader, lineMatches } from '../../telemetry/textlog.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { logPath } from '../logging.ts';
-import type { Values } from '../options.ts';
+import type { Values } from '../values.ts';
 import { parseSince } from './log-since.ts';
 import { chooseSource, openReader, pause } from './log-source.ts';
 

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
 import { report } from '../report.ts';
 import type { NodeApp } from '../node-app.ts';
-import type { Values } from '../options.ts';
+import type { Values } from '../values.ts';
 import { ask } from '../prompt.ts';
 import { queryFrom, showEvents } from '../show-search.ts';
 import { untilStopped } from '../stopping.ts';

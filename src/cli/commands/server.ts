@@ -3,7 +3,7 @@ import { EXIT } from '../../core/errors.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
-import type { Values } from '../options.ts';
+import type { Values } from '../values.ts';
 import { untilStopped } from '../stopping.ts';
 
 export const command: Command = {

@@ -4,7 +4,7 @@ import { showable } from '../../core/render/escape.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { durationText, table } from '../format.ts';
-import type { Values } from '../options.ts';
+import type { Values } from '../values.ts';
 import { Settings } from '../settings.ts';
 import { untilStopped } from '../stopping.ts';
 import { planParts, shortPath, type Part } from '../up/plan.ts';
