@@ -17,7 +17,10 @@ export function commandHelp(command: Command, lang: Lang): string {
 
 function optionLines(options: readonly Option[], lang: Lang): string[] {
   const heads = options.map((option) => {
-    const value = option.type === 'flag' ? '' : ` ${option.value ?? option.oneOf?.join('|') ?? option.type.toUpperCase()}`;
+    const value =
+      option.type === 'flag'
+        ? ''
+        : ` ${option.value ?? option.oneOf?.join('|') ?? option.type.toUpperCase()}`;
     return `--${option.name}${value}${option.many === true ? '…' : ''}`;
   });
   const width = Math.min(30, Math.max(0, ...heads.map((head) => head.length)));
