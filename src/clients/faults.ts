@@ -26,7 +26,16 @@ const WORDS: Readonly<Record<string, Text>> = {
 
 /** Why the target could not be reached, for SERVER_UNREACHABLE. */
 export function unreachable(target: Target, code: string, cause?: unknown): KelanaError {
-  return new KelanaError('SERVER_UNREACHABLE', { url: target.url, why: WORDS[code] ?? code }, cause);
+  const why = /CERT|SIGNATURE|ALTNAME/.test(code) ? untrusted(code) : (WORDS[code] ?? code);
+  return new KelanaError('SERVER_UNREACHABLE', { url: target.url, why }, cause);
+}
+
+/** The codes of OpenSSL for a certificate, such as DEPTH_ZERO_SELF_SIGNED_CERT. */
+function untrusted(code: string): Text {
+  return {
+    id: `${code}: sertifikatnya tidak dipercaya; NODE_EXTRA_CA_CERTS=BERKAS menambah CA sendiri`,
+    en: `${code}: its certificate is not trusted; NODE_EXTRA_CA_CERTS=FILE adds a CA of your own`,
+  };
 }
 
 /** A failed single request as an error for a person. */

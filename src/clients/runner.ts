@@ -61,21 +61,19 @@ async function connectAll(clients: readonly Client[], target: Target): Promise<v
     if (!(thrown instanceof Failure)) throw thrown;
     if (!first.stopped) throw unreachable(target, thrown.code, thrown);
   });
-  let opened = 1;
   const queue = others.values();
   const worker = async (): Promise<void> => {
     for (const client of queue) {
       if (client.stopped) return;
       try {
         await client.connect();
-        opened += 1;
       } catch (thrown) {
         if (!(thrown instanceof Failure)) throw thrown;
         // Any other fault is met again, and counted, by the client's first request.
         if (thrown.code === 'EMFILE' || thrown.code === 'ENFILE') {
           throw new KelanaError(
             'OPEN_FILES',
-            { opened, wanted: clients.length, need: clients.length + 100, why: thrown.code },
+            { wanted: clients.length, need: clients.length + 100, why: thrown.code },
             thrown,
           );
         }
