@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOGGING } from '../src/cli/command.ts';
 import type { Context } from '../src/cli/context.ts';
-import { Values } from '../src/cli/options.ts';
+import { Values } from '../src/cli/values.ts';
 import type { EventBody } from '../src/core/events.ts';
 
 /** A folder of its own for one test, removed after it. */

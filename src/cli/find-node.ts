@@ -61,7 +61,8 @@ export async function withNode<T>(
     try {
       if (app.overlay.peers().length === 0)
         throw new KelanaError('NO_NODE', { path: resolve(context.cwd, values.text('data') ?? DATA_FOLDER) });
-      await firstLinks(app.overlay.peers.bind(app.overlay), context.signal);
+      await app.overlay.settled(context.signal);
+      refuseIfAlone(app.overlay.peers());
       return await work(app.controls);
     } finally {
       await app.close();
@@ -72,25 +73,8 @@ export async function withNode<T>(
   }
 }
 
-/** ms that a momentary node waits for its peers: a dial on a LAN takes 20, on another continent 1,000. */
-const LINK_MS = 5_000;
-
-/** Waits until each known peer was linked or failed once, so that a search does not start with nobody to ask. */
-async function firstLinks(
-  peers: () => readonly { state: string; error: KelanaError | null }[],
-  signal: AbortSignal,
-): Promise<void> {
-  const until = performance.now() + LINK_MS;
-  const open = (): boolean => peers().some((peer) => peer.state === 'dialling' && peer.error === null);
-  while (open() && performance.now() < until && !signal.aborted)
-    await new Promise((done) => setTimeout(done, 10));
-  const all = peers();
-  const failed = all.find((peer) => peer.error !== null)?.error;
-  if (
-    all.length > 0 &&
-    failed !== undefined &&
-    failed !== null &&
-    !all.some((peer) => peer.state === 'linked')
-  )
-    throw failed;
+/** With known peers of which none could be linked, the reason is a better answer than a search among nobody. */
+function refuseIfAlone(peers: readonly { state: string; error: KelanaError | null }[]): void {
+  const failed = peers.find((peer) => peer.error !== null)?.error;
+  if (failed !== undefined && failed !== null && !peers.some((peer) => peer.state === 'linked')) throw failed;
 }

@@ -5,6 +5,7 @@ import { serveControl, type NodeControls } from '../control/server.ts';
 import { socketPath } from '../control/socket.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
+import type { SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openDownload } from '../library/download.ts';
 import { openLibrary, type Library } from '../library/library.ts';
@@ -108,20 +109,31 @@ function controlsOf(
         memoryBytes: context.memory(),
       };
     },
-    search: (query, how) => overlay.search(query, how),
+    search: (query, how) => afterLinks(overlay, how, () => overlay.search(query, how)),
     get: (query, how) =>
-      getFile(query, {
-        ...how,
-        overlay,
-        openDownload: (holding) => openDownload({ folder: downloads, ...holding }),
-        emit,
-        now: () => performance.now(),
-      }),
+      afterLinks(overlay, how, () =>
+        getFile(query, {
+          ...how,
+          overlay,
+          openDownload: (holding) => openDownload({ folder: downloads, ...holding }),
+          emit,
+          now: () => performance.now(),
+        }),
+      ),
     files: () => library.list(),
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),
   };
+}
+
+async function* afterLinks<T>(
+  overlay: Overlay,
+  how: SearchOptions,
+  run: () => AsyncIterable<T>,
+): AsyncGenerator<T> {
+  await overlay.settled(how.signal ?? new AbortController().signal);
+  yield* run();
 }
 
 /** The shared folders that were asked for, absolute; the default one is made where it is missing. */

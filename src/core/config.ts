@@ -47,6 +47,8 @@ export const OVERLAY = {
   /** ms; first and longest wait between attempts at a configured peer. */
   redialMinMs: 250,
   redialMaxMs: 15_000,
+  /** ms that a search right after the start waits for first links: a LAN dial takes 20, one across the world 1,000. */
+  settleMs: 5_000,
   /** Connections that may be in their handshake; libp2p's 10 lets ten silent sockets shut a node. */
   maxPendingInbound: 512,
   /** New connections a second from one address; libp2p's 5 trips honest nodes behind one NAT. */

@@ -46,6 +46,8 @@ export interface Overlay extends OverlayPort {
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
   removePeer(address: string): Promise<boolean>;
   peers(): readonly PeerEntry[];
+  /** Resolves once every known address was tried, so that a search right after the start has somebody to ask. */
+  settled(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -119,6 +121,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     addPeer: (address, signal) => peers.add(address, signal),
     removePeer: (address) => peers.remove(address),
     peers: () => peers.list(),
+    settled: (signal) => peers.settled(signal),
     close: async () => {
       searching.stop();
       await peers.stop();

@@ -113,6 +113,14 @@ export class Peers {
     return [...this.#kept.values()].map((kept) => this.#entry(kept));
   }
 
+  /** Waits until no address is in its first attempt, `OVERLAY.settleMs` at most: then there is somebody to ask. */
+  async settled(signal: AbortSignal): Promise<void> {
+    const first = (kept: Kept): boolean => kept.state === 'dialling' && kept.error === null;
+    const until = performance.now() + OVERLAY.settleMs;
+    while ([...this.#kept.values()].some(first) && performance.now() < until && !signal.aborted)
+      await pause(10, signal);
+  }
+
   async stop(): Promise<void> {
     for (const kept of this.#kept.values()) kept.stop.abort();
     await Promise.all([...this.#kept.values()].map((kept) => kept.done));
