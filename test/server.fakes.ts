@@ -135,6 +135,7 @@ export async function startSite(
   const events: EventBody[] = [];
   const files = join(root, 'files');
   const mailbox = options.mailbox ?? (await openMailbox({ path: join(root, 'mailbox.db') }));
+  if (options.mailbox === undefined) t.after(() => mailbox.close());
   const server = await startServer({
     host: 'localhost',
     port: 0,
@@ -145,10 +146,7 @@ export async function startSite(
     ...options,
     mailbox,
   });
-  t.after(async () => {
-    await server.close();
-    await mailbox.close();
-  });
+  t.after(() => server.close());
   const stored = async (): Promise<string[]> =>
     (await exists(files)) ? (await readdir(files)).toSorted() : [];
   return { ...server, root, base: `http://127.0.0.1:${server.port}`, events, stored };

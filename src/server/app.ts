@@ -21,6 +21,8 @@ export interface App {
   readonly tail: Tail;
   readonly transfers: Gate;
   readonly searches: Gate;
+  /** ms a reader may leave its socket full. */
+  readonly slowReaderMs: number;
   /** Aborted when the server stops: streams without an end of their own end then. */
   readonly stopping: AbortSignal;
 }

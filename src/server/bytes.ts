@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
-import { SERVER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Bytes } from '../core/ports.ts';
+import type { App } from './app.ts';
 
 /** Aborted when the client's answer ended or its connection broke, so that nobody works for a client that left. */
 export function gone(reply: FastifyReply): AbortSignal {
@@ -51,12 +51,12 @@ export async function* exactly(bytes: Bytes, size: number, name: string, done: (
  * Sends text pieces as they come. At most two are in memory: the next is asked for when the socket took the last;
  * a reader that leaves its socket full for `server.slowReaderMs` is cut off.
  */
-export function sendPieces(reply: FastifyReply, pieces: AsyncIterable<string>): FastifyReply {
+export function sendPieces(app: App, reply: FastifyReply, pieces: AsyncIterable<string>): FastifyReply {
   let timer: NodeJS.Timeout | undefined;
   const timed = async function* (): AsyncIterable<string> {
     try {
       for await (const piece of pieces) {
-        timer = setTimeout(() => reply.raw.destroy(), SERVER.slowReaderMs);
+        timer = setTimeout(() => reply.raw.destroy(), app.slowReaderMs);
         yield piece;
         clearTimeout(timer);
       }

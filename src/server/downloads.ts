@@ -21,7 +21,7 @@ export function downloadRoutes(app: App): void {
   });
   app.http.get('/files', async (_request, reply) => {
     void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
-    return sendPieces(reply, listed(app.library.list()));
+    return sendPieces(app, reply, listed(app.library.list()));
   });
 }
 

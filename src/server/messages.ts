@@ -188,5 +188,5 @@ async function list(app: App, request: FastifyRequest, reply: FastifyReply): Pro
     }
     yield `],"next":${next}}\n`;
   };
-  return sendPieces(reply, pieces());
+  return sendPieces(app, reply, pieces());
 }

@@ -225,9 +225,14 @@ const SCHEMAS = {
   Hit: object({
     type: { const: 'hit' },
     ...FILE,
-    providers: { type: 'array', items: object({ peer: text('Peer id.'), label: text('For people.') }) },
+    providers: { type: 'array', items: ref('Provider') },
     hops: count('Links the query had crossed.'),
     elapsedMs: { type: 'number' },
+  }),
+  Provider: object({
+    peer: text('Peer id.'),
+    label: text('What people call it.'),
+    addresses: { type: 'array', items: text('Multiaddr.') },
   }),
   Verdict: object({
     type: { const: 'verdict' },

@@ -24,15 +24,15 @@ export function searchRoutes(app: App): void {
     // A refusal (too many searches) comes before the first line, while there is still a status to say it with.
     const lines = await opened(results(searched(app, queryOf(q), gone(reply))));
     void reply.header('cache-control', 'no-store').type('application/x-ndjson; charset=utf-8');
-    return sendPieces(reply, lines);
+    return sendPieces(app, reply, lines);
   });
 }
 
 async function* results(events: AsyncIterable<SearchEvent>): AsyncIterable<string> {
   for await (const event of events) {
     if (event.type === 'hit') {
-      const { name, size, cid, label, peer, hops, elapsedMs } = event;
-      yield line({ type: 'hit', name, size, cid, providers: [{ peer, label }], hops, elapsedMs });
+      const { name, size, cid, peer, label, addresses, hops, elapsedMs } = event;
+      yield line({ type: 'hit', name, size, cid, providers: [{ peer, label, addresses }], hops, elapsedMs });
     } else if (event.type === 'verdict') yield line(event);
   }
 }

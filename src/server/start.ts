@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly library: WritableLibraryPort;
   readonly overlay: OverlayPort;
   readonly emit: Emit;
+  /** Default `server.slowReaderMs`. */
+  readonly slowReaderMs?: number;
 }
 
 export interface RunningServer {
@@ -89,6 +91,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       id: 'terlalu banyak pencarian',
       en: 'too many searches',
     }),
+    slowReaderMs: options.slowReaderMs ?? SERVER.slowReaderMs,
     stopping: stopping.signal,
   };
   http.server.maxConnections = SERVER.maxConnections;

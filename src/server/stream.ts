@@ -33,7 +33,7 @@ export function streamRoutes(app: App): void {
       .type('text/event-stream; charset=utf-8')
       .headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     const signal = AbortSignal.any([left, app.stopping]);
-    return sendPieces(reply, follow(app, Math.min(start ?? latest, latest), room, signal));
+    return sendPieces(app, reply, follow(app, Math.min(start ?? latest, latest), room, signal));
   });
 }
 
