@@ -1,0 +1,203 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getFile, type GetEvent } from '../src/control/operations.ts';
+import type { EventBody } from '../src/core/events.ts';
+import type {
+  Hit,
+  OverlayPort,
+  Query,
+  SearchEvent,
+  SearchOptions,
+  SearchOutcome,
+} from '../src/core/ports.ts';
+import { openDownload } from '../src/library/download.ts';
+import { openLibrary, type Library } from '../src/library/library.ts';
+import { startOverlay, type Overlay } from '../src/overlay/overlay.ts';
+import { seeded, settledFile, until } from './support/basics.ts';
+
+export type Topology = 'line' | 'ring' | 'star' | 'random' | readonly (readonly [number, number])[];
+
+export interface TestnetOptions {
+  /** Default: a line. */
+  readonly topology?: Topology;
+  /** Files of each node by its number: name to content. */
+  readonly files?: Readonly<Record<number, Readonly<Record<string, string | Uint8Array>>>>;
+  /** Seed of every random choice. */
+  readonly seed?: number;
+  /** Sees every event of every node as it happens. */
+  readonly watch?: (node: number, event: EventBody) => void;
+}
+
+/** A real node: overlay and library over a folder of its own. */
+export interface TestNode {
+  readonly overlay: Overlay;
+  readonly library: Library;
+  readonly folder: string;
+  readonly shared: string;
+  readonly downloads: string;
+  readonly events: EventBody[];
+  /** What others dial. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+export interface Testnet extends AsyncDisposable {
+  readonly nodes: readonly TestNode[];
+  readonly edges: readonly (readonly [number, number])[];
+  node(at: number): TestNode;
+  close(): Promise<void>;
+}
+
+/** `count` real nodes in this process, on 127.0.0.1, linked as asked; resolves when every link is up on both sides. */
+export async function startTestnet(count: number, options: TestnetOptions = {}): Promise<Testnet> {
+  const { topology = 'line', files = {}, seed = 1, watch } = options;
+  const base = await mkdtemp(join(tmpdir(), 'kelana-testnet-'));
+  const random = seeded(seed);
+  const edges = typeof topology === 'string' ? edgesOf(topology, count, random) : topology;
+  const nodes: TestNode[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(nodes.map((node) => node.close()));
+    await rm(base, { recursive: true, force: true });
+  };
+  try {
+    for (let at = 0; at < count; at += 1) {
+      const folder = join(base, `node${at}`);
+      for (const [name, content] of Object.entries(files[at] ?? {}))
+        await settledFile(join(folder, 'shared', name), content);
+      nodes.push(await startTestNode({ folder, random, watch: (event) => watch?.(at, event) }));
+    }
+    const node = (at: number): TestNode => {
+      const found = nodes[at];
+      if (found === undefined) throw new RangeError(`node ${at} of ${count}`);
+      return found;
+    };
+    for (const [a, b] of edges) await link(node(a), node(b));
+    return { nodes, edges, node, close, [Symbol.asyncDispose]: close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+export interface TestNodeOptions {
+  readonly folder: string;
+  readonly peers?: readonly string[];
+  readonly port?: number;
+  readonly random?: () => number;
+  readonly watch?: (event: EventBody) => void;
+}
+
+/** One node; started again on the same folder it is the same node (identity, peers, index). */
+export async function startTestNode(options: TestNodeOptions): Promise<TestNode> {
+  const { folder, random = Math.random, watch } = options;
+  const [shared, data] = [join(folder, 'shared'), join(folder, 'data')];
+  await mkdir(shared, { recursive: true });
+  await mkdir(data, { recursive: true });
+  const events: EventBody[] = [];
+  const emit = (event: EventBody): void => {
+    events.push(event);
+    watch?.(event);
+  };
+  const library = await openLibrary({ roots: [shared], dataDir: data, rescanMs: 0, emit });
+  let closed: Promise<void> | undefined;
+  try {
+    await library.ready;
+    const overlay = await startOverlay({
+      host: '127.0.0.1',
+      port: options.port ?? 0,
+      dataFolder: data,
+      library,
+      peers: options.peers ?? [],
+      emit,
+      now: () => performance.now(),
+      random,
+    });
+    return {
+      overlay,
+      library,
+      folder,
+      shared,
+      downloads: join(folder, 'downloaded'),
+      events,
+      address: `127.0.0.1:${overlay.port}`,
+      close: () => (closed ??= overlay.close().then(() => library.close())),
+    };
+  } catch (thrown) {
+    await library.close();
+    throw thrown;
+  }
+}
+
+/** Links two nodes and waits until both know it. */
+export async function link(from: TestNode, to: TestNode): Promise<void> {
+  await from.overlay.addPeer(to.address, AbortSignal.timeout(10_000));
+  await until('both sides linked', () => linked(from, to) && linked(to, from));
+}
+
+export function linked(a: TestNode, b: TestNode): boolean {
+  return a.overlay.neighbours().some((neighbour) => neighbour.peer === b.overlay.peerId);
+}
+
+export interface Found {
+  readonly hits: readonly Hit[];
+  readonly steps: readonly string[];
+  readonly outcome: SearchOutcome;
+}
+
+/** A whole search, read to its verdict. */
+export async function search(
+  overlay: OverlayPort,
+  query: Query | string,
+  how: SearchOptions = { timeoutMs: 20_000 },
+): Promise<Found> {
+  const hits: Hit[] = [];
+  const steps: string[] = [];
+  const asked: Query = typeof query === 'string' ? { kind: 'name', name: query } : query;
+  for await (const event of overlay.search(asked, how)) {
+    if (event.type === 'hit') hits.push(event);
+    else if (event.type === 'step') steps.push(event.peer);
+    else return { hits, steps, outcome: event };
+  }
+  throw new Error('a search ended without a verdict');
+}
+
+export type Got = Extract<GetEvent, { type: 'saved' | 'failed' }> | Extract<SearchEvent, { type: 'verdict' }>;
+
+/** What `kelana get` does, in this process; gives its last event. */
+export async function get(node: TestNode, query: Query | string, timeoutMs = 20_000): Promise<Got> {
+  const asked: Query = typeof query === 'string' ? { kind: 'name', name: query } : query;
+  let last: Got | undefined;
+  for await (const event of getFile(asked, {
+    overlay: node.overlay,
+    openDownload: (holding) => openDownload({ folder: node.downloads, ...holding }),
+    emit: (event) => node.events.push(event),
+    now: () => performance.now(),
+    timeoutMs,
+  })) {
+    if (event.type === 'saved' || event.type === 'failed' || event.type === 'verdict') last = event;
+  }
+  if (last === undefined) throw new Error('a download ended without an answer');
+  return last;
+}
+
+/** Edges of the named graphs; `random` is a spanning tree with as many edges again, so that it is connected. */
+export function edgesOf(
+  topology: Exclude<Topology, readonly unknown[]>,
+  count: number,
+  random: () => number,
+): readonly (readonly [number, number])[] {
+  const below = (n: number): number => Math.floor(random() * n);
+  const rest = Array.from({ length: Math.max(0, count - 1) }, (_, at) => at + 1);
+  const line = rest.map((at) => [at - 1, at] as const);
+  if (topology === 'line') return line;
+  if (topology === 'ring') return count > 2 ? [...line, [count - 1, 0]] : line;
+  if (topology === 'star') return rest.map((at) => [0, at] as const);
+  const tree = rest.map((at) => [below(at), at] as const);
+  const more = rest.map(() => [below(count), below(count)] as const).filter(([a, b]) => a !== b);
+  const seen = new Set<string>();
+  return [...tree, ...more].filter(([a, b]) => {
+    const key = `${Math.min(a, b)}-${Math.max(a, b)}`;
+    return !seen.has(key) && Boolean(seen.add(key));
+  });
+}
