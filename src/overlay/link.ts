@@ -2,11 +2,18 @@ import type { Connection, Stream } from '@libp2p/interface';
 import { labelOf } from '../core/address.ts';
 import { OVERLAY } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
+import type { Text } from '../core/lang.ts';
 import { decodeFrame, encodeFrame, type LinkFrame } from '../core/wire/frames.ts';
 import { delimit, FrameSplitter } from '../core/wire/lengths.ts';
 
 export const LINK_PROTOCOL = '/kelana/link/1.0.0';
 export const LINK_VERSION = 1;
+
+/** Whoever takes our protocol and then closes at once is a kelana node that does not want this link. */
+const CLOSED: Text = {
+  id: 'ia tidak menerima sambungan ini: sudah penuh, atau node ini dihapus di sana',
+  en: 'it does not take this link: it is full, or this node was removed there',
+};
 
 /** One neighbour: a long-lived stream of frames, kept alive by pings. */
 export interface Link {
@@ -33,7 +40,8 @@ export interface LinkOptions {
 
 /**
  * Says hello both ways and resolves to the link; frames after the hello go to `onFrame`.
- * @throws KelanaError NOT_KELANA where no hello of our version comes in time
+ * @throws KelanaError NOT_KELANA where no hello of our version comes in time, PEER_UNREACHABLE where the peer closes
+ *   the stream instead
  */
 export function openLink(options: LinkOptions): Promise<Link> {
   const { stream, connection, hello, now } = options;
@@ -52,7 +60,10 @@ export function openLink(options: LinkOptions): Promise<Link> {
       if (error === undefined) void stream.close().catch(() => undefined);
       else stream.abort(error);
       if (link === null)
-        reject(error ?? new KelanaError('NOT_KELANA', { peer: connection.remoteAddr.toString(), why }));
+        reject(
+          error ??
+            new KelanaError('PEER_UNREACHABLE', { peer: connection.remoteAddr.toString(), why: CLOSED }),
+        );
       else options.onDown(link, why);
     };
 
@@ -121,7 +132,13 @@ export function openLink(options: LinkOptions): Promise<Link> {
     stream.addEventListener('remoteCloseWrite', () => end('closed by the peer'));
     stream.addEventListener('close', (event) => end(event.error?.message ?? 'connection closed'));
 
-    const patience = setTimeout(() => end('no hello'), OVERLAY.dialTimeoutMs);
+    const patience = setTimeout(() => {
+      const error = new KelanaError('NOT_KELANA', {
+        peer: connection.remoteAddr.toString(),
+        why: 'no hello',
+      });
+      end('no hello', error);
+    }, OVERLAY.dialTimeoutMs);
     const pinger = setInterval(() => {
       if (now() - heard > 3 * OVERLAY.pingIntervalMs) {
         end(

@@ -37,7 +37,10 @@ export class Links {
   static async start(options: LinksOptions): Promise<Links> {
     const links = new Links(options);
     const handler = (stream: Stream, connection: Connection): void => {
-      links.#open(stream, connection).catch(() => undefined);
+      // Turned away before our hello: a dialler that had it would count the link as made.
+      if (links.#wants(connection.remotePeer.toString()))
+        links.#open(stream, connection).catch(() => undefined);
+      else stream.abort(new Error('not wanted'));
     };
     await options.host.handle(LINK_PROTOCOL, handler, { maxInboundStreams: 2, maxOutboundStreams: 2 });
     return links;
@@ -111,11 +114,15 @@ export class Links {
     });
   }
 
+  #wants(peer: string): boolean {
+    if (this.#closed.signal.aborted || this.#refused.has(peer)) return false;
+    return this.#links.has(peer) || this.#links.size < OVERLAY.maxNeighbours;
+  }
+
   /** Of two links to one peer both sides keep the same: the one that the smaller peer id opened, and of those the newer. */
   #take(link: Link): boolean {
-    if (this.#closed.signal.aborted || this.#refused.has(link.peer)) return false;
     const old = this.#links.get(link.peer);
-    if (old === undefined && this.#links.size >= OVERLAY.maxNeighbours) return false;
+    if (!this.#wants(link.peer)) return false;
     if (old !== undefined) {
       const self = this.#options.host.peerId.toString();
       const preferred = self < link.peer ? 'outbound' : 'inbound';

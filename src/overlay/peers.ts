@@ -160,12 +160,21 @@ export class Peers {
   async #run(kept: Kept): Promise<void> {
     const { signal } = kept.stop;
     let wait: number = OVERLAY.redialMinMs;
+    /** True right after a link was made: one that does not last must not be dialled again at once, and on and on. */
+    let fresh = false;
     while (!signal.aborted) {
       const link = kept.peer === null ? undefined : this.#links.get(kept.peer);
       if (link !== undefined) {
         kept.state = 'linked';
+        if (!(await this.#sleep(kept, OVERLAY.redialMaxMs, signal))) continue;
+        fresh = false;
         wait = OVERLAY.redialMinMs;
-        await this.#sleep(kept, OVERLAY.redialMaxMs, signal);
+        continue;
+      }
+      if (fresh) {
+        fresh = false;
+        kept.state = 'waiting';
+        wait = await this.#backOff(kept, wait, signal);
         continue;
       }
       kept.state = 'dialling';
@@ -178,21 +187,28 @@ export class Peers {
         }
         kept.peer = made.peer;
         kept.error = null;
+        fresh = true;
       } catch (thrown) {
         kept.error = asKelanaError(thrown);
         kept.state = 'waiting';
-        // Half to one and a half times the wait, so that nodes that started together do not dial in step.
-        await this.#sleep(kept, wait * (0.5 + this.#random()), signal);
-        wait = Math.min(wait * 2, OVERLAY.redialMaxMs);
+        wait = await this.#backOff(kept, wait, signal);
       }
     }
   }
 
-  async #sleep(kept: Kept, ms: number, signal: AbortSignal): Promise<void> {
+  /** Waits half to one and a half times `wait`, so that nodes that started together do not dial in step; gives the next wait. */
+  async #backOff(kept: Kept, wait: number, signal: AbortSignal): Promise<number> {
+    await this.#sleep(kept, wait * (0.5 + this.#random()), signal);
+    return Math.min(wait * 2, OVERLAY.redialMaxMs);
+  }
+
+  /** False where it was woken before the time was over. */
+  async #sleep(kept: Kept, ms: number, signal: AbortSignal): Promise<boolean> {
     const woken = new AbortController();
     kept.wake = () => woken.abort();
     await pause(ms, AbortSignal.any([signal, woken.signal]));
     kept.wake = () => undefined;
+    return !woken.signal.aborted;
   }
 
   async #load(): Promise<readonly string[]> {
