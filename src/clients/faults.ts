@@ -48,7 +48,10 @@ export function errorOf(exchange: Exchange, target: Target, what: string, timeou
       .map((name) => field(text, name))
       .filter((part) => typeof part === 'string');
     const why = said.length > 0 ? said.join(' → ') : text.trim().slice(0, 200) || `HTTP ${status}`;
-    return new KelanaError('SERVER_REFUSED', { status, why: why.replace(/\.$/, '') });
+    return new KelanaError(status >= 500 ? 'SERVER_FAILED' : 'SERVER_REFUSED', {
+      status,
+      why: why.replace(/\.$/, ''),
+    });
   }
   if (code === 'RESPONSE_TIMEOUT') return new KelanaError('TIMEOUT', { what, seconds: timeoutMs / 1000 });
   if (code === 'BAD_RESPONSE') return new KelanaError('BAD_ANSWER', { url: target.url, why: detail });

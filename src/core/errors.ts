@@ -280,6 +280,16 @@ export const ERRORS = {
     says: { id: 'Server menjawab {status}: {why}.', en: 'The server answered {status}: {why}.' },
     fix: { id: 'Perbaiki permintaannya menurut pesan itu', en: 'Correct the request as the message says' },
   },
+  SERVER_FAILED: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: { id: 'Server menjawab {status}: {why}.', en: 'The server answered {status}: {why}.' },
+    fix: {
+      id: 'Coba lagi sebentar lagi; bila berulang, lihat log server dan balancer (kelana log)',
+      en: 'Try again in a moment; if it repeats, see the log of servers and balancer (kelana log)',
+    },
+  },
   BAD_ANSWER: {
     source: 'peer',
     retryable: false,
