@@ -1,6 +1,7 @@
 import type { Verdict } from '../events.ts';
 import type { Hit, Holding, Query } from '../ports.ts';
 import type { Random } from '../random.ts';
+import { parseCid } from '../transfer/cid.ts';
 import type { LinkFrame, TrailStep } from '../wire/frames.ts';
 
 /** Frames that belong to searches; the rest keeps the link itself alive. */
@@ -58,4 +59,15 @@ export function hitsOf(self: Self, query: Query, hops: number, most: number): Hi
       addresses: self.addresses(),
       hops,
     }));
+}
+
+/** Whether a file that some node offers is what was asked for: the CID itself, or the path or base name in any Unicode form. */
+export function answers(query: Query, holding: Holding): boolean {
+  if (query.kind === 'cid') {
+    const asked = parseCid(query.cid);
+    return asked !== null && parseCid(holding.cid)?.text === asked.text;
+  }
+  const name = holding.name.normalize('NFC');
+  const asked = query.name.normalize('NFC');
+  return name === asked || name.slice(name.lastIndexOf('/') + 1) === asked;
 }

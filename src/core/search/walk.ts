@@ -1,8 +1,9 @@
 import { SEARCH } from '../config.ts';
 import type { Hit, Query } from '../ports.ts';
 import { pick, type Random } from '../random.ts';
-import type { ReturnFrame, TrailStep } from '../wire/frames.ts';
+import { MAX_COUNT, type ReturnFrame, type TrailStep } from '../wire/frames.ts';
 import {
+  answers,
   hitsOf,
   type SearchFrame,
   type SearchInput,
@@ -114,13 +115,15 @@ export function createWalk(self: Self): Strategy {
     const mark = marks.get(frame.id);
     if (mark === undefined || mark.done || mark.waiting !== from) return;
     mark.waiting = null;
-    mark.messages += frame.messages;
+    mark.messages = sum(mark.messages, frame.messages);
     if (!frame.seen) {
-      mark.asked += frame.asked;
-      mark.missingCount += frame.missingCount;
+      mark.asked = sum(mark.asked, frame.asked);
+      mark.missingCount = sum(mark.missingCount, frame.missingCount);
       mark.missing.push(...frame.missing.slice(0, SEARCH.maxMissing - mark.missing.length));
       mark.trail.push(...frame.trail.slice(0, SEARCH.maxTrail - mark.trail.length));
-      mark.hits.push(...frame.hits.slice(0, SEARCH.maxHits - mark.hits.length));
+      // Only what was asked for: any other hit would end the walk short of the real one, or bring a file of another CID.
+      const hits = frame.hits.filter((hit) => answers(mark.query, hit));
+      mark.hits.push(...hits.slice(0, SEARCH.maxHits - mark.hits.length));
     }
     if (mark.hits.length > 0 || mark.cancelled) finish(mark, out);
     else advance(mark, random, out, now);
@@ -137,11 +140,12 @@ export function createWalk(self: Self): Strategy {
     }
     mark.tried.add(next);
     mark.waiting = next;
-    mark.messages += 1;
+    mark.messages = sum(mark.messages, 1);
+    const hops = sum(mark.hops, 1);
     out.push({
       type: 'send',
       to: next,
-      frame: { type: 'visit', id: mark.id, query: mark.query, hops: mark.hops + 1, remainingMs: left },
+      frame: { type: 'visit', id: mark.id, query: mark.query, hops, remainingMs: left },
     });
   }
 
@@ -194,7 +198,7 @@ export function createWalk(self: Self): Strategy {
     mark.waiting = null;
     const { id, asked, missingCount, missing, hits, trail } = mark;
     if (mark.parent !== null) {
-      const messages = mark.messages + 1;
+      const messages = sum(mark.messages, 1);
       out.push({
         type: 'send',
         to: mark.parent,
@@ -213,7 +217,7 @@ export function createWalk(self: Self): Strategy {
   }
 
   function lack(mark: Mark, peer: string, label = neighbours.get(peer) ?? peer): void {
-    mark.missingCount += 1;
+    mark.missingCount = sum(mark.missingCount, 1);
     if (mark.missing.length < SEARCH.maxMissing) mark.missing.push(label);
   }
 
@@ -230,6 +234,11 @@ export function createWalk(self: Self): Strategy {
   }
 
   return { step };
+}
+
+/** Neighbours may say any count that fits a frame; their sum must fit one too. */
+function sum(a: number, b: number): number {
+  return Math.min(a + b, MAX_COUNT);
 }
 
 /** What a node remembers of one query. */

@@ -56,7 +56,8 @@ const MAX_LABEL_BYTES = 300;
 const MAX_ADDRESSES = 16;
 const MAX_ADDRESS_BYTES = 256;
 const MAX_NAME_BYTES = SEARCH.maxQueryBytes;
-const MAX_COUNT = 0x7fffffff;
+/** Counts stop here: whoever adds up what others say must not go beyond it, or the next node refuses the frame. */
+export const MAX_COUNT = 0x7fffffff;
 
 type Writer = ReturnType<typeof writer>;
 type Reader = ReturnType<typeof reader>;
