@@ -172,6 +172,8 @@ export const SERVER = {
   /** Newest messages kept in memory for streams, by count and bytes; a reader further behind reads the store. */
   maxRecent: 1_000,
   maxRecentBytes: MiB,
+  /** Bytes of files that pass between two minor collections of garbage (src/server/sweep.ts). */
+  sweepBytes: 16 * MiB,
   /** UTF-16 units of the text that a reply repeats. */
   replyChars: 200,
 } as const;

@@ -4,6 +4,7 @@ import type { Lang } from '../core/lang.ts';
 import type { MailboxPort, OverlayPort, WritableLibraryPort } from '../core/ports.ts';
 import type { Gate } from './gate.ts';
 import type { Metrics } from './metrics.ts';
+import type { Sweeper } from './sweep.ts';
 import type { Tail } from './tail.ts';
 
 /** What every route may use. */
@@ -21,6 +22,7 @@ export interface App {
   readonly tail: Tail;
   readonly transfers: Gate;
   readonly searches: Gate;
+  readonly sweeper: Sweeper;
   /** ms a reader may leave its socket full. */
   readonly slowReaderMs: number;
   /** Aborted when the server stops: streams without an end of their own end then. */

@@ -163,6 +163,7 @@ async function* count(app: App, request: FastifyRequest, bytes: Bytes): Bytes {
   for await (const chunk of bytes) {
     app.metrics.sent(chunk.length);
     passed(request, chunk.length);
+    app.sweeper.passed(chunk.length);
     yield chunk;
   }
 }

@@ -16,6 +16,7 @@ import { metaRoutes } from './meta.ts';
 import { Metrics } from './metrics.ts';
 import { searchRoutes } from './search.ts';
 import { streamRoutes } from './stream.ts';
+import { Sweeper } from './sweep.ts';
 import { Tail } from './tail.ts';
 import { uploadRoutes } from './uploads.ts';
 import { watchRequests } from './watch.ts';
@@ -91,6 +92,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       id: 'terlalu banyak pencarian',
       en: 'too many searches',
     }),
+    sweeper: new Sweeper(),
     slowReaderMs: options.slowReaderMs ?? SERVER.slowReaderMs,
     stopping: stopping.signal,
   };

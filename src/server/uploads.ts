@@ -81,6 +81,7 @@ async function* body(app: App, request: FastifyRequest, name: string): Bytes {
       if (seen > TRANSFER.maxFileBytes) throw tooLarge();
       app.metrics.received(chunk.length);
       passed(request, chunk.length);
+      app.sweeper.passed(chunk.length);
       yield chunk;
     }
   } catch (thrown) {
