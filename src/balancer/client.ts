@@ -179,9 +179,14 @@ export class ClientConnection implements ExchangeClient {
     this.#socket.resume();
   }
 
-  /** Ends a response that cannot be completed, so that no client takes it for a whole one. */
+  /**
+   * Ends a response that cannot be completed, so that no client takes it for a whole one: by a reset and no FIN, since
+   * a FIN is a proper end where the body runs to the close. `resetAndDestroy()` sends that FIN first, and on a socket
+   * that is shutting down it leaks the handle; so what it sets is set here, and the socket destroyed at once.
+   */
   #reset(): void {
     this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
-    this.#socket.resetAndDestroy();
+    if (!this.#socket.writableEnded) Object.assign(this.#socket, { resetAndClosing: true });
+    this.#socket.destroy();
   }
 }

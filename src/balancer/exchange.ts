@@ -223,7 +223,7 @@ export class Exchange implements UpstreamUser {
     const idle = fresh ? null : backend.pool.take(this);
     this.#reused = idle !== null;
     this.#upstream = idle ?? backend.pool.connect(this);
-    if (idle !== null) this.#begin();
+    if (idle !== null) this.connected();
   }
 
   /** The connection is there: the head goes first, then what of the body was written to one that broke. */

@@ -59,7 +59,9 @@ function judge(vector: Vector, read: Read<RequestHead>): string | null {
 
 test('each of the 590 request vectors gets its RFC 9112 verdict, however its bytes are split', (t) => {
   if (!existsSync(FILE)) {
-    t.skip(`no ${FILE}`);
+    // In CI a silent skip would be taken for a pass.
+    assert.ok((process.env['CI'] ?? '') === '', 'the 590 vectors are missing; unset CI to go without them');
+    t.skip('the file of 590 vectors is not here; the named vectors of parser.test.ts still ran');
     return;
   }
   const vectors = readFileSync(FILE, 'utf8')

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { chunkedEnd, forwardInterim, forwardRequest, forwardResponse, selfDelimited } from './forward.ts';
+import type { RequestHead } from './request.ts';
+import type { ResponseHead } from './response.ts';
+import { bytesOf, readRequests, readResponses } from './testing.ts';
+
+const ROUTE = { client: '10.1.2.3', scheme: 'http', fallbackHost: 'backend:8080' } as const;
+
+function request(raw: string): RequestHead {
+  const [message] = readRequests([bytesOf(raw)]).messages;
+  assert.ok(message, raw);
+  return message.head;
+}
+
+function response(raw: string, method = 'GET'): ResponseHead {
+  const [message] = readResponses([bytesOf(raw)], [method], true).messages;
+  assert.ok(message, raw);
+  return message.head;
+}
+
+function lines(text: string): string[] {
+  assert.ok(text.endsWith('\r\n\r\n'));
+  return text.slice(0, -4).split('\r\n');
+}
+
+test('a request goes on with what ends at this hop taken out, also what Connection nominates', () => {
+  const head = request(
+    'POST /a?b HTTP/1.1\r\nHost: kelana.test\r\nConnection: keep-alive, X-Secret, x-forwarded-for\r\nX-Secret: 1\r\n' +
+      'Keep-Alive: timeout=5\r\nTE: trailers\r\nUpgrade: websocket\r\nProxy-Authorization: Basic eDp5\r\n' +
+      'Proxy-Connection: close\r\nCONTENT-LENGTH: 005\r\nX-Kept:  caf\u00e9 \r\n\r\nhello',
+  );
+  assert.deepEqual(lines(forwardRequest(head, ROUTE)), [
+    'POST /a?b HTTP/1.1',
+    'Host: kelana.test',
+    'X-Kept: caf\u00e9',
+    'Content-Length: 5',
+    'X-Forwarded-For: 10.1.2.3',
+    'X-Forwarded-Proto: http',
+    'X-Forwarded-Host: kelana.test',
+    'Via: 1.1 kelana',
+  ]);
+});
+
+test('Connection cannot take away Host, the framing or what this hop adds', () => {
+  const head = request(
+    'POST / HTTP/1.1\r\nHost: kelana.test\r\nConnection: host, content-length, transfer-encoding, x-forwarded-for, via\r\n' +
+      'Content-Length: 1\r\nVia: 1.0 liar\r\n\r\na',
+  );
+  const text = forwardRequest(head, ROUTE);
+  assert.match(text, /\r\nHost: kelana\.test\r\n/);
+  assert.match(text, /\r\nContent-Length: 1\r\n/);
+  assert.match(text, /\r\nX-Forwarded-For: 10\.1\.2\.3\r\n/);
+  assert.match(text, /\r\nVia: 1\.1 kelana\r\n/);
+});
+
+test('what a client says of its own origin is replaced, and Via is continued', () => {
+  const head = request(
+    'GET / HTTP/1.1\r\nHost: kelana.test\r\nX-Forwarded-For: 127.0.0.1\r\nForwarded: for=127.0.0.1\r\n' +
+      'X-Real-IP: 127.0.0.1\r\nX-Forwarded-Proto: https\r\nVia: 1.1 one\r\nVia: 1.0 two\r\n\r\n',
+  );
+  const text = forwardRequest(head, ROUTE);
+  assert.ok(!text.includes('127.0.0.1') && !text.includes('https'));
+  assert.match(text, /\r\nVia: 1\.1 one, 1\.0 two, 1\.1 kelana\r\n/);
+});
+
+test('an old request gets a Host and loses its expectation', () => {
+  const text = forwardRequest(
+    request('PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n'),
+    ROUTE,
+  );
+  assert.match(text, /^PUT \/ HTTP\/1\.1\r\nHost: backend:8080\r\n/);
+  assert.ok(!/expect/i.test(text));
+  assert.match(text, /\r\nVia: 1\.0 kelana\r\n/);
+});
+
+test('an absolute target is sent on as a path, with its own authority as Host', () => {
+  const text = forwardRequest(request('GET http://b.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n'), ROUTE);
+  assert.match(text, /^GET \/x HTTP\/1\.1\r\nHost: b\.test\r\n/);
+  assert.ok(!text.includes('a.test'));
+});
+
+test('a response goes on with what the backend nominates taken out, and with framing written anew', () => {
+  const head = response(
+    'HTTP/1.1 200 OK\r\nConnection: close, X-Inside\r\nX-Inside: 1\r\nKeep-Alive: timeout=5\r\nDate: now\r\n' +
+      'Transfer-Encoding: chunked\r\nX-Kept: 1\r\n\r\n0\r\n\r\n',
+  );
+  const route = { minor: 1, keepAlive: true, date: 'then' } as const;
+  assert.deepEqual(lines(forwardResponse(head, route)), [
+    'HTTP/1.1 200 OK',
+    'Date: now',
+    'X-Kept: 1',
+    'Transfer-Encoding: chunked',
+  ]);
+  assert.deepEqual(lines(forwardResponse(head, { ...route, minor: 0, keepAlive: false })).slice(1), [
+    'Date: now',
+    'X-Kept: 1',
+    'Connection: close',
+  ]);
+  assert.equal(selfDelimited(head, 0), false);
+});
+
+test('a response without content keeps its length for HEAD and 304, and loses it for 204', () => {
+  const route = { minor: 1, keepAlive: true, date: 'then' } as const;
+  const sent = (raw: string, method: string): string => forwardResponse(response(raw, method), route);
+  assert.match(sent('HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n', 'HEAD'), /Content-Length: 7/);
+  assert.match(sent('HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n', 'GET'), /Content-Length: 7/);
+  const empty = sent('HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n', 'GET');
+  assert.equal(empty, 'HTTP/1.1 204 No Content\r\nDate: then\r\n\r\n');
+  assert.ok(!sent('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', 'HEAD').includes('Transfer'));
+});
+
+test('an interim response goes on without framing', () => {
+  const { messages } = readResponses([
+    bytesOf(
+      'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 9\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n',
+    ),
+  ]);
+  const [interim] = messages[0]?.interim ?? [];
+  assert.ok(interim);
+  assert.equal(forwardInterim(interim), 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n');
+});
+
+test('trailers that could change what a message means are dropped', () => {
+  const field = (raw: string, value: string) => ({ name: raw.toLowerCase(), raw, value });
+  assert.equal(
+    chunkedEnd([
+      field('Content-Length', '9'),
+      field('Host', 'evil'),
+      field('Transfer-Encoding', 'chunked'),
+      field('Authorization', 'x'),
+      field('Digest', 'abc'),
+    ]),
+    '0\r\nDigest: abc\r\n\r\n',
+  );
+});

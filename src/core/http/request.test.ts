@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { bytesOf, everyByte, LIMITS, readRequests, split } from './testing.ts';
+
+const HOST = 'Host: kelana.test\r\n';
+const post = (fields: string, body: string): string => `POST /p HTTP/1.1\r\n${HOST}${fields}\r\n${body}`;
+const get = (fields: string): string => `GET / HTTP/1.1\r\n${HOST}${fields}\r\n`;
+const chunked = (body: string): string => post('Transfer-Encoding: chunked\r\n', body);
+
+/** What is refused, the status, and the raw bytes as latin1. */
+const REFUSED: readonly (readonly [what: string, status: number, raw: string])[] = [
+  // Framing: each of these has two readings.
+  [
+    'Content-Length with Transfer-Encoding',
+    400,
+    post('Content-Length: 3\r\nTransfer-Encoding: chunked\r\n', ''),
+  ],
+  [
+    'Transfer-Encoding with Content-Length',
+    400,
+    post('Transfer-Encoding: chunked\r\nContent-Length: 3\r\n', ''),
+  ],
+  ['two Content-Lengths', 400, post('Content-Length: 3\r\nContent-Length: 2\r\n', 'abc')],
+  ['the same Content-Length twice', 400, post('Content-Length: 3\r\nContent-Length: 3\r\n', 'abc')],
+  ['a list of Content-Lengths', 400, post('Content-Length: 3, 3\r\n', 'abc')],
+  ['a signed Content-Length', 400, post('Content-Length: +3\r\n', 'abc')],
+  ['a negative Content-Length', 400, post('Content-Length: -1\r\n', '')],
+  ['an empty Content-Length', 400, post('Content-Length:\r\n', '')],
+  ['a Content-Length with a space inside', 400, post('Content-Length: 1 2\r\n', 'abc')],
+  ['a hexadecimal Content-Length', 400, post('Content-Length: 0x3\r\n', 'abc')],
+  ['a fractional Content-Length', 400, post('Content-Length: 3.0\r\n', 'abc')],
+  ['a Content-Length past 2^53', 400, post('Content-Length: 9007199254740992\r\n', '')],
+  ['a Content-Length of 21 digits', 400, post('Content-Length: 100000000000000000000\r\n', '')],
+  ['Transfer-Encoding in HTTP/1.0', 400, 'POST /p HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['chunked twice', 400, post('Transfer-Encoding: chunked, chunked\r\n', '0\r\n\r\n')],
+  ['chunked in two fields', 400, post('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', '')],
+  ['chunked not last', 400, post('Transfer-Encoding: chunked, gzip\r\n', '')],
+  ['identity', 400, post('Transfer-Encoding: identity\r\n', '')],
+  ['an empty Transfer-Encoding', 400, post('Transfer-Encoding:\r\n', '')],
+  ['an empty element in Transfer-Encoding', 400, post('Transfer-Encoding: , chunked\r\n', '')],
+  ['a coding with a control byte', 400, post('Transfer-Encoding: \u000bchunked\r\n', '')],
+  ['a coding with obs-text', 400, post('Transfer-Encoding: chunked\u00a0\r\n', '')],
+  ['a quoted coding', 400, post('Transfer-Encoding: "chunked"\r\n', '')],
+  ['an unknown coding before chunked', 501, post('Transfer-Encoding: gzip, chunked\r\n', '')],
+  // Lines.
+  ['a bare LF after the request line', 400, `GET / HTTP/1.1\n${HOST}\r\n`],
+  ['a bare LF after a field', 400, `GET / HTTP/1.1\r\nX: 1\n${HOST}\r\n`],
+  ['a bare LF as the empty line', 400, `GET / HTTP/1.1\r\n${HOST}\n`],
+  ['a bare CR in a field', 400, get('X: 1\rY: 2\r\n')],
+  ['a folded field', 400, get('X: 1\r\n 2\r\n')],
+  ['a field indented before all others', 400, `GET / HTTP/1.1\r\n ${HOST}\r\n`],
+  ['a space before the colon', 400, get('X : 1\r\n')],
+  ['a tab before the colon', 400, get('X\t: 1\r\n')],
+  ['an empty field name', 400, get(': 1\r\n')],
+  ['a field without a colon', 400, get('nothing\r\n')],
+  ['a field name with a control byte', 400, get('X\u0001Y: 1\r\n')],
+  ['a field name with obs-text', 400, get('X\u00e9: 1\r\n')],
+  ['NUL in a value', 400, get('X: a\u0000b\r\n')],
+  ['DEL in a value', 400, get('X: a\u007fb\r\n')],
+  ['nothing but empty lines', 400, '\r\n'.repeat(9)],
+  // Request line.
+  ['a request line without a version', 400, 'GET /\r\n\r\n'],
+  ['a request line without a target', 400, 'GET HTTP/1.1\r\n\r\n'],
+  ['two spaces in the request line', 400, `GET  / HTTP/1.1\r\n${HOST}\r\n`],
+  ['a tab in the request line', 400, `GET\t/ HTTP/1.1\r\n${HOST}\r\n`],
+  ['a trailing space in the request line', 400, `GET / HTTP/1.1 \r\n${HOST}\r\n`],
+  ['a method that is no token', 400, `GE:T / HTTP/1.1\r\n${HOST}\r\n`],
+  ['an empty method', 400, ` / HTTP/1.1\r\n${HOST}\r\n`],
+  ['a lower-case protocol', 400, `GET / http/1.1\r\n${HOST}\r\n`],
+  ['a version of two digits', 400, `GET / HTTP/1.10\r\n${HOST}\r\n`],
+  ['HTTP/2.0', 505, `GET / HTTP/2.0\r\n${HOST}\r\n`],
+  ['the HTTP/2 preface', 505, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  // Targets and Host.
+  ['CONNECT', 501, 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n'],
+  ['a relative target', 400, `GET a/b HTTP/1.1\r\n${HOST}\r\n`],
+  ['an authority as target', 400, `GET a:80 HTTP/1.1\r\n${HOST}\r\n`],
+  ['an asterisk with GET', 400, `GET * HTTP/1.1\r\n${HOST}\r\n`],
+  ['a target with userinfo', 400, `GET http://a:b@kelana.test/ HTTP/1.1\r\n${HOST}\r\n`],
+  ['a target without authority', 400, `GET http:///x HTTP/1.1\r\n${HOST}\r\n`],
+  ['a target of another scheme', 400, `GET ftp://kelana.test/ HTTP/1.1\r\n${HOST}\r\n`],
+  ['a fragment in the target', 400, `GET /a#b HTTP/1.1\r\n${HOST}\r\n`],
+  ['a backslash in the path', 400, `GET /a\\b HTTP/1.1\r\n${HOST}\r\n`],
+  ['obs-text in the target', 400, `GET /\u00e9 HTTP/1.1\r\n${HOST}\r\n`],
+  ['no Host', 400, 'GET / HTTP/1.1\r\n\r\n'],
+  ['two Hosts', 400, `GET / HTTP/1.1\r\n${HOST}${HOST}\r\n`],
+  ['a Host with a path', 400, 'GET / HTTP/1.1\r\nHost: a/b\r\n\r\n'],
+  ['a Host with userinfo', 400, 'GET / HTTP/1.1\r\nHost: a@b\r\n\r\n'],
+  ['a Host list', 400, 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n'],
+  // Chunks.
+  ['a chunk size that is no number', 400, chunked('g\r\n')],
+  ['an empty chunk size', 400, chunked('\r\n')],
+  ['a negative chunk size', 400, chunked('-1\r\n')],
+  ['a chunk size with 0x', 400, chunked('0x5\r\nhello\r\n')],
+  ['a chunk size with an underscore', 400, chunked('1_0\r\n')],
+  ['a chunk size past 2^53', 400, chunked('20000000000000\r\n')],
+  ['a chunk size of 17 digits', 400, chunked('00000000000000005\r\nhello\r\n')],
+  ['a space after the chunk size', 400, chunked('5 \r\nhello\r\n')],
+  ['a space before the chunk size', 400, chunked(' 5\r\nhello\r\n')],
+  ['a bare LF after the chunk size', 400, chunked('5\nhello\r\n')],
+  ['a bare CR in a chunk extension', 400, chunked('5;a\rb\r\nhello\r\n')],
+  ['a nameless chunk extension', 400, chunked('5;\r\nhello\r\n')],
+  ['an unfinished quote in a chunk extension', 400, chunked('5;a="b\r\nhello\r\n')],
+  ['chunk data longer than its size', 400, chunked('5\r\nhello!\r\n')],
+  ['chunk data ended by LF', 400, chunked('5\r\nhello\n0\r\n\r\n')],
+  ['chunk data ended by CR and a letter', 400, chunked('5\r\nhello\rx')],
+  ['a folded trailer', 400, chunked('0\r\nA: 1\r\n 2\r\n\r\n')],
+  ['a trailer without a colon', 400, chunked('0\r\nnothing\r\n\r\n')],
+];
+
+/** What is valid: method, target, framing and body of each message. */
+const VALID: readonly (readonly [what: string, raw: string, messages: readonly string[]])[] = [
+  ['a plain GET', get(''), ['GET / none ""']],
+  ['a body of known length', post('Content-Length: 5\r\n', 'hello'), ['POST /p length "hello"']],
+  ['leading zeros in Content-Length', post('Content-Length: 003\r\n', 'abc'), ['POST /p length "abc"']],
+  ['white space around a value', post('Content-Length: \t 5 \t\r\n', 'hello'), ['POST /p length "hello"']],
+  ['chunks', chunked('5\r\nhello\r\n6\r\n world\r\n000\r\n\r\n'), ['POST /p chunked "hello world"']],
+  ['chunked in capitals', post('TRANSFER-ENCODING: CHUNKED\r\n', '0\r\n\r\n'), ['POST /p chunked ""']],
+  ['chunk extensions', chunked('5; a;b = "c \\" d"\r\nhello\r\n0;x=y\r\n\r\n'), ['POST /p chunked "hello"']],
+  ['two requests in a row', get('') + get(''), ['GET / none ""', 'GET / none ""']],
+  ['empty lines before a request', `\r\n\r\n${get('')}`, ['GET / none ""']],
+  [
+    'an absolute target',
+    `GET http://kelana.test/a HTTP/1.1\r\n${HOST}\r\n`,
+    ['GET http://kelana.test/a none ""'],
+  ],
+  ['an IPv6 Host', 'GET / HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n', ['GET / none ""']],
+  ['an empty Host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', ['GET / none ""']],
+  ['OPTIONS on all', `OPTIONS * HTTP/1.1\r\n${HOST}\r\n`, ['OPTIONS * none ""']],
+  ['a method of its own', `M-SEARCH /a HTTP/1.1\r\n${HOST}\r\n`, ['M-SEARCH /a none ""']],
+  [
+    'characters browsers send raw',
+    `GET /a[1]|{b}?c=^\\d HTTP/1.1\r\n${HOST}\r\n`,
+    ['GET /a[1]|{b}?c=^\\d none ""'],
+  ],
+  ['obs-text in a value', get('X: caf\u00e9\u0085\r\n'), ['GET / none ""']],
+  ['HTTP/1.0 without Host', 'GET / HTTP/1.0\r\n\r\n', ['GET / none ""']],
+  ['a later minor version', `GET / HTTP/1.2\r\n${HOST}\r\n`, ['GET / none ""']],
+  ['nothing after a closing request', `${get('Connection: close\r\n')}GARBAGE`, ['GET / none ""']],
+  ['nothing after HTTP/1.0', 'GET / HTTP/1.0\r\n\r\nGET /second HTTP/1.1\r\n\r\n', ['GET / none ""']],
+];
+
+function told(raw: Uint8Array[]): { refusal: string | null; messages: string[]; clean: boolean } {
+  const { refusal, messages, clean } = readRequests(raw);
+  return {
+    refusal,
+    clean,
+    messages: messages.map(
+      ({ head, body }) => `${head.method} ${head.target} ${head.framing} ${JSON.stringify(body)}`,
+    ),
+  };
+}
+
+for (const [what, status, raw] of REFUSED) {
+  test(`a request with ${what} is refused with ${status}, however it is split`, () => {
+    const bytes = bytesOf(raw);
+    const whole = told([bytes]);
+    assert.equal(whole.refusal?.slice(0, 3), String(status), JSON.stringify(whole));
+    assert.deepEqual(whole.messages, []);
+    assert.deepEqual(told(everyByte(bytes)), whole);
+    for (let cut = 1; cut < bytes.length; cut += 1) assert.deepEqual(told(split(bytes, [cut])), whole);
+  });
+}
+
+for (const [what, raw, messages] of VALID) {
+  test(`${what}: read as it is, however it is split`, () => {
+    const bytes = bytesOf(raw);
+    const expected = { refusal: null, messages, clean: true };
+    assert.deepEqual(told([bytes]), expected);
+    assert.deepEqual(told(everyByte(bytes)), expected);
+    for (let cut = 1; cut < bytes.length; cut += 1) assert.deepEqual(told(split(bytes, [cut])), expected);
+  });
+}
+
+test('random cuts never change what is read of a row of requests', () => {
+  const row = VALID.filter(([, raw]) => !/close|HTTP\/1\.0/.test(raw)).map(([, raw]) => raw);
+  fc.assert(
+    fc.property(
+      fc.shuffledSubarray(row, { minLength: 1 }),
+      fc.array(fc.nat(), { maxLength: 40 }),
+      (requests, cuts) => {
+        const bytes = bytesOf(requests.join(''));
+        assert.deepEqual(told(split(bytes, cuts)), told([bytes]));
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('bytes changed at random are read the same way whole and split, and never loop', () => {
+  const seeds = [...VALID.map(([, raw]) => raw), ...REFUSED.map(([, , raw]) => raw)];
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...seeds),
+      fc.array(fc.tuple(fc.nat(), fc.constantFrom(0, 9, 10, 13, 32, 48, 58, 59, 127, 255)), { maxLength: 3 }),
+      fc.array(fc.nat(), { maxLength: 8 }),
+      (raw, changes, cuts) => {
+        const bytes = bytesOf(raw);
+        for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
+        assert.deepEqual(told(split(bytes, cuts)), told([bytes]));
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
+
+test('each limit has its own error, at exactly its size', () => {
+  const limits = { ...LIMITS, maxHeadBytes: 100, maxHeaders: 3 };
+  const refusal = (raw: string): string | null => {
+    const bytes = bytesOf(raw);
+    const whole = readRequests([bytes], limits).refusal;
+    assert.equal(readRequests(everyByte(bytes), limits).refusal, whole);
+    return whole;
+  };
+  const head = (length: number): string => {
+    const fixed = `GET / HTTP/1.1\r\n${HOST}X: \r\n\r\n`;
+    return fixed.replace('X: ', `X: ${'x'.repeat(length - fixed.length)}`);
+  };
+  assert.equal(refusal(head(100)), null);
+  assert.equal(refusal(head(101)), '431 header section too large');
+  assert.equal(refusal(`GET /${'x'.repeat(100)} HTTP/1.1\r\n`), '414 request line too long');
+  assert.equal(refusal(get('A: 1\r\nB: 2\r\n')), null);
+  assert.equal(refusal(get('A: 1\r\nB: 2\r\nC: 3\r\n')), '431 too many header lines');
+  const trailers = (lines: string): string =>
+    `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n${lines}\r\n`;
+  assert.equal(refusal(trailers('A: 1\r\nB: 2\r\nC: 3\r\n')), null);
+  assert.equal(refusal(trailers('A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n')), '431 too many header lines');
+  assert.equal(refusal(trailers(`A: ${'x'.repeat(100)}\r\n`)), '431 header section too large');
+});
+
+test('chunk extensions are bounded over the whole message, not per chunk', () => {
+  const chunk = `1;${'x'.repeat(99)}\r\na\r\n`;
+  assert.equal(readRequests([bytesOf(chunked(chunk.repeat(10)))]).refusal, null);
+  assert.equal(readRequests([bytesOf(chunked(chunk.repeat(11)))]).refusal, '400 chunk extensions too large');
+});
+
+test('a head that drips byte by byte costs linear time', () => {
+  const limits = { ...LIMITS, maxHeadBytes: 1 << 20 };
+  const bytes = bytesOf(get(`X: ${'x'.repeat(300_000)}\r\n`));
+  const started = performance.now();
+  assert.equal(readRequests(everyByte(bytes), limits).messages.length, 1);
+  assert.ok(performance.now() - started < 5_000);
+});
+
+test('white space in a huge value does not slow the reading', () => {
+  const limits = { ...LIMITS, maxHeadBytes: 1 << 20 };
+  const started = performance.now();
+  readRequests([bytesOf(get(`X: a${' '.repeat(500_000)}b\r\n`))], limits);
+  assert.ok(performance.now() - started < 2_000);
+});
+
+test('an absolute target replaces Host, and its path goes on', () => {
+  const head = (raw: string) => readRequests([bytesOf(raw)]).messages[0]?.head;
+  const absolute = head(`GET http://other.test:81?q=1 HTTP/1.1\r\n${HOST}\r\n`);
+  assert.deepEqual([absolute?.host, absolute?.path], ['other.test:81', '/?q=1']);
+  assert.equal(head(`OPTIONS http://other.test HTTP/1.1\r\n${HOST}\r\n`)?.path, '*');
+});
