@@ -88,6 +88,8 @@ async function fetchLayout(channel: BlockChannel, hit: Hit, signal?: AbortSignal
   for (;;) {
     const frame = await receive(channel, hit, signal);
     if (frame.type !== 'manifest') throw breach(hit, `${frame.type} in place of a manifest`);
+    // Without a byte nothing counts against a limit: such frames could go on for ever.
+    if (frame.node.length === 0 && !frame.last) throw breach(hit, 'an empty piece of a manifest');
     if (frame.node.length > 0) nodes.push(frame.node);
     bytes += frame.node.length;
     if (bytes > MAX_MANIFEST_BYTES) throw breach(hit, 'a manifest too large');
@@ -112,6 +114,7 @@ async function receiveBlock(
     const frame = await receive(channel, hit, signal);
     if (frame.type !== 'data' || frame.index !== index)
       throw breach(hit, `${frame.type} in place of block ${index}`);
+    if (frame.bytes.length === 0 && !frame.last) throw breach(hit, `an empty piece of block ${index}`);
     if (filled + frame.bytes.length > block.length) throw breach(hit, `block ${index} too long`);
     block.set(frame.bytes, filled);
     filled += frame.bytes.length;
