@@ -116,6 +116,7 @@ test('a taken port, a bad address, a bad backend and a useless weight each have 
     ['--backend', 'http://localhost:1,height=2'],
     ['--backend', 'http://localhost:1,weight=2'],
     ['--backend', 'http://localhost:1', '--backend', 'http://localhost:1'],
+    ['--backend', 'http://localhost:8000'],
     ['--listen', 'localhost'],
     ['--listen', 'localhost:99999'],
     ['--method', 'no-such'],

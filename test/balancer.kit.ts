@@ -25,6 +25,8 @@ export interface TestBackend {
   /** Whole requests, health checks left out. */
   readonly requests: Received[];
   readonly connections: number;
+  /** Requests begun. */
+  readonly heads: number;
   /** Stops listening and resets every connection, as a killed process does. */
   kill(): Promise<void>;
 }
@@ -37,6 +39,7 @@ export async function backend(t: TestContext, answer: Answer = () => HELLO, port
   const requests: Received[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
+  let heads = 0;
   const server = createServer({ noDelay: true }, (socket) => {
     const connection = connections;
     connections += 1;
@@ -50,7 +53,7 @@ export async function backend(t: TestContext, answer: Answer = () => HELLO, port
       parser.push(bytes);
       for (let event = parser.next(); event !== undefined; event = parser.next()) {
         assert.notEqual(event.type, 'error', 'the balancer sent what is not HTTP');
-        if (event.type === 'head') [head, body] = [event.head, ''];
+        if (event.type === 'head') [head, body, heads] = [event.head, '', heads + 1];
         if (event.type === 'body') body += Buffer.from(event.bytes).toString('latin1');
         if (event.type !== 'end' || head === null) continue;
         if (head.path === '/healthz') {
@@ -85,6 +88,9 @@ export async function backend(t: TestContext, answer: Answer = () => HELLO, port
     requests,
     get connections() {
       return connections;
+    },
+    get heads() {
+      return heads;
     },
     kill,
   };

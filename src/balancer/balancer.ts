@@ -74,7 +74,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     (thrown) => emit({ type: 'error', who: shared.who, code: 'LISTENER', detail: reason(thrown) }),
   );
   const label = hostPort(options.host, listener.port);
-  shared.who = `balancer ${label}`;
+  shared.who = label;
   const { backends } = shared;
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {

@@ -1,4 +1,4 @@
-import { parseBackend, parseListen, type BackendAddress } from '../../balancer/address.ts';
+import { hostPort, parseBackend, parseListen, type BackendAddress } from '../../balancer/address.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
 import { createMethod, isMethodName, METHODS, type MethodName } from '../../core/balance/method.ts';
 import { PORTS } from '../../core/config.ts';
@@ -69,6 +69,15 @@ async function run(context: Context, values: Values): Promise<number> {
   const asked = values.text('method') ?? 'round-robin';
   const method = isMethodName(asked) ? asked : 'round-robin';
   const backends = backendsFrom(values.texts('backend'), method);
+  const own = backends.find(({ url }) => url === `http://${hostPort(host, port)}`);
+  if (own !== undefined) {
+    throw new KelanaError('BAD_VALUE', {
+      value: own.url,
+      name: '--backend',
+      why: { id: 'itu alamat balancer ini sendiri', en: 'it is this balancer itself' },
+      example: `--backend ${BACKENDS[0] ?? ''}`,
+    });
+  }
   const log = await openLog(context, values);
   try {
     const balancer = await startBalancer({ host, port, backends, method, emit: log.emit });
