@@ -35,6 +35,8 @@ export async function createHost(options: HostOptions): Promise<Libp2p> {
       connectionEncrypters: [tls(), noise()],
       streamMuxers: [yamux()],
       services: { identify: identify(), ping: ping() },
+      // Links have pings of their own; libp2p's would drop a peer whose machine is busy for 5 s.
+      connectionMonitor: { enabled: false },
       connectionManager: {
         maxConnections: OVERLAY.maxConnections,
         maxIncomingPendingConnections: OVERLAY.maxPendingInbound,

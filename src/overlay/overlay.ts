@@ -74,6 +74,11 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     random,
     send: (peer, frame) => links.get(peer)?.send(frame),
     labelOf: nameOf,
+    unlinked: () =>
+      peers
+        .list()
+        .filter((peer) => peer.state !== 'self' && (peer.peer === null || links.get(peer.peer) === undefined))
+        .map((peer) => peer.label),
   });
   const links = await Links.start({
     host,

@@ -15,6 +15,8 @@ export interface SearchingOptions {
   readonly now: () => number;
   readonly random: Random;
   readonly send: (peer: string, frame: LinkFrame) => void;
+  /** Known peers that are not linked now. */
+  readonly unlinked: () => readonly string[];
   /** What a person calls a peer that is a neighbour or this node; null for all others. */
   readonly labelOf: (peer: string) => string | null;
 }
@@ -64,7 +66,7 @@ export class Searching {
     options.signal?.addEventListener('abort', stop, { once: true });
     try {
       const timeoutMs = Math.min(options.timeoutMs ?? SEARCH.timeoutMs, SEARCH.maxTimeoutMs);
-      this.#step({ type: 'start', id, query, timeoutMs });
+      this.#step({ type: 'start', id, query, timeoutMs, unlinked: this.#options.unlinked() });
       if (options.signal?.aborted === true) stop();
       for (;;) {
         const event = own.events.shift();

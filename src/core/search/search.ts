@@ -16,7 +16,14 @@ export interface Self {
 }
 
 export type SearchInput =
-  | { readonly type: 'start'; readonly id: string; readonly query: Query; readonly timeoutMs: number }
+  | {
+      readonly type: 'start';
+      readonly id: string;
+      readonly query: Query;
+      readonly timeoutMs: number;
+      /** Labels of peers that this node knows but has no link to now. */
+      readonly unlinked?: readonly string[];
+    }
   | { readonly type: 'cancel'; readonly id: string }
   | { readonly type: 'frame'; readonly from: string; readonly frame: SearchFrame }
   | { readonly type: 'neighbour-up'; readonly peer: string; readonly label: string }

@@ -191,3 +191,15 @@ test('a flood of queries never pushes out a search of this node', () => {
     walk.step({ type: 'tick' }, 1000, random).some((output) => output.type === 'end' && output.id === own),
   );
 });
+
+test('a node cut off from every peer that it knows does not say absent', () => {
+  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+  const query = { kind: 'name', name: 'x' } as const;
+  const verdictOf = (id: string, unlinked: readonly string[]) =>
+    walk
+      .step({ type: 'start', id: id.repeat(32), query, timeoutMs: 1000, unlinked }, 0, () => 0)
+      .find((output) => output.type === 'end')?.outcome;
+  assert.deepEqual(verdictOf('1', ['localhost:5002'])?.missing, ['localhost:5002']);
+  assert.equal(verdictOf('2', ['localhost:5002'])?.verdict, 'incomplete');
+  assert.equal(verdictOf('3', [])?.verdict, 'absent');
+});

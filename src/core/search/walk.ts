@@ -31,7 +31,7 @@ export function createWalk(self: Self): Strategy {
     const out: SearchOutput[] = [];
     switch (input.type) {
       case 'start':
-        start(input.id, input.query, input.timeoutMs, now, random, out);
+        start(input, now, random, out);
         break;
       case 'cancel':
         cancel(input.id, out);
@@ -53,14 +53,14 @@ export function createWalk(self: Self): Strategy {
   }
 
   function start(
-    id: string,
-    query: Query,
-    timeoutMs: number,
+    { id, query, timeoutMs, unlinked = [] }: Extract<SearchInput, { type: 'start' }>,
     now: number,
     random: Random,
     out: SearchOutput[],
   ): void {
     const mark = newMark(id, query, null, 0, now + timeoutMs);
+    // Cut off from all peers that it knows, a node can prove nothing about the network they are in.
+    if (neighbours.size === 0) for (const label of unlinked) lack(mark, label, label);
     const own = hitsOf(self, query, 0, SEARCH.maxHits);
     remember(mark);
     if (own.length > 0) {
