@@ -105,8 +105,11 @@ abstract class MessageParser<H extends MessageHead> {
 
   protected abstract readHead(text: string): H;
   protected abstract isInterim(head: H): boolean;
-  /** Whether empty lines may come before a start line (RFC 9112 section 2.2, for servers only). */
-  protected abstract readonly skipsEmptyLines: boolean;
+  /**
+   * What a start line begins with. '' where that is not fixed; there empty lines may come first (RFC 9112
+   * section 2.2, for servers only).
+   */
+  protected abstract readonly opening: string;
 
   #fail(problem: HttpProblem): ParserEvent<H> {
     this.#problem = problem;
@@ -119,6 +122,7 @@ abstract class MessageParser<H extends MessageHead> {
     for (;;) {
       switch (this.#state) {
         case 'head': {
+          this.#checkOpening();
           const text = this.#section();
           if (text === undefined) return undefined;
           if (text === '') {
@@ -169,6 +173,14 @@ abstract class MessageParser<H extends MessageHead> {
     }
   }
 
+  /** What is another protocol is told by its first bytes; the empty line that ends a head may never come. */
+  #checkOpening(): void {
+    const known = Math.min(this.opening.length, this.#queue.length);
+    for (let at = 0; at < known; at += 1) {
+      if (this.#queue.at(at) !== this.opening.charCodeAt(at)) throw new HttpRefusal(400, 'not HTTP/1');
+    }
+  }
+
   #enter(framing: Framing, length: number): void {
     this.#extensionBytes = 0;
     this.#remaining = length;
@@ -179,7 +191,8 @@ abstract class MessageParser<H extends MessageHead> {
 
   #end(trailers: readonly Field[]): ParserEvent<H> {
     this.#state = this.#keepAlive ? 'head' : 'done';
-    if (!this.#keepAlive) this.#queue.clear();
+    // Also where it is only empty: a connection at rest holds on to no buffer.
+    if (!this.#keepAlive || this.#queue.length === 0) this.#queue.clear();
     return { type: 'end', trailers };
   }
 
@@ -197,7 +210,7 @@ abstract class MessageParser<H extends MessageHead> {
         throw new HttpRefusal(400, 'folded or indented header line');
       const end = queue.lineEnd(this.#scanned);
       if ((end < 0 ? queue.length : end + 2) > maxHeadBytes) {
-        const startLine = this.#state === 'head' && this.#lines === 0 && this.skipsEmptyLines;
+        const startLine = this.#state === 'head' && this.#lines === 0 && this.opening === '';
         throw startLine
           ? new HttpRefusal(414, 'request line too long')
           : new HttpRefusal(431, 'header section too large');
@@ -210,8 +223,6 @@ abstract class MessageParser<H extends MessageHead> {
       if (this.#lines > maxHeaders + (this.#state === 'head' ? 1 : 0))
         throw new HttpRefusal(431, 'too many header lines');
     }
-    if (this.#lines === 0 && this.#state === 'head' && !this.skipsEmptyLines)
-      throw new HttpRefusal(400, 'empty line instead of a status line');
     const text = queue.text(this.#decode, this.#lineStart);
     queue.skip(this.#scanned);
     this.#restartScan();
@@ -271,7 +282,7 @@ abstract class MessageParser<H extends MessageHead> {
 }
 
 export class RequestParser extends MessageParser<RequestHead> {
-  protected override readonly skipsEmptyLines = true;
+  protected override readonly opening = '';
 
   protected override readHead(text: string): RequestHead {
     return parseRequestHead(text);
@@ -282,7 +293,7 @@ export class RequestParser extends MessageParser<RequestHead> {
 }
 
 export class ResponseParser extends MessageParser<ResponseHead> {
-  protected override readonly skipsEmptyLines = false;
+  protected override readonly opening = 'HTTP/1.';
   #method = 'GET';
 
   /** Names the method of the request whose response comes next: HEAD has no body. */
