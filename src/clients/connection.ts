@@ -2,7 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { CLIENTS } from '../core/config.ts';
 import { reason } from '../core/errors.ts';
-import { BadResponse, ResponseReader } from '../core/load/response.ts';
+import { AnswerReader, BadAnswer } from './answer.ts';
 import { serverName, type Target } from './target.ts';
 
 /**
@@ -42,15 +42,12 @@ interface Pending {
   firstByteAt: number;
 }
 
-const latin1 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-
 /** One keep-alive HTTP/1.1 connection with at most one request under way. */
 export class Connection {
   /** Settles when the connection is made, or fails with a Failure. */
   readonly ready: Promise<void>;
   readonly #socket: Socket;
-  readonly #reader: ResponseReader;
+  readonly #reader: AnswerReader;
   readonly #rejectReady: (failure: Failure) => void;
   #connected = false;
   #timer: NodeJS.Timeout | null = null;
@@ -60,10 +57,7 @@ export class Connection {
   #failure: Failure | null = null;
 
   constructor(target: Target, keepBytes: number) {
-    this.#reader = new ResponseReader(
-      { maxHeadBytes: CLIENTS.maxHeadBytes, maxKeptBytes: keepBytes },
-      latin1,
-    );
+    this.#reader = new AnswerReader(keepBytes);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ready = promise;
     this.#rejectReady = reject;
@@ -165,7 +159,7 @@ export class Connection {
       if (this.#reader.push(chunk)) this.#complete(now);
     } catch (thrown) {
       this.close(
-        thrown instanceof BadResponse ? new Failure('BAD_RESPONSE', thrown.message) : asFailure(thrown),
+        thrown instanceof BadAnswer ? new Failure('BAD_RESPONSE', thrown.message) : asFailure(thrown),
       );
     }
   }

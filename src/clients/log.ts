@@ -1,8 +1,8 @@
 import type { Emit } from '../core/events.ts';
 import { perSecond, type Report } from '../core/load/report.ts';
 import type { Payload } from './payload.ts';
-import type { Watcher } from './runner.ts';
 import type { Target } from './target.ts';
+import type { Watcher } from './watcher.ts';
 
 const MANAGER = 'client manager';
 

@@ -4,12 +4,13 @@ import { KelanaError } from '../core/errors.ts';
 import { Tally, type Report } from '../core/load/report.ts';
 import { begins, closedLoop, dueInAll, openLoop, type Quota } from '../core/load/schedule.ts';
 import type { Progress } from '../core/load/table.ts';
-import { Client, type Exchange } from './client.ts';
+import { Client } from './client.ts';
 import { Failure } from './connection.ts';
 import { unreachable } from './faults.ts';
 import { createHistogram } from './histogram.ts';
 import type { Payload } from './payload.ts';
 import type { Target } from './target.ts';
+import type { Watcher } from './watcher.ts';
 
 export interface Plan extends Quota {
   readonly target: Target;
@@ -20,12 +21,6 @@ export interface Plan extends Quota {
   readonly timeoutMs: number;
   /** Bytes of each reply that the watcher wants to see. */
   readonly keepBytes: number;
-}
-
-/** Told of every request, in the order in which things happen; both numbers count from 0. */
-export interface Watcher {
-  began(client: number, index: number): void;
-  ended(client: number, index: number, exchange: Exchange): void;
 }
 
 export interface RunOptions {

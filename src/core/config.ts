@@ -245,8 +245,12 @@ export const CLIENTS = {
   progressMs: 250,
   /** Bytes of a file read at once; each client that sends holds one such piece. */
   readBytes: 128 * KiB,
-  /** Bytes of a response's head; as the balancer's. */
+  /** Bytes and header fields of a response's head, and bytes of chunk extensions; as the balancer's. */
   maxHeadBytes: 32 * KiB,
+  maxHeaders: 100,
+  maxExtensionBytes: 16 * KiB,
+  /** Interim (1xx) responses before a final one; none is asked for, and a server that sends more is not answering. */
+  maxInterim: 8,
   /** Significant digits of the HDR histogram: 3 is 0.1 %. */
   histogramDigits: 3,
   /** Bytes of a response body that is looked at; the rest is counted and dropped. */
