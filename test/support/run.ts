@@ -96,8 +96,9 @@ export function start(t: TestContext, args: readonly string[], options: RunOptio
 
 /** As `start`, for callers that end the process themselves. */
 export function startKept(args: readonly string[], options: RunOptions): Run {
-  const [command = execPath, ...before] = [...(options.prefix ?? []), execPath];
-  const child = spawn(command, [...before, MAIN, ...args], {
+  const [command = execPath, ...before] = options.prefix ?? [];
+  const words = command === execPath ? [] : [...before, execPath];
+  const child = spawn(command, [...words, MAIN, ...args], {
     cwd: options.cwd,
     env: { ...plainEnv(options.env), [MARK]: options.cwd },
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
