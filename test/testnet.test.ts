@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { sample, temporaryFolder, until } from './support/basics.ts';
+import { afterwards, sample, temporaryFolder, until } from './support/basics.ts';
 import { get, link, linked, search, startTestNode, startTestnet, type Topology } from './testnet.ts';
 
 const SHAPES: readonly Exclude<Topology, readonly unknown[]>[] = ['line', 'ring', 'star', 'random'];
@@ -108,9 +108,9 @@ test('two nodes that dial each other at once end with one link, on which a searc
 test('peers added at run time survive a restart, and removed ones are not taken back until they are added', async (t) => {
   const folder = await temporaryFolder(t);
   const a = await startTestNode({ folder: join(folder, 'a') });
-  t.after(() => a.close());
+  afterwards(t, () => a.close());
   let b = await startTestNode({ folder: join(folder, 'b') });
-  t.after(() => b.close());
+  afterwards(t, () => b.close());
   await link(b, a);
   const { peerId } = b.overlay;
   await b.close();

@@ -8,10 +8,26 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const MiB = 1024 * 1024;
 
+const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
+
+/** Runs `work` after the test, the last registered first: processes end before the folder that they use goes. */
+export function afterwards(t: TestContext, work: () => unknown): void {
+  const known = cleanups.get(t);
+  if (known !== undefined) {
+    known.push(work);
+    return;
+  }
+  const stack = [work];
+  cleanups.set(t, stack);
+  t.after(async () => {
+    for (const step of stack.toReversed()) await step();
+  });
+}
+
 /** A folder of its own, removed after the test. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'kelana-e2e-'));
-  t.after(() => rm(path, { recursive: true, force: true, maxRetries: 5 }));
+  afterwards(t, () => rm(path, { recursive: true, force: true, maxRetries: 5 }));
   return path;
 }
 
@@ -23,18 +39,19 @@ export async function settledFile(path: string, content: string | Uint8Array): P
   await utimes(path, past, past);
 }
 
-/** Waits for a condition and gives what it gave; fails after `ms` and says for what it waited. */
+/** Waits for a condition and gives what it gave; looks every `every` ms, fails after `ms` and says for what it waited. */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
   ms = 15_000,
+  every = 10,
 ): Promise<NonNullable<T>> {
   const end = performance.now() + ms;
   for (;;) {
     const value = await condition();
     if (value !== false && value !== null && value !== undefined) return value;
     if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
-    await sleep(10);
+    await sleep(every);
   }
 }
 

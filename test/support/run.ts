@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { env as environment, execPath, kill as killProcess } from 'node:process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { until, within } from './basics.ts';
+import { afterwards, until, within } from './basics.ts';
 
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -87,7 +87,7 @@ export class Run {
 /** Starts `kelana …`; whatever happens it is gone after the test. */
 export function start(t: TestContext, args: readonly string[], options: RunOptions): Run {
   const run = startKept(args, options);
-  t.after(async () => {
+  afterwards(t, async () => {
     if (!run.over) run.child.kill('SIGKILL');
     await run.ended.catch(() => undefined);
   });

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { freePorts, settledFile, temporaryFolder } from './basics.ts';
+import { afterwards, freePorts, settledFile, temporaryFolder } from './basics.ts';
 import { killAllIn } from './run.ts';
 
 export interface UpFolder {
@@ -20,7 +20,7 @@ export const SENTENCE = 'INI ADALAH KOMUNIKASI P2P';
  */
 export async function upFolder(t: TestContext, more = ''): Promise<UpFolder> {
   const folder = await temporaryFolder(t);
-  t.after(() => killAllIn(folder));
+  afterwards(t, () => killAllIn(folder));
   const [n1 = 0, n2 = 0, n3 = 0, s1 = 0, s2 = 0, balancer = 0] = await freePorts(6);
   await settledFile(join(folder, 'files', 'node3', 'contoh.txt'), `${SENTENCE}\n`);
   await settledFile(join(folder, 'files', 'node2', 'lain.txt'), 'lain');
