@@ -19,7 +19,10 @@ function takeGuard() {
   for (;;) {
     try {
       mkdirSync(guard);
-      return true;
+      // Another may have finished between our look and our turn; installing again would pull it from under its parts.
+      if (!installed()) return true;
+      rmSync(guard, { recursive: true, force: true });
+      return false;
     } catch (thrown) {
       if (thrown.code !== 'EEXIST') throw thrown;
       if (installed()) return false;

@@ -38,6 +38,22 @@ import {
 
 const named = (name: string) => ({ kind: 'name', name }) as const;
 
+test("a node's data folder below a shared folder is never shared, and neither is its key", async (t) => {
+  const base = await folder(t);
+  await file(join(base, 'shared/contoh.txt'), 'isi contoh');
+  await file(join(base, 'shared/node/identity.key'), 'a private key');
+  await file(join(base, 'shared/node/lock.db'), '');
+  await file(join(base, 'shared/alone/identity.key'), 'only the name of one');
+  const { library } = await opened(t, base);
+  assert.deepEqual(
+    library
+      .list()
+      .map(({ name }) => name)
+      .sort(),
+    ['alone/identity.key', 'contoh.txt'],
+  );
+});
+
 test('files are found by base name, by path and by CID, in any Unicode form', async (t) => {
   const base = await folder(t);
   await file(join(base, 'shared/contoh.txt'), 'isi contoh');

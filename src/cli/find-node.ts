@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { NodeClient } from '../control/client.ts';
-import { isAlive, recentNodes, socketPath } from '../control/socket.ts';
+import { isAlive, knownNodes, socketPath } from '../control/socket.ts';
 import type { NodeControls } from '../control/server.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Context } from './context.ts';
@@ -10,13 +10,13 @@ import { DATA_FOLDER } from './data-folder.ts';
 import type { Values } from './values.ts';
 
 /**
- * The running node that a command means: `--data`, else the default folder's, else the one started last here.
+ * The running node that a command means: `--data`, else the default folder's, else the first by name of those started here.
  * @throws KelanaError NO_NODE
  */
 export async function runningNode(context: Context, values: Values): Promise<NodeClient> {
   const asked = values.text('data');
   const root = resolve(context.cwd, DATA_FOLDER);
-  const folders = asked === undefined ? [root, ...(await recentNodes(root))] : [resolve(context.cwd, asked)];
+  const folders = asked === undefined ? [root, ...(await knownNodes(root))] : [resolve(context.cwd, asked)];
   for (const folder of folders) {
     const path = await socketPath(folder);
     if (await isAlive(path)) return new NodeClient(path, folder);

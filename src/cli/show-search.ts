@@ -94,9 +94,10 @@ function verdictText(
   const { lang } = context;
   const id = lang === 'id';
   const asked = numberText(event.asked, lang);
+  const nodes = event.asked === 1 ? 'node' : 'nodes';
   const took = durationText(event.elapsedMs, lang);
   if (event.verdict === 'found')
-    return id ? `Selesai: ${asked} node ditanya, ${took}` : `Done: ${asked} nodes asked, ${took}`;
+    return id ? `Selesai: ${asked} node ditanya, ${took}` : `Done: ${asked} ${nodes} asked, ${took}`;
   if (event.verdict === 'absent') {
     if (event.asked === 0) {
       return id
@@ -105,7 +106,7 @@ function verdictText(
     }
     return id
       ? `'${name}' tidak ada: semua ${asked} node yang terjangkau sudah ditanya dan tidak ada yang memilikinya (${took})`
-      : `'${name}' does not exist here: all ${asked} reachable nodes were asked and none has it (${took})`;
+      : `'${name}' does not exist here: ${event.asked === 1 ? 'the one reachable node was' : `all ${asked} reachable nodes were`} asked and ${event.asked === 1 ? 'does not have' : 'none has'} it (${took})`;
   }
   const missing = event.missing.map(showable).join(', ');
   return id

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -47,16 +47,28 @@ export async function clearSocket(path: string): Promise<void> {
   });
 }
 
-/** Notes the data folder of a node that was started in this working directory, so that bare commands find it. */
+/**
+ * Notes the data folder of a node that was started in this working directory, so that bare commands find it: one file
+ * a node, as several may start at once.
+ */
 export async function rememberNode(root: string, dataFolder: string): Promise<void> {
-  const file = join(root, 'nodes');
-  const known = await recentNodes(root);
-  const list = [resolve(dataFolder), ...known.filter((path) => path !== resolve(dataFolder))].slice(0, 32);
-  await mkdir(root, { recursive: true, mode: 0o700 });
-  await writeFile(file, list.join('\n') + '\n', { mode: 0o600 });
+  const folder = resolve(dataFolder);
+  const notes = join(root, NOTES);
+  await mkdir(notes, { recursive: true, mode: 0o700 });
+  const name = createHash('sha256').update(folder).digest('hex').slice(0, 24);
+  await writeFile(join(notes, name), folder, { mode: 0o600 });
 }
 
-export async function recentNodes(root: string): Promise<readonly string[]> {
-  const text = await readFile(join(root, 'nodes'), 'utf8').catch(() => '');
-  return text.split('\n').filter((line) => line !== '');
+/** The noted data folders, in the order of their names, so that a bare command always means the same node. */
+export async function knownNodes(root: string): Promise<readonly string[]> {
+  const notes = join(root, NOTES);
+  const names = await readdir(notes).catch(() => []);
+  const folders = await Promise.all(
+    names.slice(0, MAX_NOTES).map((name) => readFile(join(notes, name), 'utf8').catch(() => '')),
+  );
+  return folders.filter((folder) => folder !== '').sort();
 }
+
+const NOTES = 'running';
+/** Nodes started from one working directory; each costs an attempt to connect. */
+const MAX_NOTES = 256;

@@ -69,6 +69,7 @@ export async function* walk(root: string, options: WalkOptions): AsyncGenerator<
       }
     };
     try {
+      if (!options.hidden && (await isDataFolder(path))) continue;
       let batch: Dirent[] = [];
       for await (const entry of await opendir(path, { bufferSize: LIBRARY.statBatch })) {
         if (options.signal.aborted) return;
@@ -84,6 +85,16 @@ export async function* walk(root: string, options: WalkOptions): AsyncGenerator<
       if (below === '' || !isGone(thrown)) options.unreadable(path, thrown);
     }
   }
+}
+
+/** Another node's data folder, which holds its private key: never shared, wherever it lies. */
+async function isDataFolder(path: string): Promise<boolean> {
+  const has = (name: string): Promise<boolean> =>
+    lstat(`${path}/${name}`).then(
+      () => true,
+      () => false,
+    );
+  return (await has('identity.key')) && (await has('lock.db'));
 }
 
 async function filesOf(looks: readonly Promise<Found | null>[]): Promise<readonly Found[]> {

@@ -19,6 +19,9 @@ export interface LinksOptions {
   onDown(link: Link, reason: string): void;
 }
 
+/** Why a link went down whose peer has another one. */
+export const REPLACED = 'replaced';
+
 /** About 60 B each; a person removes a handful. */
 const MAX_REFUSED = 1024;
 
@@ -128,8 +131,8 @@ export class Links {
       const preferred = self < link.peer ? 'outbound' : 'inbound';
       if (link.direction !== old.direction && link.direction !== preferred) return false;
       this.#links.delete(link.peer);
-      this.#options.onDown(old, 'replaced');
-      old.close('replaced');
+      this.#options.onDown(old, REPLACED);
+      old.close(REPLACED);
     }
     this.#links.set(link.peer, link);
     this.#options.onUp(link);

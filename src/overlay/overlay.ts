@@ -16,7 +16,7 @@ import type { Random } from '../core/random.ts';
 import { fetchBytes } from './fetch.ts';
 import { createHost } from './host.ts';
 import { loadIdentity } from './identity.ts';
-import { Links } from './links.ts';
+import { Links, REPLACED } from './links.ts';
 import { localBytes } from './local.ts';
 import { Peers, type PeerEntry } from './peers.ts';
 import { Searching } from './searching.ts';
@@ -67,6 +67,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const nameOf = (peer: string): string | null =>
     peer === peerId ? label : (links.get(peer)?.label ?? null);
 
+  const replacing = new Set<string>();
   const searching = new Searching({
     self: { peer: peerId, label, addresses, lookup: (query) => library.lookup(query) },
     emit,
@@ -86,12 +87,14 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     port,
     now,
     onUp: (link) => {
-      emit({ type: 'neighbour.added', who: label, neighbour: link.label });
+      // Two nodes that dialled each other at once drop one of two links: no news to a person.
+      if (!replacing.delete(link.peer)) emit({ type: 'neighbour.added', who: label, neighbour: link.label });
       searching.up(link);
     },
     onFrame: (link, frame) => searching.receive(link, frame),
     onDown: (link, why) => {
-      emit({ type: 'neighbour.removed', who: label, neighbour: link.label, reason: why });
+      if (why === REPLACED) replacing.add(link.peer);
+      else emit({ type: 'neighbour.removed', who: label, neighbour: link.label, reason: why });
       searching.down(link);
       peers.lost(link);
     },

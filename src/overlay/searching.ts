@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { isLocalHost, labelOf } from '../core/address.ts';
 import { SEARCH } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { Hit, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import type { SearchInput, SearchOutput, Self } from '../core/search/search.ts';
 import { createWalk } from '../core/search/walk.ts';
@@ -117,7 +118,10 @@ export class Searching {
       for (const step of output.steps)
         own.events.push({ type: 'step', ...step, label: labelOf(step.peer) ?? step.label, elapsedMs });
     } else if (output.type === 'hit') {
-      const hit = { ...output.hit, label: labelOf(output.hit.peer) ?? output.hit.label };
+      const hit = {
+        ...output.hit,
+        label: labelOf(output.hit.peer) ?? labelFrom(output.hit, self.addresses()),
+      };
       own.events.push({ type: 'hit', elapsedMs, ...hit });
       emit({ type: 'search.found', who: self.label, name: hit.name, holder: hit.label });
       emit({ type: 'search.response-time', who: self.label, holder: hit.label, seconds });
@@ -137,6 +141,19 @@ export class Searching {
     own.wake();
     return undefined;
   }
+}
+
+/**
+ * What to call a holder that is no neighbour: by an address that others can reach, since what it calls itself may be
+ * the `localhost` of its own machine; `localhost` only where its addresses are this machine's.
+ */
+export function labelFrom(hit: Hit, own: readonly string[]): string {
+  const places = hit.addresses.map((address) => /^\/ip[46]\/([^/]+)\/tcp\/(\d+)/.exec(address));
+  const outside = places.find((place) => place !== null && !isLocalHost(place[1] ?? ''));
+  if (outside === undefined || outside === null) return hit.label;
+  const [, host = '', port = ''] = outside;
+  const here = own.some((address) => address.split('/')[2] === host);
+  return labelOf(here ? 'localhost' : host, Number(port));
 }
 
 export function textOf(query: Query): string {

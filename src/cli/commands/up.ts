@@ -66,7 +66,7 @@ async function run(context: Context, values: Values): Promise<number> {
     server: server.command,
     balancer: balancer.command,
   });
-  const parts = planned.map((part) => ({ ...part, args: [...part.args, ...logArgs(values)] }));
+  const parts = planned.map((part) => ({ ...part, args: [...part.args, ...sharedArgs(values, settings)] }));
   const log = await openLog(context, values);
   const supervisor = new Supervisor({
     context,
@@ -78,7 +78,7 @@ async function run(context: Context, values: Values): Promise<number> {
   try {
     context.say({ id: 'Memulai …', en: 'Starting …' });
     await supervisor.start(parts);
-    if (!context.signal.aborted) showParts(context, supervisor, parts, performance.now() - begun);
+    if (!context.signal.aborted) showParts(context, values, supervisor, parts, performance.now() - begun);
     let good = true;
     if (values.flag('tour') && !context.signal.aborted) {
       const { runTour } = await import('../up/tour.ts');
@@ -106,15 +106,23 @@ async function run(context: Context, values: Values): Promise<number> {
   }
 }
 
-/** The parts write to the same log as `up` itself. */
-function logArgs(values: Values): readonly string[] {
-  return ['log', 'log-db', 'log-lang'].flatMap((name) => {
+/** The parts write to the same log as `up` itself, and read the same settings file. */
+function sharedArgs(values: Values, settings: Settings): readonly string[] {
+  const config = settings.path === null ? [] : [`--config=${settings.path}`];
+  const log = ['log', 'log-db', 'log-lang'].flatMap((name) => {
     const value = values.text(name);
     return value === undefined || values.origin(name) === 'default' ? [] : [`--${name}=${value}`];
   });
+  return [...config, ...log];
 }
 
-function showParts(context: Context, supervisor: Supervisor, parts: readonly Part[], ms: number): void {
+function showParts(
+  context: Context,
+  values: Values,
+  supervisor: Supervisor,
+  parts: readonly Part[],
+  ms: number,
+): void {
   const id = context.lang === 'id';
   const rows = parts.map((part) => {
     const shares =
@@ -128,7 +136,9 @@ function showParts(context: Context, supervisor: Supervisor, parts: readonly Par
     context.out(
       `\n${id ? 'Gabung dari mesin lain' : 'Join from another machine'}:  kelana node --peer ${join}`,
     );
-  context.out(`${id ? 'Log gabungan' : 'Combined log'}:  combined_log.txt  (kelana log --follow)`);
+  context.out(
+    `${id ? 'Log gabungan' : 'Combined log'}:  ${showable(values.text('log') ?? 'combined_log.txt')}  (kelana log --follow)`,
+  );
 }
 
 /** Escapes each line by itself, so that the table keeps its lines. */

@@ -151,6 +151,7 @@ async function copySamples(context: Context): Promise<void> {
     const target = resolve(context.cwd, DATA_FOLDER, 'shared', `node${number}`);
     if (await stat(target).catch(() => null)) continue;
     try {
+      await mkdir(resolve(context.cwd, DATA_FOLDER), { recursive: true, mode: 0o700 });
       await mkdir(target, { recursive: true });
       await cp(join(SAMPLES, `node${number}`), target, { recursive: true });
     } catch (thrown) {

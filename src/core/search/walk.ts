@@ -120,13 +120,20 @@ export function createWalk(self: Self): Strategy {
       mark.asked = sum(mark.asked, frame.asked);
       mark.missingCount = sum(mark.missingCount, frame.missingCount);
       mark.missing.push(...frame.missing.slice(0, SEARCH.maxMissing - mark.missing.length));
-      mark.trail.push(...frame.trail.slice(0, SEARCH.maxTrail - mark.trail.length));
+      mark.trail.push(...asSeen(from, frame.trail).slice(0, SEARCH.maxTrail - mark.trail.length));
       // Only what was asked for: any other hit would end the walk short of the real one, or bring a file of another CID.
       const hits = frame.hits.filter((hit) => answers(mark.query, hit));
       mark.hits.push(...hits.slice(0, SEARCH.maxHits - mark.hits.length));
     }
     if (mark.hits.length > 0 || mark.cancelled) finish(mark, out);
     else advance(mark, random, out, now);
+  }
+
+  /** What we saw of a neighbour's address beats what it says of itself, unless it is on this very machine. */
+  function asSeen(from: string, trail: readonly TrailStep[]): readonly TrailStep[] {
+    const label = neighbours.get(from);
+    if (label === undefined || label.startsWith('localhost:')) return trail;
+    return trail.map((step) => (step.peer === from ? { ...step, label } : step));
   }
 
   function advance(mark: Mark, random: Random, out: SearchOutput[], now: number): void {
