@@ -1,4 +1,5 @@
-import { createMethod, type MethodName } from '../core/balance/method.ts';
+import { createMethod } from '../core/balance/methods.ts';
+import type { MethodName } from '../core/balance/method.ts';
 import { BALANCER } from '../core/config.ts';
 import { reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';

@@ -1,6 +1,7 @@
 import { hostPort, parseBackend, parseListen, type BackendAddress } from '../../balancer/address.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
-import { createMethod, isMethodName, METHODS, type MethodName } from '../../core/balance/method.ts';
+import { createMethod } from '../../core/balance/methods.ts';
+import { isMethodName, METHODS, type MethodName } from '../../core/balance/method.ts';
 import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import { LOGGING, type Command } from '../command.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createMethod, isMethodName, METHODS, type BackendView } from './method.ts';
+import { createMethod } from './methods.ts';
+import { isMethodName, METHODS, type BackendView } from './method.ts';
 
 const backends = (up: readonly boolean[]): BackendView[] =>
   up.map((value, index) => ({ index, up: value, weight: 1, active: 0 }));

@@ -1,5 +1,3 @@
-import { roundRobin } from './round-robin.ts';
-
 /** What a method may know of a backend. `index` is its place in the configuration. */
 export interface BackendView {
   readonly index: number;
@@ -26,10 +24,4 @@ export type MethodName = (typeof METHODS)[number];
 
 export function isMethodName(name: string): name is MethodName {
   return (METHODS as readonly string[]).includes(name);
-}
-
-const CREATE: Readonly<Record<MethodName, () => Method>> = { 'round-robin': roundRobin };
-
-export function createMethod(name: MethodName): Method {
-  return CREATE[name]();
 }
