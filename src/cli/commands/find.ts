@@ -1,6 +1,6 @@
 import { EXIT } from '../../core/errors.ts';
 import type { Verdict } from '../../core/events.ts';
-import type { Hit } from '../../core/ports.ts';
+import type { Hit, Query } from '../../core/ports.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { withNode, type Searcher } from '../find-node.ts';
@@ -41,13 +41,17 @@ export const command: Command = {
       },
     },
   ],
-  run: (context, values) => withNode(context, values, (node) => run(context, values, node)),
+  run: async (context, values) => {
+    // A bad query is told at once, before any node is looked for or started.
+    const query = queryFrom(values.positionals[0] ?? '');
+    return await withNode(context, values, (node) => run(context, values, query, node));
+  },
 };
 
-async function run(context: Context, values: Values, node: Searcher): Promise<number> {
+async function run(context: Context, values: Values, query: Query, node: Searcher): Promise<number> {
   const text = values.positionals[0] ?? '';
   const how = searchHow(context, values);
-  const events = node.search(queryFrom(text), how);
+  const events = node.search(query, how);
   if (!values.flag('json')) return await showEvents(context, events, text);
   let verdict: Verdict | null = null;
   for await (const event of events) {

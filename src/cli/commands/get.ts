@@ -1,4 +1,5 @@
 import { EXIT } from '../../core/errors.ts';
+import type { Query } from '../../core/ports.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { withNode, type Searcher } from '../find-node.ts';
@@ -38,13 +39,17 @@ export const command: Command = {
       what: { id: 'menurut CID-nya, apa pun namanya', en: 'by its CID, whatever its name' },
     },
   ],
-  run: (context, values) => withNode(context, values, (node) => run(context, values, node)),
+  run: async (context, values) => {
+    // A bad query is told at once, before any node is looked for or started.
+    const query = queryFrom(values.positionals[0] ?? '');
+    return await withNode(context, values, (node) => run(context, values, query, node));
+  },
 };
 
-async function run(context: Context, values: Values, node: Searcher): Promise<number> {
+async function run(context: Context, values: Values, query: Query, node: Searcher): Promise<number> {
   const text = values.positionals[0] ?? '';
   const how = searchHow(context, values);
-  const events = node.get(queryFrom(text), how);
+  const events = node.get(query, how);
   if (!values.flag('json')) return await showEvents(context, events, text);
   let code: number = EXIT.failed;
   for await (const event of events) {

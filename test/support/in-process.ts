@@ -1,0 +1,39 @@
+import { execPath } from 'node:process';
+import { Readable } from 'node:stream';
+import type { Context } from '../../src/cli/context.ts';
+import { main } from '../../src/cli/main.ts';
+
+/** A command line in this process, which is quicker than one of its own; English, no terminal, no environment. */
+export async function inProcess(args: readonly string[], cwd: string) {
+  const said = { out: '', err: '' };
+  const context: Context = {
+    args,
+    cwd,
+    env: {},
+    stdin: Readable.from([]),
+    interactive: false,
+    terminal: false,
+    columns: 80,
+    color: false,
+    lang: 'en',
+    pid: 0,
+    execPath,
+    uptime: () => 0,
+    memory: () => 0,
+    signal: new AbortController().signal,
+    out: (text) => {
+      said.out += `${text}\n`;
+    },
+    write: (text) => {
+      said.out += text;
+    },
+    err: (text) => {
+      said.err += `${text}\n`;
+    },
+    say: (text) => {
+      said.out += `${text.en}\n`;
+    },
+    flush: () => Promise.resolve(),
+  };
+  return { code: await main(context), ...said };
+}
