@@ -35,6 +35,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #running: Running[] = [];
   #stopping = false;
+  #stopped: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -59,8 +60,13 @@ export class Supervisor {
     return this.#running.find((running) => running.part === part)?.child?.pid;
   }
 
-  /** SIGTERM to all, SIGKILL to who has not ended in `UP.stopMs`. */
-  async stop(): Promise<void> {
+  /** SIGTERM to all, once (a second one would cut their clean end short); SIGKILL to who has not ended in `UP.stopMs`. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll();
+    return this.#stopped;
+  }
+
+  async #stopAll(): Promise<void> {
     this.#stopping = true;
     for (const running of this.#running) {
       running.wake();

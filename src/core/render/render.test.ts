@@ -117,12 +117,13 @@ test('text from outside never changes the words around it', () => {
     fc.property(anyEvent(fc.constant('a b')), anyText, fc.constantFrom(...LANGS), (event, hostile, lang) => {
       // With a space in it, no text passes as a bare token: all of it has to stay between quotes.
       const text = ` ${hostile}`.slice(0, LOG.maxTextChars);
-      const forged = JSON.parse(JSON.stringify(event), (_, value: unknown) =>
-        value === 'a b' ? text : value,
+      const replaced = (value: unknown): unknown =>
+        value === 'a b' ? text : Array.isArray(value) ? value.map(replaced) : value;
+      const forged = Object.fromEntries(
+        Object.entries(event).map(([key, value]) => [key, replaced(value)]),
       ) as KelanaEvent;
       const skeleton = (made: KelanaEvent): string => renderLine(made, lang, TIME).replaceAll(QUOTED, '□');
-      const plain = JSON.parse(JSON.stringify(event)) as KelanaEvent;
-      assert.equal(skeleton(forged), skeleton(plain));
+      assert.equal(skeleton(forged), skeleton(event));
     }),
     RUNS,
   );
