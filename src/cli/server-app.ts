@@ -78,7 +78,7 @@ export async function startServerApp(context: Context, options: ServerAppOptions
     const server = await startServer({
       host,
       port,
-      name: label,
+      ...(options.name === undefined ? {} : { name: options.name }),
       lang: context.lang,
       mailbox,
       library,

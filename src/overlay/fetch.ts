@@ -109,9 +109,12 @@ async function receiveBlock(
 ): Promise<Uint8Array> {
   const leaf = leafOf(layout, index);
   const block = new Uint8Array(leaf.size);
+  const deadline = performance.now() + TRANSFER.blockTimeoutMs;
   let filled = 0;
   for (;;) {
     const frame = await receive(channel, hit, signal);
+    if (performance.now() > deadline)
+      throw new KelanaError('TRANSFER_FAILED', { name: hit.name, why: `${hit.label}: too slow` });
     if (frame.type !== 'data' || frame.index !== index)
       throw breach(hit, `${frame.type} in place of block ${index}`);
     if (frame.bytes.length === 0 && !frame.last) throw breach(hit, `an empty piece of block ${index}`);

@@ -203,3 +203,16 @@ test('a node cut off from every peer that it knows does not say absent', () => {
   assert.equal(verdictOf('2', ['localhost:5002'])?.verdict, 'incomplete');
   assert.equal(verdictOf('3', [])?.verdict, 'absent');
 });
+
+test('a hit from over an edge is never taken for this very node, whatever it says', () => {
+  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+  const random = () => 0;
+  const id = 'c'.repeat(32);
+  walk.step({ type: 'neighbour-up', peer: 'b', label: 'b' }, 0, random);
+  walk.step({ type: 'start', id, query: { kind: 'name', name: 'x' }, timeoutMs: 1000 }, 0, random);
+  const hit = { name: 'x', size: 1, cid: 'bafy', peer: 'b', label: 'b', addresses: [], hops: 0 };
+  const back = { type: 'return', id, seen: false, asked: 1, messages: 1, missingCount: 0 } as const;
+  const frame = { ...back, missing: [], hits: [hit], trail: [] };
+  const found = walk.step({ type: 'frame', from: 'b', frame }, 0, random);
+  assert.equal(found.find((output) => output.type === 'hit')?.hit.hops, 1);
+});

@@ -122,7 +122,10 @@ export function createWalk(self: Self): Strategy {
       mark.missing.push(...frame.missing.slice(0, SEARCH.maxMissing - mark.missing.length));
       mark.trail.push(...asSeen(from, frame.trail).slice(0, SEARCH.maxTrail - mark.trail.length));
       // Only what was asked for: any other hit would end the walk short of the real one, or bring a file of another CID.
-      const hits = frame.hits.filter((hit) => answers(mark.query, hit));
+      // Whatever came over an edge lies at least one hop further, whatever the hit says of itself.
+      const hits = frame.hits
+        .filter((hit) => answers(mark.query, hit))
+        .map((hit) => (hit.hops > mark.hops ? hit : { ...hit, hops: mark.hops + 1 }));
       mark.hits.push(...hits.slice(0, SEARCH.maxHits - mark.hits.length));
     }
     if (mark.hits.length > 0 || mark.cancelled) finish(mark, out);
