@@ -1,3 +1,5 @@
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { langFrom, type Lang, type Text } from '../core/lang.ts';
 
 /** Everything a command may know of the process it runs in. Tests make their own. */
@@ -28,6 +30,17 @@ export interface Context {
   say(text: Text): void;
   /** Resolves when stdout took what was written, so that a large result is never cut at exit. */
   flush(): Promise<void>;
+}
+
+/**
+ * Keeps compiled code between runs, for this process, its threads and the parts it starts: six of them start at once,
+ * and libp2p is large. It lies beside the installed packages, where only those who may change the code itself can
+ * write; in the system's temporary folder, Node's own choice, any user could plant code.
+ */
+export function keepCompiledCode(): void {
+  const folder = fileURLToPath(new URL('../../node_modules/.cache/kelana-compiled', import.meta.url));
+  enableCompileCache(folder);
+  process.env['NODE_COMPILE_CACHE'] ??= folder;
 }
 
 /** The one place that touches argv, env, the standard streams and signals. */

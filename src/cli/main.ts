@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
 import { EXIT, KelanaError } from '../core/errors.ts';
 import type { Command } from './command.ts';
-import { inLang, processContext, type Context } from './context.ts';
+import { inLang, keepCompiledCode, processContext, type Context } from './context.ts';
 import { report } from './report.ts';
 
 /** Verb → module. Loaded on use: `kelana log` must not pay for libp2p. */
@@ -74,8 +73,7 @@ export async function main(context: Context): Promise<number> {
 }
 
 if (import.meta.main) {
-  // Compiled code is kept between runs: six parts start at once, and libp2p is large.
-  enableCompileCache();
+  keepCompiledCode();
   const context = processContext();
   if (Number(process.versions.node.split('.')[0]) < 24) {
     process.exit(report(context, new KelanaError('TOO_OLD_NODE', { version: process.versions.node })));
