@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { openMailbox } from '../src/mailbox/mailbox.ts';
-import { listAll, mailboxContract } from './mailbox.contract.ts';
+import { listAll, mailboxContract, newMessage } from './mailbox.contract.ts';
 
 const CHILD = join(import.meta.dirname, 'server.mailbox-child.ts');
 
@@ -52,6 +52,31 @@ async function waitFor(what: string, condition: () => boolean): Promise<void> {
   for (const until = Date.now() + 20_000; !condition(); await new Promise((r) => setTimeout(r, 5)))
     assert.ok(Date.now() < until, `${what} did not come about`);
 }
+
+/** Another program reads the file and closes it, as `sqlite3 mailbox.db` does: SQLite clears up if nobody else is in. */
+function countFromOutside(path: string): number {
+  const code = `const { DatabaseSync } = require('node:sqlite');
+    const db = new DatabaseSync(${JSON.stringify(path)});
+    console.log(db.prepare('SELECT count(*) AS n FROM messages').get().n); db.close();`;
+  return Number(spawnSync(process.execPath, ['-e', code], { encoding: 'utf8' }).stdout);
+}
+
+test('a program that opens and closes the file takes nothing from under a server that is idle', async (t) => {
+  const path = join(await folder(t), 'mailbox.db');
+  // A second start is the dangerous one: the file is there already.
+  await (await openMailbox({ path })).close();
+  const mailbox = await openMailbox({ path });
+  t.after(() => mailbox.close());
+  const append = async (name: string): Promise<void> => {
+    for (let at = 0; at < 5; at += 1) await mailbox.append(newMessage(`${name}${at}`));
+  };
+  await append('before');
+  const log = (await stat(`${path}-wal`)).ino;
+  assert.equal(countFromOutside(path), 5);
+  assert.equal((await stat(`${path}-wal`)).ino, log, 'the log was not removed');
+  await append('after');
+  assert.equal(countFromOutside(path), 10, 'others see what was acknowledged since');
+});
 
 test('every message that was acknowledged is there after kill -9, under its id, and only once', async (t) => {
   const path = join(await folder(t), 'mailbox.db');

@@ -170,10 +170,19 @@ const WHY_LOCKED = {
   en: 'another process held the write lock for too long',
 };
 
-/** The file is made by us so that only its owner can read the messages; SQLite gives its log the same mode. */
+/**
+ * The file is made by us so that only its owner can read the messages; SQLite gives its log the same mode. An existing
+ * file is never opened here: closing any descriptor of a file drops all POSIX locks that this process holds on it
+ * (sqlite.org/howtocorrupt.html, 2.2), and without its lock another process may delete the log under our hands.
+ */
 function createPrivately(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600));
+  try {
+    closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600));
+  } catch (thrown) {
+    if (reason(thrown) === 'EEXIST') return;
+    throw thrown;
+  }
   const folder = openSync(dirname(path), constants.O_RDONLY);
   try {
     fsyncSync(folder);
