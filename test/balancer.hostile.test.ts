@@ -226,3 +226,16 @@ test('a response that stalls half way is cut', async (t) => {
   const text = await browser.closes();
   assert.equal(readResponses([bytesOf(text)], [], true).messages.length, 0);
 });
+
+test('bytes that cannot begin a request are refused at once, not after the time a head may take', async (t) => {
+  const bench = await balance(t, (await backend(t, () => HELLO)).url);
+  const started = performance.now();
+  const garbage = client(t, bench).send('\u0000\u0001\u00ff'.repeat(100));
+  await garbage.reads('method is not a token');
+  const text = await garbage.closes();
+  assert.deepEqual(
+    readResponses([bytesOf(text)]).messages.map(({ head }) => [head.status, head.keepAlive]),
+    [[400, false]],
+  );
+  assert.ok(performance.now() - started < BALANCER.headTimeoutMs / 2);
+});

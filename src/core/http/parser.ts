@@ -2,6 +2,7 @@ import type { Field, Framing, MessageHead } from './head.ts';
 import { parseFields } from './head.ts';
 import { ByteQueue } from './queue.ts';
 import { chunkExtension, hexDigit } from './chunk.ts';
+import { RequestLineOpening, StatusLineOpening, type Opening } from './opening.ts';
 import { parseRequestHead, type RequestHead } from './request.ts';
 import { parseResponseHead, type ResponseHead } from './response.ts';
 import { HttpRefusal, latin1, type Decode, type HttpProblem } from './syntax.ts';
@@ -28,6 +29,7 @@ type State =
   'head' | 'length' | 'chunk-size' | 'chunk-data' | 'chunk-end' | 'trailers' | 'close' | 'end' | 'done';
 
 const NO_TRAILERS: readonly Field[] = [];
+const LONG_SECTION: HttpProblem = { status: 431, why: 'header section too large' };
 const CR = 13;
 const LF = 10;
 const SP = 0x20;
@@ -105,11 +107,10 @@ abstract class MessageParser<H extends MessageHead> {
 
   protected abstract readHead(text: string): H;
   protected abstract isInterim(head: H): boolean;
-  /**
-   * What a start line begins with. '' where that is not fixed; there empty lines may come first (RFC 9112
-   * section 2.2, for servers only).
-   */
-  protected abstract readonly opening: string;
+  /** Judges a start line before it is all there. */
+  protected abstract readonly opening: Opening;
+  /** The answer to a start line that is too long. */
+  protected abstract readonly longLine: HttpProblem;
 
   #fail(problem: HttpProblem): ParserEvent<H> {
     this.#problem = problem;
@@ -122,7 +123,7 @@ abstract class MessageParser<H extends MessageHead> {
     for (;;) {
       switch (this.#state) {
         case 'head': {
-          this.#checkOpening();
+          if (this.#lines === 0) this.opening.check(this.#queue, this.#limits.maxHeadBytes);
           const text = this.#section();
           if (text === undefined) return undefined;
           if (text === '') {
@@ -173,14 +174,6 @@ abstract class MessageParser<H extends MessageHead> {
     }
   }
 
-  /** What is another protocol is told by its first bytes; the empty line that ends a head may never come. */
-  #checkOpening(): void {
-    const known = Math.min(this.opening.length, this.#queue.length);
-    for (let at = 0; at < known; at += 1) {
-      if (this.#queue.at(at) !== this.opening.charCodeAt(at)) throw new HttpRefusal(400, 'not HTTP/1');
-    }
-  }
-
   #enter(framing: Framing, length: number): void {
     this.#extensionBytes = 0;
     this.#remaining = length;
@@ -210,10 +203,8 @@ abstract class MessageParser<H extends MessageHead> {
         throw new HttpRefusal(400, 'folded or indented header line');
       const end = queue.lineEnd(this.#scanned);
       if ((end < 0 ? queue.length : end + 2) > maxHeadBytes) {
-        const startLine = this.#state === 'head' && this.#lines === 0 && this.opening === '';
-        throw startLine
-          ? new HttpRefusal(414, 'request line too long')
-          : new HttpRefusal(431, 'header section too large');
+        const { status, why } = this.#state === 'head' && this.#lines === 0 ? this.longLine : LONG_SECTION;
+        throw new HttpRefusal(status, why);
       }
       if (!this.#endsLine(end)) return undefined;
       this.#scanned = end + 2;
@@ -247,6 +238,7 @@ abstract class MessageParser<H extends MessageHead> {
     this.#scanned = 0;
     this.#lineStart = 0;
     this.#lines = 0;
+    this.opening.restart();
   }
 
   /** chunk-size [ chunk-ext ] CRLF, RFC 9112 section 7.1. False where the line is not all there. */
@@ -282,7 +274,8 @@ abstract class MessageParser<H extends MessageHead> {
 }
 
 export class RequestParser extends MessageParser<RequestHead> {
-  protected override readonly opening = '';
+  protected override readonly opening = new RequestLineOpening();
+  protected override readonly longLine = { status: 414, why: 'request line too long' } as const;
 
   protected override readHead(text: string): RequestHead {
     return parseRequestHead(text);
@@ -293,7 +286,8 @@ export class RequestParser extends MessageParser<RequestHead> {
 }
 
 export class ResponseParser extends MessageParser<ResponseHead> {
-  protected override readonly opening = 'HTTP/1.';
+  protected override readonly opening = new StatusLineOpening();
+  protected override readonly longLine = LONG_SECTION;
   #method = 'GET';
 
   /** Names the method of the request whose response comes next: HEAD has no body. */
