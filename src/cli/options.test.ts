@@ -42,6 +42,10 @@ test('bad flags and values are named, with a near miss suggested', () => {
     assert.throws(() => settle(command, [`--port=${bad}`], {}, none), code('BAD_VALUE'), bad);
   }
   assert.throws(() => settle(command, ['--port'], {}, none), code('BAD_VALUE'));
+  const says = (text: string) => (thrown: unknown) =>
+    thrown instanceof KelanaError && thrown.describe('en').says.endsWith(`not valid: ${text}.`);
+  assert.throws(() => settle(command, ['--peer='], {}, none), says('it is empty'));
+  assert.throws(() => settle(command, ['--peer=a\0'], {}, none), says('it holds a NUL character'));
   assert.throws(() => settle(command, ['extra'], {}, none), code('USAGE'));
   assert.equal(nearest('prot', ['port', 'peer']), 'port');
 });

@@ -184,8 +184,8 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
 }
 
 function checkText(option: Option, text: string, bad: (why: Text) => KelanaError): string {
-  if (text === '' || text.includes('\0'))
-    throw bad({ id: 'kosong atau berisi NUL', en: 'it is empty or holds a NUL' });
+  if (text === '') throw bad({ id: 'nilainya kosong', en: 'it is empty' });
+  if (text.includes('\0')) throw bad({ id: 'berisi karakter NUL', en: 'it holds a NUL character' });
   if (option.oneOf !== undefined && !option.oneOf.includes(text))
     throw bad({
       id: `harus salah satu dari: ${option.oneOf.join(', ')}`,

@@ -67,3 +67,15 @@ test('addresses of this machine are shown as localhost', () => {
   assert.equal(labelOf('192.168.137.92', 8002), '192.168.137.92:8002');
   assert.equal(labelOf('fe80::1', 8002), '[fe80::1]:8002');
 });
+
+test('the example shows how the address is written there', () => {
+  const example = (...where: [] | [string, string]): unknown => {
+    try {
+      return parsePeerAddress('foo', ...where);
+    } catch (thrown) {
+      return thrown instanceof KelanaError ? thrown.params['example'] : thrown;
+    }
+  };
+  assert.equal(example(), '--peer 192.168.1.5:5001');
+  assert.equal(example('ADDR', 'kelana peers add'), 'kelana peers add 192.168.1.5:5001');
+});

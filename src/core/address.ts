@@ -14,9 +14,10 @@ const EXAMPLE = '192.168.1.5:5001';
 
 /**
  * Reads `host:port`, `[ipv6]:port`, a TCP multiaddr (`/ip4/…/tcp/…[/p2p/…]`) or a `kelana:` link around either.
+ * @param before what stands before an address where a person writes one, for the example
  * @throws KelanaError BAD_VALUE
  */
-export function parsePeerAddress(text: string, name = '--peer'): PeerAddress {
+export function parsePeerAddress(text: string, name = '--peer', before = name): PeerAddress {
   const bare = text.startsWith('kelana:') ? text.slice('kelana:'.length) : text;
   const address = bare.startsWith('/') ? fromMultiaddr(bare) : fromHostPort(bare);
   if (address === null) {
@@ -27,7 +28,7 @@ export function parsePeerAddress(text: string, name = '--peer'): PeerAddress {
         id: 'harus host:port, multiaddr TCP, atau tautan kelana:',
         en: 'it must be host:port, a TCP multiaddr or a kelana: link',
       },
-      example: `${name} ${EXAMPLE}`,
+      example: `${before} ${EXAMPLE}`,
     });
   }
   return address;

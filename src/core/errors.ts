@@ -567,6 +567,19 @@ export const ERRORS = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
+/** The next step after an errno in `why`, where it is known better than the row's. */
+const FORBIDDEN: Text = {
+  id: 'Periksa izin folder itu (ls -ld) dan bahwa disknya tidak dipasang hanya-baca, atau tunjuk tempat lain',
+  en: "Check that folder's permissions (ls -ld) and that its disk is not mounted read-only, or name another place",
+};
+const FULL: Text = {
+  id: 'Kosongkan ruang disk atau kuota (df -h), atau tunjuk tempat lain',
+  en: 'Make room on the disk or in the quota (df -h), or name another place',
+};
+const FIX_BY_ERRNO: Partial<Readonly<Record<ErrorCode, Readonly<Record<string, Text>>>>> = {
+  CANNOT_WRITE: { EACCES: FORBIDDEN, EPERM: FORBIDDEN, EROFS: FORBIDDEN, ENOSPC: FULL, EDQUOT: FULL },
+};
+
 export type ErrorCode = keyof typeof ERRORS;
 /** A parameter may itself be a sentence in both languages. */
 export type ErrorParams = Readonly<Record<string, string | number | Text>>;
@@ -594,10 +607,17 @@ export class KelanaError extends Error {
     return ERRORS[this.code];
   }
 
+  /** `why` may be an errno alone, or begin with it. */
+  #fix(): Text {
+    const { why } = this.params;
+    const text = typeof why === 'object' ? why.en : String(why);
+    return FIX_BY_ERRNO[this.code]?.[/^E[A-Z0-9]+/.exec(text)?.[0] ?? ''] ?? this.row.fix;
+  }
+
   describe(lang: Lang): { says: string; fix: string } {
     return {
       says: fill(this.row.says[lang], this.params, lang),
-      fix: fill(this.row.fix[lang], this.params, lang),
+      fix: fill(this.#fix()[lang], this.params, lang),
     };
   }
 }

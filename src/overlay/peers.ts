@@ -59,7 +59,7 @@ export class Peers {
    * address stays and is tried again
    */
   async add(text: string, signal: AbortSignal): Promise<PeerEntry> {
-    const address = parsePeerAddress(text, 'ADDR');
+    const address = parsePeerAddress(text, 'ADDR', 'kelana peers add');
     const name = keyOf(address);
     if (!this.#kept.has(name) && this.#kept.size >= OVERLAY.maxNeighbours) {
       throw new KelanaError('BAD_VALUE', {
@@ -89,7 +89,10 @@ export class Peers {
   /** Forgets an address and drops its link; false where nothing was known by that name. */
   async remove(text: string): Promise<boolean> {
     const byLink = this.#links.all().find((link) => link.label === text || link.peer === text);
-    const name = byLink !== undefined && byLink.peer === text ? null : keyOf(parsePeerAddress(text, 'ADDR'));
+    const name =
+      byLink !== undefined && byLink.peer === text
+        ? null
+        : keyOf(parsePeerAddress(text, 'ADDR', 'kelana peers remove'));
     const kept = [...this.#kept.entries()].filter(
       ([key, entry]) => key === name || (byLink !== undefined && entry.peer === byLink.peer),
     );
