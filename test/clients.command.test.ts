@@ -264,7 +264,56 @@ suite('kelana client', () => {
       ...NO_LOG,
     ]);
     assert.equal(code, 1);
-    assert.match(err, /Server menjawab 503: Server penuh\. → Coba lagi\./);
+    // Its own words and its own next step, once each and in the language it was asked for.
+    assert.equal(err, 'kelana: Server menjawab 503: Server penuh.\n  → Coba lagi\n');
+    assert.deepEqual(server.langs, ['id']);
+  });
+
+  test('asks each reply in its language, and the manager too', async () => {
+    await using server = await goodServer();
+    const rest = ['--url', server.url, '--message', 'a', '--lang', 'en', ...NO_LOG];
+    assert.equal((await kelana(['client', ...rest])).code, 0);
+    assert.equal((await kelana(['clients', '--clients', '1', '--requests', '2', ...rest])).code, 0);
+    assert.deepEqual(server.langs, ['en', 'en', 'en']);
+  });
+
+  test("says a balancer's own refusal in the language of the command", async () => {
+    const body = '{"error":"NO_SERVER","message":"no server is up; try again soon"}';
+    await using server = await rawServer((socket) => {
+      socket.end(`HTTP/1.1 503 Busy\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    });
+    const { err } = await kelana([
+      'client',
+      '--url',
+      server.url,
+      '--message',
+      'a',
+      '--lang',
+      'id',
+      ...NO_LOG,
+    ]);
+    assert.match(err, /503: tidak ada server yang siap di belakang balancer\.\n  → Coba lagi sebentar lagi/);
+  });
+
+  test('prints what was stored of a file, in words', async () => {
+    await using server = await goodServer();
+    await writeFile(join(folder, 'a b.txt'), 'halo');
+    const args = ['client', '--url', server.url, '--file', 'a b.txt', '--lang', 'id', ...NO_LOG];
+    const { code, out, err } = await kelana(args);
+    assert.equal(code, 0, err);
+    assert.match(out, /^Tersimpan +'a b\.txt' \(4 B\)\nCID +bafy1\nDari server +server1\n/);
+    assert.ok(!out.includes('{'));
+    const stored = { name: 'a b.txt', size: 4, cid: 'bafy1' };
+    assert.partialDeepStrictEqual(JSON.parse((await kelana([...args, '--json'])).out), { stored });
+  });
+
+  test('says of a port that takes the connection and cuts it that it speaks no HTTP', async () => {
+    await using server = await rawServer((socket) => socket.resetAndDestroy());
+    const args = ['client', '--url', server.url, '--message', 'a', '--lang', 'en', ...NO_LOG];
+    const { code, err } = await kelana(args);
+    assert.equal(code, 1);
+    assert.match(err, /takes the connection, but closes it without an HTTP answer \(ECONNRESET/);
+    assert.match(err, /→ Check the port: .*8000.*8080/);
   });
 
   test('ends with wrong usage where there is nothing to send', async () => {

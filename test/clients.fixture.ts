@@ -8,6 +8,8 @@ export interface GoodServer extends AsyncDisposable {
   connections: number;
   /** Idempotency keys in order of arrival. */
   readonly keys: string[];
+  /** What Accept-Language they were sent with. */
+  readonly langs: string[];
   /** What is stored: the text or size under its key, once. */
   readonly stored: Map<string, string>;
 }
@@ -30,6 +32,7 @@ export async function goodServer(
       requests += 1;
       const key = String(request.headers['idempotency-key']);
       server.keys.push(key);
+      server.langs.push(String(request.headers['accept-language']));
       const forced = options.status?.(requests);
       const repeated = server.stored.has(key);
       const text =
@@ -39,7 +42,9 @@ export async function goodServer(
       if (forced === undefined) server.stored.set(key, text);
       const body = JSON.stringify(
         forced === undefined
-          ? { id: server.stored.size, server: name, reply: `diterima: ${text}` }
+          ? request.method === 'POST'
+            ? { id: server.stored.size, server: name, reply: `diterima: ${text}` }
+            : { name: decodeURIComponent((request.url ?? '').split('/').at(-1) ?? ''), size, cid: 'bafy1' }
           : { error: 'FULL', message: 'Server penuh.', fix: 'Coba lagi' },
       );
       setTimeout(() => {
@@ -58,6 +63,7 @@ export async function goodServer(
     url: await listen(http, options.port),
     connections: 0,
     keys: [],
+    langs: [],
     stored: new Map(),
     [Symbol.asyncDispose]: () => {
       http.closeAllConnections();

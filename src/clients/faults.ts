@@ -1,6 +1,7 @@
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import type { Exchange } from './client.ts';
+import { showable } from '../core/render/escape.ts';
 import { field } from './log.ts';
 import type { Target } from './target.ts';
 
@@ -24,6 +25,26 @@ const WORDS: Readonly<Record<string, Text>> = {
   },
 };
 
+/** What a balancer answers by itself, in English only: its `error` in Indonesian. */
+const BALANCER_SAYS: Readonly<Record<string, string>> = {
+  NO_SERVER: 'tidak ada server yang siap di belakang balancer',
+  BAD_GATEWAY: 'sambungan balancer ke server putus atau jawabannya tidak sah',
+  GATEWAY_TIMEOUT: 'server di belakang balancer tidak menjawab pada waktunya',
+  REQUEST_TIMEOUT: 'permintaannya tidak tiba pada waktunya',
+};
+
+const TRY_AGAIN: Text = {
+  id: 'Coba lagi sebentar lagi; bila berulang, lihat log server dan balancer (kelana log)',
+  en: 'Try again in a moment; if it repeats, see the log of servers and balancer (kelana log)',
+};
+const CORRECT: Text = {
+  id: 'Perbaiki permintaannya menurut pesan itu',
+  en: 'Correct the request as the message says',
+};
+
+/** Ends of a connection that was made, before a byte of an answer came. */
+const UNANSWERED = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'CLOSED']);
+
 /** Why the target could not be reached, for SERVER_UNREACHABLE. */
 export function unreachable(target: Target, code: string, cause?: unknown): KelanaError {
   const why = /CERT|SIGNATURE|ALTNAME/.test(code) ? untrusted(code) : (WORDS[code] ?? code);
@@ -44,16 +65,28 @@ export function errorOf(exchange: Exchange, target: Target, what: string, timeou
   const code = outcome.ok ? '' : outcome.code;
   if (status !== null) {
     const text = new TextDecoder().decode(body);
-    const said = ['message', 'fix']
-      .map((name) => field(text, name))
-      .filter((part) => typeof part === 'string');
-    const why = said.length > 0 ? said.join(' → ') : text.trim().slice(0, 200) || `HTTP ${status}`;
-    return new KelanaError(status >= 500 ? 'SERVER_FAILED' : 'SERVER_REFUSED', {
+    const message = told(text, 'message');
+    const fix = told(text, 'fix');
+    // The server was asked in our language; a balancer's own answer has no fix, and only English.
+    const own = fix === undefined ? BALANCER_SAYS[told(text, 'error') ?? ''] : undefined;
+    const en = message?.replace(/\.$/, '') ?? (showable(text.trim().slice(0, 200)) || `HTTP ${status}`);
+    const why = own === undefined ? en : { id: own, en };
+    const failed = status >= 500;
+    return new KelanaError(failed ? 'SERVER_FAILED' : 'SERVER_REFUSED', {
       status,
-      why: why.replace(/\.$/, ''),
+      why,
+      fix: fix ?? (failed ? TRY_AGAIN : CORRECT),
     });
   }
   if (code === 'RESPONSE_TIMEOUT') return new KelanaError('TIMEOUT', { what, seconds: timeoutMs / 1000 });
   if (code === 'BAD_RESPONSE') return new KelanaError('BAD_ANSWER', { url: target.url, why: detail });
+  if (UNANSWERED.has(code))
+    return new KelanaError('NO_ANSWER', { url: target.url, why: WORDS[code] ?? code });
   return unreachable(target, code);
+}
+
+/** A text of the server's JSON, fit to be shown. */
+function told(json: string, name: string): string | undefined {
+  const value = field(json, name);
+  return typeof value === 'string' && value !== '' ? showable(value) : undefined;
 }

@@ -6,11 +6,28 @@ import type { Watcher } from './watcher.ts';
 
 const MANAGER = 'client manager';
 
-/** The reply's text: the `reply` of a JSON answer, else the body as it is. */
+/** The reply's text: the `reply` of a JSON answer, what it says was stored, else the body as it is. */
 export function replyOf(body: Uint8Array): string {
   const text = new TextDecoder().decode(body);
   const reply = field(text, 'reply');
-  return typeof reply === 'string' ? reply : text;
+  if (typeof reply === 'string') return reply;
+  const stored = storedOf(body);
+  return stored === null ? text : `${stored.name} (${stored.size} B), CID ${stored.cid}`;
+}
+
+export interface Stored {
+  readonly name: string;
+  readonly size: number;
+  readonly cid: string;
+}
+
+/** What an answer to an upload says was stored; null where it says no such thing. */
+export function storedOf(body: Uint8Array): Stored | null {
+  const text = new TextDecoder().decode(body);
+  const [name, size, cid] = ['name', 'size', 'cid'].map((key) => field(text, key));
+  return typeof name === 'string' && typeof size === 'number' && typeof cid === 'string'
+    ? { name, size, cid }
+    : null;
 }
 
 /** One field of a JSON object, or undefined where the text is none. */

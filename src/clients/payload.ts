@@ -80,7 +80,7 @@ export async function filePayload(target: Target, path: string): Promise<Payload
 function headOf(target: Target, method: string, place: string, type: string): string {
   return (
     `${method} ${target.base}${place} HTTP/1.1\r\nHost: ${target.authority}\r\nUser-Agent: kelana\r\n` +
-    `Accept: application/json\r\nContent-Type: ${type}\r\nIdempotency-Key: `
+    `Accept: application/json\r\nAccept-Language: ${target.lang}\r\nContent-Type: ${type}\r\nIdempotency-Key: `
   );
 }
 

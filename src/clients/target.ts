@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { KelanaError } from '../core/errors.ts';
-import type { Text } from '../core/lang.ts';
+import type { Lang, Text } from '../core/lang.ts';
 
 /** Where requests go. */
 export interface Target {
@@ -12,10 +12,12 @@ export interface Target {
   /** Path before `/messages` and `/files`, without a final slash. */
   readonly base: string;
   readonly url: string;
+  /** The language its replies and errors are asked for. */
+  readonly lang: Lang;
 }
 
 /** @throws KelanaError BAD_VALUE */
-export function parseTarget(text: string): Target {
+export function parseTarget(text: string, lang: Lang = 'en'): Target {
   const bad = (why: Text): KelanaError =>
     new KelanaError('BAD_VALUE', {
       value: text.replace(/\/\/[^/@]*@/, '//…@'),
@@ -53,6 +55,7 @@ export function parseTarget(text: string): Target {
     authority: url.host,
     base,
     url: `${url.protocol}//${url.host}${base}`,
+    lang,
   };
 }
 

@@ -278,17 +278,14 @@ export const ERRORS = {
     retryable: false,
     exit: EXIT.failed,
     says: { id: 'Server menjawab {status}: {why}.', en: 'The server answered {status}: {why}.' },
-    fix: { id: 'Perbaiki permintaannya menurut pesan itu', en: 'Correct the request as the message says' },
+    fix: { id: '{fix}', en: '{fix}' },
   },
   SERVER_FAILED: {
     source: 'system',
     retryable: true,
     exit: EXIT.failed,
     says: { id: 'Server menjawab {status}: {why}.', en: 'The server answered {status}: {why}.' },
-    fix: {
-      id: 'Coba lagi sebentar lagi; bila berulang, lihat log server dan balancer (kelana log)',
-      en: 'Try again in a moment; if it repeats, see the log of servers and balancer (kelana log)',
-    },
+    fix: { id: '{fix}', en: '{fix}' },
   },
   BAD_ANSWER: {
     source: 'peer',
@@ -301,6 +298,19 @@ export const ERRORS = {
     fix: {
       id: 'Periksa port-nya: balancer kelana biasanya di 8000, server di 8080 dan 8081',
       en: 'Check the port: the balancer of kelana is usually on 8000, servers on 8080 and 8081',
+    },
+  },
+  NO_ANSWER: {
+    source: 'peer',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: '{url} tersambung, tetapi menutup sambungannya tanpa jawaban HTTP ({why}).',
+      en: '{url} takes the connection, but closes it without an HTTP answer ({why}).',
+    },
+    fix: {
+      id: 'Periksa port-nya: balancer kelana biasanya di 8000, server di 8080 dan 8081; port node (5001, 5002, 5003) tidak berbicara HTTP',
+      en: 'Check the port: the balancer of kelana is usually on 8000, servers on 8080 and 8081; the port of a node (5001, 5002, 5003) does not speak HTTP',
     },
   },
   OPEN_FILES: {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Client, type Exchange } from '../../clients/client.ts';
 import { Failure } from '../../clients/connection.ts';
 import { errorOf, unreachable } from '../../clients/faults.ts';
-import { field, replyOf, requestLog } from '../../clients/log.ts';
+import { field, replyOf, requestLog, storedOf } from '../../clients/log.ts';
 import { filePayload, messageFault, messagePayload, type Payload } from '../../clients/payload.ts';
 import { parseTarget, type Target } from '../../clients/target.ts';
 import { CLIENTS, MAILBOX, PORTS } from '../../core/config.ts';
@@ -72,7 +72,7 @@ export const command: Command = {
 
 /** Exit codes: 0 answered with 2xx, 1 failed, 2 wrong usage, 130 interrupted. */
 async function run(context: Context, values: Values): Promise<number> {
-  const target = parseTarget(values.text('url') ?? '');
+  const target = parseTarget(values.text('url') ?? '', context.lang);
   const timeoutMs = (values.number('timeout') ?? 0) * 1000;
   const payload = await payloadOf(context, values, target);
   const client = new Client(target, { timeoutMs, keepBytes: CLIENTS.maxReplyBytes });
@@ -151,6 +151,7 @@ async function readMessage(context: Context): Promise<string> {
 
 const WORDS = {
   reply: { id: 'Balasan', en: 'Reply' },
+  stored: { id: 'Tersimpan', en: 'Stored' },
   server: { id: 'Dari server', en: 'From server' },
   response: { id: 'Waktu respon', en: 'Response time' },
   firstByte: { id: 'Latency byte pertama', en: 'Latency to first byte' },
@@ -165,16 +166,20 @@ function show(context: Context, exchange: Exchange, json: boolean): void {
   const bytes = outcome.sent + outcome.received;
   const bytesPerSecond = perSecond(bytes, responseMs / 1000);
   const reply = replyOf(body);
+  const stored = storedOf(body);
   if (json) {
     const id = field(new TextDecoder().decode(body), 'id') ?? null;
-    context.out(
-      JSON.stringify({ status, id, server, reply, responseMs, firstByteMs, bytes, bytesPerSecond, retries }),
-    );
+    const said = { status, id, server, reply, ...(stored === null ? {} : { stored }) };
+    context.out(JSON.stringify({ ...said, responseMs, firstByteMs, bytes, bytesPerSecond, retries }));
     return;
   }
   const { lang } = context;
   const row = (label: Text, value: string): void => context.out(`${label[lang].padEnd(24)}${value}`);
-  row(WORDS.reply, showable(reply));
+  if (stored === null) row(WORDS.reply, showable(reply));
+  else {
+    row(WORDS.stored, showable(`'${stored.name}' (${formatBytes(stored.size, lang)})`));
+    context.out(`${'CID'.padEnd(24)}${showable(stored.cid)}`);
+  }
   if (server !== null) row(WORDS.server, showable(server));
   row(WORDS.response, `${formatNumber(responseMs / 1000, 6, lang)} s`);
   row(WORDS.firstByte, `${formatNumber(firstByteMs / 1000, 6, lang)} s`);

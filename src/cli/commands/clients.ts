@@ -140,7 +140,7 @@ type LogRequests = 'all' | 'summary' | 'none';
 
 /** Exit codes: 0 all requests ok, 1 some failed, 2 wrong usage, 130 interrupted (the report is printed all the same). */
 async function run(context: Context, values: Values): Promise<number> {
-  const target = parseTarget(values.text('url') ?? '');
+  const target = parseTarget(values.text('url') ?? '', context.lang);
   const { payload, ...load } = await settleLoad(context, values, target);
   const json = values.flag('json');
   const log = await openLog(context, values);
