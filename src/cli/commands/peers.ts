@@ -4,6 +4,7 @@ import type { NodeClient } from '../../control/client.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_OPTION } from '../data-folder.ts';
+import { failingLines } from '../failing-peers.ts';
 import { runningNode } from '../find-node.ts';
 import { table } from '../format.ts';
 
@@ -93,10 +94,7 @@ async function list(context: Context, node: NodeClient, json: boolean): Promise<
     link.peer,
   ]);
   if (rows.length > 0) context.out(table(rows));
-  const failing = kept.filter((peer) => peer.error !== null && peer.state !== 'linked');
-  for (const peer of failing) {
-    const { says, fix } = peer.error?.describe(context.lang) ?? { says: '', fix: '' };
-    context.out(showable(`${peer.address}  ${says}`) + `\n  → ${fix}`);
-  }
+  const failing = kept.filter((peer) => peer.state !== 'linked');
+  for (const line of failingLines(failing, context.lang)) context.out(line);
   return EXIT.done;
 }
