@@ -61,7 +61,8 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
     } catch (thrown) {
       signal?.throwIfAborted();
       failure = asKelanaError(thrown);
-      emit({ type: 'error', who: overlay.label, code: failure.code, detail: failure.message });
+      const { code, message: detail, params } = failure;
+      emit({ type: 'error', who: overlay.label, code, detail, params });
     }
   }
   yield { type: 'failed', error: failure ?? new KelanaError('TRANSFER_FAILED', { name: '', why: 'no hit' }) };

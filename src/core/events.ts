@@ -1,3 +1,5 @@
+import type { ErrorParams } from './errors.ts';
+
 /**
  * Everything that can be reported, as one union. Emitters know only `Emit`; what becomes of an event
  * (log line, SQL row, metric) is decided by the sinks.
@@ -92,7 +94,8 @@ export type EventBody =
       bytesPerSecond: number;
     }
   | { type: 'log.dropped'; who: string; sink: string; count: number }
-  | { type: 'error'; who: string; code: string; detail: string };
+  // `detail` is English; with the `params` of a KelanaError the log says it in its own language.
+  | { type: 'error'; who: string; code: string; detail: string; params?: ErrorParams };
 
 export type EventType = EventBody['type'];
 

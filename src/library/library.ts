@@ -285,8 +285,8 @@ export class Library implements WritableLibraryPort {
     this.#running ??= this.#scanner
       .scan(this.#roots)
       .catch((thrown: unknown) => {
-        const { code, message } = asKelanaError(thrown);
-        this.#emit({ type: 'error', who: this.#who, code, detail: message });
+        const { code, message: detail, params } = asKelanaError(thrown);
+        this.#emit({ type: 'error', who: this.#who, code, detail, params });
       })
       .finally(() => {
         this.#running = undefined;

@@ -103,7 +103,12 @@ export class Scanner {
     );
     if (scan.refused > 0 && scan.refused !== this.stats.refused) {
       const detail = `${scan.refused} file names cannot be shared; the first is ${scan.firstRefused ?? ''}`;
-      this.#options.emit({ type: 'error', who: this.#options.who, code: 'BAD_NAME', detail });
+      const why = {
+        id: `seluruhnya ${scan.refused} nama berkas tidak bisa dibagikan`,
+        en: `${scan.refused} file names in all cannot be shared`,
+      };
+      const params = { name: scan.firstRefused ?? '', why };
+      this.#options.emit({ type: 'error', who: this.#options.who, code: 'BAD_NAME', detail, params });
     }
     const { refused, postponed, walkMs } = scan;
     Object.assign(this.stats, { refused, postponed, walkMs, scans: this.stats.scans + 1 });
@@ -190,6 +195,6 @@ export class Scanner {
     if (this.#reported.size >= LIBRARY.maxReported) this.#reported.clear();
     this.#reported.add(path);
     const { emit, who } = this.#options;
-    emit({ type: 'error', who, code: error.code, detail: error.message });
+    emit({ type: 'error', who, code: error.code, detail: error.message, params: error.params });
   }
 }

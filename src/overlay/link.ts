@@ -75,8 +75,9 @@ export function openLink(options: LinkOptions): Promise<Link> {
       }
       try {
         stream.send(delimit(encodeFrame(frame)));
-      } catch (thrown) {
-        end(thrown instanceof Error ? thrown.message : 'closed');
+      } catch {
+        // Only a stream that is closed already refuses.
+        end('connection closed');
       }
     };
 

@@ -75,7 +75,8 @@ export function sendFailure(app: App, request: FastifyRequest, reply: FastifyRep
   const status = STATUS[error.code] ?? 500;
   if (status >= 500 || error.code === 'UPLOAD_CUT') {
     const cause = error.code === 'INTERNAL' ? asKelanaError(thrown) : error;
-    app.emit({ type: 'error', who: app.who(), code: error.code, detail: cause.describe(app.lang).says });
+    const { code, message: detail, params } = cause;
+    app.emit({ type: 'error', who: app.who(), code, detail, params });
   }
   app.metrics.refused(error.code);
   const { says, fix } = error.describe(langOf(app, request));

@@ -10,8 +10,10 @@ type FieldOf<V> = [V] extends [Verdict]
       ? 'texts'
       : [V] extends [number]
         ? 'number'
-        : 'number or null';
-export type Field = 'verdict' | 'text' | 'texts' | 'number' | 'number or null';
+        : [V] extends [number | null]
+          ? 'number or null'
+          : 'params';
+export type Field = 'verdict' | 'text' | 'texts' | 'number' | 'number or null' | 'params';
 
 type Table = {
   readonly [T in EventType]: {
@@ -78,7 +80,7 @@ export const FIELDS: Table = {
     bytesPerSecond: 'number',
   },
   'log.dropped': { who, sink: 'text', count: 'number' },
-  error: { who, code: 'text', detail: 'text' },
+  error: { who, code: 'text', detail: 'text', params: 'params' },
 };
 
 const CHECKS: Readonly<Record<Field, (value: unknown) => boolean>> = {
@@ -86,8 +88,19 @@ const CHECKS: Readonly<Record<Field, (value: unknown) => boolean>> = {
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   number: (value) => typeof value === 'number',
   'number or null': (value) => value === null || typeof value === 'number',
+  params: (value) => value === undefined || (isObject(value) && Object.values(value).every(isParam)),
   verdict: (value) => value === 'found' || value === 'absent' || value === 'incomplete',
 };
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** One of ErrorParams: a text, a number, or a sentence in both languages. */
+function isParam(value: unknown): boolean {
+  if (typeof value === 'string' || typeof value === 'number') return true;
+  return isObject(value) && typeof value['id'] === 'string' && typeof value['en'] === 'string';
+}
 
 /** Whether a value is an event this version knows, so that a row written by anything else cannot break a reader. */
 export function isEvent(value: unknown): value is KelanaEvent {

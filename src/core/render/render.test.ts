@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import fc from 'fast-check';
 import { LOG } from '../config.ts';
+import { ERRORS } from '../errors.ts';
 import type { EventBody, EventType, KelanaEvent } from '../events.ts';
 import { LANGS } from '../lang.ts';
 import { escapeText, quoted, showable, token, tokens } from './escape.ts';
@@ -50,6 +51,13 @@ const anyEvent = (text: fc.Arbitrary<string>): fc.Arbitrary<KelanaEvent> => {
     number,
     'number or null': fc.option(number, { nil: null }),
     verdict: fc.constantFrom('found', 'absent', 'incomplete'),
+    params: fc.option(
+      fc.dictionary(
+        fc.constantFrom('name', 'why', 'path'),
+        fc.oneof(text, fc.nat(), fc.record({ id: text, en: text })),
+      ),
+      { nil: undefined },
+    ),
   };
   return fc.oneof(
     ...TYPES.map((type) =>
@@ -225,4 +233,52 @@ test('hostile file names of the shared collection stay on their line', (t) => {
     assert.equal(showable(text), text);
     assert.doesNotMatch(text.replaceAll(QUOTED, ''), /['\\]/);
   }
+});
+
+test('a neighbour that went and an error are told in the language of the log', () => {
+  const gone = {
+    type: 'neighbour.removed',
+    who: 'a:1',
+    neighbour: 'b:2',
+    reason: 'closed by the peer',
+  } as const;
+  assert.equal(line(gone), `${TIME} - Node a:1 melepas tetangga node b:2: 'ditutup oleh node itu'.`);
+  assert.equal(line(gone, 'en'), `${TIME} - Node a:1 dropped neighbour node b:2: 'closed by the peer'.`);
+  assert.match(line({ ...gone, reason: 'toString' }), /: 'toString'\.$/);
+
+  const cut = {
+    type: 'error',
+    who: 's:1',
+    code: 'UPLOAD_CUT',
+    detail: "The upload of 'x' was cut off; nothing was kept.",
+  } as const;
+  const told = line({ ...cut, params: { name: 'x' } });
+  assert.match(told, /'Unggahan \\'x\\' terputus; tidak ada yang disimpan\.'/);
+  // Without its parameters, or with a code of another version, it is told as it came.
+  assert.match(line(cut), /: 'The upload of/);
+  assert.match(line({ ...cut, code: 'toString', params: { name: 'x' } }), /: 'The upload of/);
+});
+
+test('no parameter of an error leaves the quotes around its sentence', () => {
+  const codes = Object.keys(ERRORS);
+  fc.assert(
+    fc.property(fc.constantFrom(...codes), anyText, fc.constantFrom(...LANGS), (code, text, lang) => {
+      const params = Object.fromEntries(
+        ['name', 'why', 'path', 'detail', 'peer', 'message'].map((key) => [key, text]),
+      );
+      const skeleton = line({ type: 'error', who: 'a:1', code, detail: '', params }, lang)
+        .replaceAll(QUOTED, '□')
+        .replace(/…\(\d+\/\d+\)/, '');
+      assert.match(skeleton, new RegExp(`^${TIME} - (?:Kesalahan ${code} di|Error ${code} at) a:1: □\\.$`));
+    }),
+    RUNS,
+  );
+});
+
+test('parameters that no error could have are no event', () => {
+  const error = { type: 'error', at: 1, who: 'a', code: 'INTERNAL', detail: 'x' };
+  assert.equal(isEvent(error), true);
+  assert.equal(isEvent({ ...error, params: { a: 'x', b: 1, c: { id: 'x', en: 'y' } } }), true);
+  for (const params of [null, 1, [], { a: null }, { a: { id: 'x' } }, { a: [] }])
+    assert.equal(isEvent({ ...error, params }), false);
 });

@@ -2,6 +2,7 @@ import type { EventType, Verdict } from '../events.ts';
 import type { Lang, Text } from '../lang.ts';
 import { quoted as q, token as t, tokens } from './escape.ts';
 import type { BodyOf } from './fields.ts';
+import { errorText, linkEnd } from './reasons.ts';
 
 type Sentences = {
   readonly [T in EventType]: Readonly<Record<Lang, (event: BodyOf<T>) => string>>;
@@ -40,8 +41,8 @@ export const SENTENCES: Sentences = {
     en: (e) => `Node ${t(e.who)} added neighbour node ${t(e.neighbour)}.`,
   },
   'neighbour.removed': {
-    id: (e) => `Node ${t(e.who)} melepas tetangga node ${t(e.neighbour)}: ${q(e.reason)}.`,
-    en: (e) => `Node ${t(e.who)} dropped neighbour node ${t(e.neighbour)}: ${q(e.reason)}.`,
+    id: (e) => `Node ${t(e.who)} melepas tetangga node ${t(e.neighbour)}: ${q(linkEnd(e.reason, 'id'))}.`,
+    en: (e) => `Node ${t(e.who)} dropped neighbour node ${t(e.neighbour)}: ${q(linkEnd(e.reason, 'en'))}.`,
   },
   'client.connected': {
     id: (e) => `Client ${t(e.client)} terhubung ke ${t(e.who)}.`,
@@ -156,7 +157,7 @@ export const SENTENCES: Sentences = {
     en: (e) => `${e.count} events of ${t(e.who)} were not written to the ${t(e.sink)} log.`,
   },
   error: {
-    id: (e) => `Kesalahan ${t(e.code)} di ${t(e.who)}: ${q(e.detail)}.`,
-    en: (e) => `Error ${t(e.code)} at ${t(e.who)}: ${q(e.detail)}.`,
+    id: (e) => `Kesalahan ${t(e.code)} di ${t(e.who)}: ${q(errorText(e, 'id'))}.`,
+    en: (e) => `Error ${t(e.code)} at ${t(e.who)}: ${q(errorText(e, 'en'))}.`,
   },
 };

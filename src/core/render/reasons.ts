@@ -1,0 +1,30 @@
+import { ERRORS, KelanaError, type ErrorCode } from '../errors.ts';
+import type { Lang, Text } from '../lang.ts';
+import type { BodyOf } from './fields.ts';
+
+/** The reasons by which our own code ends a link (overlay), in words; any other is told as it is. */
+const LINK_ENDS: Readonly<Record<string, Text>> = {
+  'closed by the peer': { id: 'ditutup oleh node itu', en: 'closed by the peer' },
+  'connection closed': { id: 'koneksi tertutup', en: 'connection closed' },
+  removed: { id: 'dihapus', en: 'removed' },
+  stopped: { id: 'node ini berhenti', en: 'stopped' },
+  silent: { id: 'tidak ada kabar darinya', en: 'silent' },
+  'send queue full': { id: 'antrean kirim penuh', en: 'send queue full' },
+  'not needed': { id: 'tidak diperlukan', en: 'not needed' },
+  replaced: { id: 'diganti sambungan lain', en: 'replaced' },
+};
+
+/** Why a neighbour went, in the log's language where it is known. The result still has to be escaped. */
+export function linkEnd(reason: string, lang: Lang): string {
+  return Object.hasOwn(LINK_ENDS, reason) ? (LINK_ENDS[reason]?.[lang] ?? reason) : reason;
+}
+
+/** What an error says, in the log's language where its parameters came with it. The result still has to be escaped. */
+export function errorText({ code, detail, params }: BodyOf<'error'>, lang: Lang): string {
+  if (params === undefined || !isCode(code)) return detail;
+  return new KelanaError(code, params).describe(lang).says;
+}
+
+function isCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
