@@ -66,8 +66,9 @@ test('the mailbox keeps its lock, so that no program that closes the file remove
   for (let start = 0; start < 2; start += 1) {
     const mailbox = await openMailbox({ path });
     await mailbox.append(newMessage(`start ${start}`));
-    assert.ok(await isLocked(path), `start ${start}`);
+    const locked = await isLocked(path);
     await mailbox.close();
+    assert.ok(locked, `start ${start}`);
   }
 });
 

@@ -1,5 +1,6 @@
 import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { EXIT, KelanaError, reason } from '../core/errors.ts';
 import { langFrom, type Lang, type Text } from '../core/lang.ts';
 
 /** Everything a command may know of the process it runs in. Tests make their own. */
@@ -53,16 +54,26 @@ export function processContext(): Context {
     let seen = 0;
     process.on(name, () => {
       seen += 1;
-      if (seen === 1) controller.abort(name);
-      else process.exit(130);
+      if (seen === 1) controller.abort(new KelanaError('INTERRUPTED', { command: args[0] ?? '' }));
+      else process.exit(EXIT.interrupted);
     });
   }
   // `kelana up` holds the other end of stdin: when it is gone, however it ended, its parts end too.
   if ((env['KELANA_SUPERVISED'] ?? '') !== '') {
-    process.stdin.once('end', () => controller.abort('SIGTERM')).resume();
+    process.stdin.once('end', () => controller.abort(new KelanaError('INTERRUPTED'))).resume();
   }
-  // A reader that went away (`kelana log | head`) ends us quietly, as it does any Unix filter.
-  process.stdout.on('error', () => process.exit(0));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that went away (`kelana log | head`) ends us quietly, as it does any Unix filter; `up` has parts to stop.
+    if (error.code === 'EPIPE' && args[0] === 'up') controller.abort(new KelanaError('INTERRUPTED'));
+    else if (error.code === 'EPIPE') process.exit(EXIT.done);
+    else {
+      const { says, fix } = new KelanaError('CANNOT_WRITE', { path: 'stdout', why: reason(error) }).describe(
+        lang,
+      );
+      process.stderr.write(`kelana: ${says}\n  → ${fix}\n`);
+      process.exit(EXIT.failed);
+    }
+  });
   process.stderr.on('error', () => undefined);
   const terminal = process.stdout.isTTY === true;
   return {
@@ -87,7 +98,8 @@ export function processContext(): Context {
     say: (text) => void process.stdout.write(text[lang] + '\n'),
     flush: () =>
       new Promise((resolve) => {
-        process.stdout.write('', () => resolve());
+        // One turn later an error of what was written before has been told.
+        process.stdout.write('', () => setImmediate(resolve));
       }),
   };
 }

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { labelOf } from '../core/address.ts';
+import { formatHostPort, labelOf } from '../core/address.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { openDataFolder } from '../library/datafolder.ts';
@@ -86,7 +86,7 @@ export async function startServerApp(context: Context, options: ServerAppOptions
       emit,
     });
     closers.push(() => server.close());
-    return { server, p2p, close };
+    return { server, p2p: formatHostPort(options.p2pHost, overlay.port), close };
   } catch (thrown) {
     await close();
     throw thrown;

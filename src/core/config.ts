@@ -9,6 +9,8 @@ const MiB = 1024 * KiB;
 export const PORTS = {
   node: 5001,
   server: 8080,
+  /** Of the servers that `up` starts: 4080 and 4081. */
+  serverOverlay: 4080,
   balancer: 8000,
 } as const;
 

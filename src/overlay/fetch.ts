@@ -4,8 +4,8 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { OVERLAY, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { ByteRange, Bytes, Hit } from '../core/ports.ts';
-import { leafOf, sameBytes, type Layout } from '../core/transfer/layout.ts';
-import { verifyManifest } from '../core/transfer/verify.ts';
+import { leafOf, sameBytes, SHAPE, type Layout } from '../core/transfer/layout.ts';
+import { mostNodes, verifyManifest } from '../core/transfer/verify.ts';
 import { BlockChannel } from './channel.ts';
 import { BLOCKS_PROTOCOL } from './uploads.ts';
 
@@ -84,12 +84,14 @@ function targetsOf(hit: Hit) {
 async function fetchLayout(channel: BlockChannel, hit: Hit, signal?: AbortSignal): Promise<Layout> {
   await channel.send({ type: 'want-manifest', cid: hit.cid });
   const nodes: Uint8Array[] = [];
+  const most = mostNodes({ ...SHAPE, maxFileBytes: hit.size });
   let bytes = 0;
   for (;;) {
     const frame = await receive(channel, hit, signal);
     if (frame.type !== 'manifest') throw breach(hit, `${frame.type} in place of a manifest`);
     // Without a byte nothing counts against a limit: such frames could go on for ever.
     if (frame.node.length === 0 && !frame.last) throw breach(hit, 'an empty piece of a manifest');
+    if (nodes.length >= most && frame.node.length > 0) throw breach(hit, 'a manifest of too many nodes');
     if (frame.node.length > 0) nodes.push(frame.node);
     bytes += frame.node.length;
     if (bytes > MAX_MANIFEST_BYTES) throw breach(hit, 'a manifest too large');

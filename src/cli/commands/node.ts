@@ -159,6 +159,7 @@ async function converse(context: Context, app: NodeApp): Promise<void> {
     try {
       await showEvents(context, app.controls.get(queryFrom(name), { signal: context.signal }), name);
     } catch (thrown) {
+      if (context.signal.aborted) return;
       // One search that failed is told and does not end the node.
       report(context, asKelanaError(thrown));
     }

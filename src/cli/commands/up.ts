@@ -73,12 +73,16 @@ async function run(context: Context, values: Values): Promise<number> {
     emit: log.emit,
     onNotice: (part, notice) => tell(context, part, notice),
   });
-  const stop = (): void => void supervisor.stop();
+  const stop = (): void => {
+    context.say({ id: '\nBerhenti …', en: '\nStopping …' });
+    void supervisor.stop();
+  };
   context.signal.addEventListener('abort', stop, { once: true });
   try {
     context.say({ id: 'Memulai …', en: 'Starting …' });
     await supervisor.start(parts);
-    if (!context.signal.aborted) showParts(context, values, supervisor, parts, performance.now() - begun);
+    if (context.signal.aborted) return EXIT.interrupted;
+    showParts(context, values, supervisor, parts, performance.now() - begun);
     let good = true;
     if (values.flag('tour') && !context.signal.aborted) {
       const { runTour } = await import('../up/tour.ts');
@@ -91,7 +95,6 @@ async function run(context: Context, values: Values): Promise<number> {
         en: '\nRunning. Ctrl+C stops everything.',
       });
       await untilStopped(context);
-      context.say({ id: '\nBerhenti …', en: '\nStopping …' });
     }
     return good ? EXIT.done : EXIT.failed;
   } catch (thrown) {
@@ -126,7 +129,7 @@ function showParts(
   const id = context.lang === 'id';
   const rows = parts.map((part) => {
     const shares =
-      part.share === null ? '' : `${id ? 'berbagi' : 'shares'} ${shortPath(context, part.share)}`;
+      part.share === null ? part.overlay : `${id ? 'berbagi' : 'shares'} ${shortPath(context, part.share)}`;
     return [part.kind, part.shows, `pid ${String(supervisor.pidOf(part) ?? '-')}`, shares];
   });
   context.say({ id: `Siap dalam ${durationText(ms, 'id')}:\n`, en: `Ready in ${durationText(ms, 'en')}:\n` });
@@ -148,13 +151,10 @@ function showableLines(text: string): string {
 
 /** An address of this machine that others on its network can dial; null where it has none. */
 function joinAddress(parts: readonly Part[]): string | null {
-  const port = parts
-    .find((part) => part.kind === 'node')
-    ?.shows.split(':')
-    .at(-1);
+  const port = parts.find((part) => part.joinPort !== null)?.joinPort;
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const outside = addresses.find((address) => !address.internal && address.family === 'IPv4');
-  return port === undefined || outside === undefined ? null : `${outside.address}:${port}`;
+  return port === undefined || port === null || outside === undefined ? null : `${outside.address}:${port}`;
 }
 
 function tell(context: Context, part: Part, notice: Notice): void {

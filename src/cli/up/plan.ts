@@ -22,6 +22,8 @@ export interface Part {
   /** The folder that a node shares, where there is one to show. */
   readonly share: string | null;
   readonly data: string | null;
+  /** A server's place in the overlay, where it is fixed; else empty. */
+  readonly overlay: string;
   /** Port at which other machines can reach this node; null where it listens on this machine only. */
   readonly joinPort: number | null;
 }
@@ -65,10 +67,19 @@ export async function planParts(
     port: PORTS.node + at,
     data: `${DATA_FOLDER}/node${at + 1}`,
   }));
+  // Who keeps all nodes to this machine means the servers' part of the overlay too.
+  const closed = nodes.every(
+    (node) => node['host'] !== undefined && node['host'] !== '0.0.0.0' && isLocalHost(String(node['host'])),
+  );
   const firstNode = `localhost:${Number(nodes[0]?.['port'] ?? PORTS.node)}`;
   const servers = withDefaults(
     read('server'),
-    [0, 1].map(() => ({ peer: [firstNode] })),
+    // Fixed ports in the overlay, as in the npm scripts, so that log and searches name the servers by known names.
+    [0, 1].map((at) => ({
+      peer: [firstNode],
+      'p2p-port': PORTS.serverOverlay + at,
+      ...(closed ? { 'p2p-host': '127.0.0.1' } : {}),
+    })),
     (_, at) => ({ port: PORTS.server + at, data: DATA_FOLDER }),
   );
   const balancers = read('balancer');
@@ -141,6 +152,10 @@ function part(context: Context, kind: Part['kind'], values: Values): Part {
     shows: kind === 'server' ? `http://${shows}` : shows,
     share,
     data,
+    overlay:
+      kind === 'server' && typeof values['p2p-port'] === 'number' && values['p2p-port'] > 0
+        ? `overlay localhost:${values['p2p-port']}`
+        : '',
     joinPort: kind === 'node' ? joinPort : null,
   };
 }

@@ -25,6 +25,7 @@ export type Notice =
 interface Running {
   readonly part: Part;
   child: ChildProcess | null;
+  ready: boolean;
   /** Ends the wait before a restart. */
   wake: () => void;
   done: Promise<void>;
@@ -48,7 +49,13 @@ export class Supervisor {
   async start(parts: readonly Part[]): Promise<void> {
     await Promise.all(
       parts.map(async (part) => {
-        const running: Running = { part, child: null, wake: () => undefined, done: Promise.resolve() };
+        const running: Running = {
+          part,
+          child: null,
+          ready: false,
+          wake: () => undefined,
+          done: Promise.resolve(),
+        };
         this.#running.push(running);
         const exited = await this.#launch(running);
         running.done = this.#keep(running, exited);
@@ -70,7 +77,8 @@ export class Supervisor {
     this.#stopping = true;
     for (const running of this.#running) {
       running.wake();
-      running.child?.kill('SIGTERM');
+      // Who is not ready yet has promised nobody anything, and would finish starting first.
+      running.child?.kill(running.ready ? 'SIGTERM' : 'SIGKILL');
     }
     const kill = setTimeout(() => {
       for (const running of this.#running) running.child?.kill('SIGKILL');
@@ -92,6 +100,7 @@ export class Supervisor {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     running.child = child;
+    running.ready = false;
     const problems: string[] = [];
     const exit = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
@@ -115,6 +124,7 @@ export class Supervisor {
       await exit;
       throw errorOf(part, problems, await exit);
     }
+    running.ready = true;
     emit({ type: 'part.started', who: WHO, part: part.name, pid: child.pid ?? 0 });
     return { exit };
   }
