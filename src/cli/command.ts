@@ -1,3 +1,4 @@
+import { PORTS } from '../core/config.ts';
 import type { Text } from '../core/lang.ts';
 import type { Context } from './context.ts';
 import type { Values } from './values.ts';
@@ -88,3 +89,12 @@ export const LOGGING: readonly Option[] = [
     help: { id: 'bahasa baris log', en: 'language of the log lines' },
   },
 ];
+
+/** Where a client sends: the balancer unless told otherwise. */
+export const URL_OPTION: Option = {
+  name: 'url',
+  type: 'text',
+  value: 'URL',
+  default: `http://localhost:${PORTS.balancer}`,
+  help: { id: 'alamat balancer atau server', en: 'address of the balancer or a server' },
+};

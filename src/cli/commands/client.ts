@@ -6,13 +6,13 @@ import { errorOf, unreachable } from '../../clients/faults.ts';
 import { field, replyOf, requestLog, storedOf } from '../../clients/log.ts';
 import { filePayload, messageFault, messagePayload, type Payload } from '../../clients/payload.ts';
 import { parseTarget, type Target } from '../../clients/target.ts';
-import { CLIENTS, MAILBOX, PORTS } from '../../core/config.ts';
+import { CLIENTS, MAILBOX } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import type { Text } from '../../core/lang.ts';
 import { formatBytes, formatNumber } from '../../core/load/format.ts';
 import { perSecond } from '../../core/load/report.ts';
 import { showable } from '../../core/render/escape.ts';
-import { LOGGING, type Command } from '../command.ts';
+import { LOGGING, URL_OPTION, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openLog } from '../logging.ts';
 import type { Values } from '../values.ts';
@@ -26,13 +26,7 @@ export const command: Command = {
   },
   section: 'client',
   options: [
-    {
-      name: 'url',
-      type: 'text',
-      value: 'URL',
-      default: `http://localhost:${PORTS.balancer}`,
-      help: { id: 'alamat balancer atau server', en: 'address of the balancer or a server' },
-    },
+    URL_OPTION,
     {
       name: 'message',
       type: 'text',

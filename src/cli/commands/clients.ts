@@ -3,11 +3,11 @@ import { requestLog, logRun } from '../../clients/log.ts';
 import { filePayload, messageFault, messagePayload, type Payload } from '../../clients/payload.ts';
 import { runClients, type Plan } from '../../clients/runner.ts';
 import { parseTarget, type Target } from '../../clients/target.ts';
-import { CLIENTS, PORTS } from '../../core/config.ts';
+import { CLIENTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import type { Text } from '../../core/lang.ts';
 import { progressLine, reportLines } from '../../core/load/table.ts';
-import { LOGGING, type Command } from '../command.ts';
+import { LOGGING, URL_OPTION, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openLog } from '../logging.ts';
 import type { Values } from '../values.ts';
@@ -21,13 +21,7 @@ export const command: Command = {
   },
   section: 'clients',
   options: [
-    {
-      name: 'url',
-      type: 'text',
-      value: 'URL',
-      default: `http://localhost:${PORTS.balancer}`,
-      help: { id: 'alamat balancer atau server', en: 'address of the balancer or a server' },
-    },
+    URL_OPTION,
     {
       name: 'clients',
       type: 'count',
