@@ -87,6 +87,7 @@ async function run(context: Context, values: Values): Promise<number> {
     if (values.flag('tour') && !context.signal.aborted) {
       const { runTour } = await import('../up/tour.ts');
       good = await runTour(context, parts);
+      if (context.signal.aborted) return EXIT.interrupted;
     }
     const ends = values.flag('exit') || (values.flag('tour') && !context.terminal);
     if (!ends && !context.signal.aborted) {

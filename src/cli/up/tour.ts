@@ -41,6 +41,8 @@ export async function runTour(context: Context, parts: readonly Part[]): Promise
       try {
         for (const line of await step.run()) context.out(`   ${line}`);
       } catch (thrown) {
+        // Ctrl+C took the parts from under the step; it did not fail.
+        if (context.signal.aborted) return false;
         good = false;
         context.out(
           `   ${id ? 'GAGAL' : 'FAILED'}: ${showable(thrown instanceof Error ? thrown.message : String(thrown))}`,
