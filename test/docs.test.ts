@@ -13,6 +13,8 @@ import { planParts } from '../src/cli/up/plan.ts';
 import { EXIT, KelanaError } from '../src/core/errors.ts';
 import { encodeBlockFrame, REFUSALS } from '../src/core/wire/blocks.ts';
 import { encodeFrame, type LinkFrame } from '../src/core/wire/frames.ts';
+import { SEARCH_FIELD } from '../src/core/wire/search-frames.ts';
+import type { SyncFrame } from '../src/core/wire/sync.ts';
 import { openapi } from '../src/server/openapi.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -221,17 +223,38 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   const messages = protoOf(read('docs/protocol.md'));
   const hit = { name: 'a', size: 1, cid: 'c', peer: 'p', label: 'l', addresses: ['/a'], hops: 1 };
   const step = { peer: 'p', label: 'l', hops: 1 };
+  const contact = { peer: 'p', label: 'l', addresses: ['/a'] };
   const id = 'a'.repeat(32);
   const counts = { asked: 1, messages: 1, missingCount: 1 };
+  const filters = { minSize: 1, maxSize: 2 ** 40, types: ['pdf'] };
+  const asking = { id, query: { kind: 'name', name: 'n' }, hops: 1, remainingMs: 1 } as const;
+  const sent = { origin: contact, trace: true };
+  const set = Uint8Array.of(1);
+  const sets = { bits: 1, missing: set, covered: set, failed: set, half: 1, asked: 1, number: 1 };
   const frames: readonly LinkFrame[] = [
-    { type: 'hello', version: 1, label: 'l', port: 1, addresses: ['/a'] },
-    { type: 'visit', id, query: { kind: 'name', name: 'n' }, hops: 1, remainingMs: 1 },
-    { type: 'visit', id, query: { kind: 'cid', cid: 'c' }, hops: 1, remainingMs: 1 },
+    { type: 'hello', version: 1, label: 'l', port: 1, addresses: ['/a'], bits: 1 },
+    { type: 'visit', ...asking, without: [] },
+    { type: 'visit', ...asking, query: { kind: 'cid', cid: 'c', filters }, trace: contact, without: ['p'] },
     { type: 'return', id, seen: true, ...counts, missing: ['m'], hits: [hit], trail: [step] },
     { type: 'cancel', id },
     { type: 'ping', nonce: 1 },
     { type: 'pong', nonce: 1 },
+    { type: 'flood', ...asking, query: { kind: 'words', words: ['a', 'b'] }, ...sent, ttl: 1, ring: 1 },
+    { type: 'walker', ...asking, query: { kind: 'glob', pattern: '*' }, ...sent, walker: 1 },
+    { type: 'check', id, walker: 1, hops: 1 },
+    { type: 'go', id, walker: 1, on: true },
+    { type: 'confirm', ...asking },
+    { type: 'found', id, hops: 1, walker: 1, hits: [hit] },
+    { type: 'token', ...asking, ...sent, ...sets, leash: 1, tries: 1 },
+    { type: 'report', id, hops: 1, ...sets, candidates: [contact], hits: [hit] },
+    { type: 'trace', id, hops: 1 },
+    { type: 'peers', contacts: [contact] },
+    ...syncFrames().map((frame) => ({ type: 'sync', frame }) as const),
   ];
+  assert.deepEqual(
+    new Set(frames.map(({ type }) => type)),
+    new Set(['hello', 'ping', 'pong', 'peers', 'sync', ...Object.keys(SEARCH_FIELD)]),
+  );
   const seen = new Set<string>();
   for (const frame of frames) walk(messages, 'Frame', encodeFrame(frame), seen);
   const bytes = new Uint8Array(3);
@@ -250,17 +273,48 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   assert.deepEqual(words, [...REFUSALS]);
 });
 
+/** One frame of each kind by which prints are kept, with all that it may hold. */
+function syncFrames(): readonly SyncFrame[] {
+  const [id, hash, bytes] = ['b'.repeat(16), 'c'.repeat(16), Uint8Array.of(1)];
+  const record = { peer: 'p', seq: 2 ** 41, label: 'l', addresses: ['/a'], signature: bytes };
+  const whole = { ...record, partial: false, gone: false, segments: [hash] };
+  const status = { type: 'status', nonce: 1, echo: 1, hold: 1, bits: 1, ask: true, digest: hash } as const;
+  const levels = { ages: [100, 300_000], closed: true, heads: [{ id, seq: 2 ** 41, age: 100 }] };
+  return [
+    { ...status, ...levels, near: [0, 1, 2] },
+    { ...status, ...levels, near: [15] },
+    {
+      type: 'headers',
+      headers: [
+        { header: whole, age: 100 },
+        { header: { ...whole, partial: true, gone: true, segments: [] }, age: 0 },
+      ],
+      renewed: [{ id, seq: 1, age: 100, signature: bytes }],
+    },
+    { type: 'wants', wants: [{ id, segments: [hash] }] },
+    { type: 'segments', segments: [{ id, hash, bytes }] },
+  ];
+}
+
 type Messages = Map<string, Map<number, string>>;
 
-/** Messages of the .proto text: field numbers and their types. */
+/** Messages of the .proto text: field numbers and their types; `packed` where numbers are repeated. */
 function protoOf(text: string): Messages {
   const messages: Messages = new Map();
   const flat = text.replaceAll(/^ *(enum|oneof) \w+ \{([^}]*)\}/gm, (_, kind: string, body: string) =>
     kind === 'oneof' ? body : '',
   );
   for (const [, name = '', body = ''] of flat.matchAll(/^message (\w+) \{([\s\S]*?)^\}/gm)) {
-    const fields = [...body.matchAll(/^\s*(?:repeated )?(\w+) \w+ = (\d+);/gm)];
-    messages.set(name, new Map(fields.map(([, type = '', number]) => [Number(number), type])));
+    const fields = [...body.matchAll(/^\s*(repeated )?(\w+) \w+ = (\d+);/gm)];
+    assert.ok(!messages.has(name), `one message ${name}`);
+    messages.set(
+      name,
+      new Map(
+        fields.map(([, many, type = '', number]) => {
+          return [Number(number), many !== undefined && type.startsWith('uint') ? 'packed' : type];
+        }),
+      ),
+    );
   }
   return messages;
 }
@@ -281,7 +335,7 @@ function walk(messages: Messages, name: string, bytes: Uint8Array, seen: Set<str
     const key = varint();
     const [number, wire] = [Math.floor(key / 8), key % 8];
     const type = messages.get(name)?.get(number) ?? 'nothing';
-    const long = type === 'string' || type === 'bytes' || messages.has(type);
+    const long = ['string', 'bytes', 'packed'].includes(type) || messages.has(type);
     assert.equal(wire, long ? 2 : 0, `${name} field ${number} is ${type}`);
     assert.notEqual(type, 'nothing', `${name} field ${number}`);
     seen.add(`${name}.${number}`);

@@ -11,10 +11,13 @@ import type {
   Bytes,
   Hit,
   Holding,
+  Query,
   OverlayPort,
+  SearchOptions,
   SearchEvent,
   WritableLibraryPort,
 } from '../src/core/ports.ts';
+import { matches, score } from '../src/core/search/query.ts';
 import { cidText, RAW } from '../src/core/transfer/cid.ts';
 import { openMailbox } from '../src/mailbox/mailbox.ts';
 import { startServer, type RunningServer, type ServerOptions } from '../src/server/start.ts';
@@ -22,17 +25,14 @@ import { startServer, type RunningServer, type ServerOptions } from '../src/serv
 /** A library in one folder: streams in and out, knows a file's content by the raw CID of all its bytes. */
 export function folderLibrary(folder: string): WritableLibraryPort {
   const holdings = new Map<string, Holding>();
-  const matches = (wanted: Parameters<WritableLibraryPort['lookup']>[0]): Holding[] => {
-    const all = [...holdings.values()];
-    if (wanted.kind === 'cid') return all.filter(({ cid }) => cid === wanted.cid);
-    return wanted.kind === 'name' ? all.filter(({ name }) => name === wanted.name) : [];
-  };
+  const lookup: WritableLibraryPort['lookup'] = (wanted) =>
+    [...holdings.values()].filter((holding) => matches(wanted, holding));
   return {
-    lookup: matches,
+    lookup,
     list: () => [...holdings.values()],
     manifest: async () => [],
     async *read(cid, range) {
-      const name = matches({ kind: 'cid', cid })[0]?.name ?? '';
+      const name = lookup({ kind: 'cid', cid })[0]?.name ?? '';
       yield* createReadStream(join(folder, name), { ...range, highWaterMark: 1 << 20 }) as Bytes;
     },
     async put(name, bytes, signal) {
@@ -71,11 +71,16 @@ export interface Remote {
   readonly failAfter?: number;
 }
 
+export interface FakeOverlay extends OverlayPort {
+  /** What was searched for, and how. */
+  readonly searched: (readonly [Query, SearchOptions])[];
+}
+
 /** An overlay in which other nodes hold what is given; else the verdict. */
 export function fakeOverlay(
   remotes: readonly Remote[] = [],
   verdict: 'absent' | 'incomplete' = 'absent',
-): OverlayPort {
+): FakeOverlay {
   const cidOf = (bytes: Uint8Array): string => cidText(RAW, createHash('sha256').update(bytes).digest());
   const hitOf = ({ name, bytes, label = 'localhost:5002' }: Remote): Hit => ({
     name,
@@ -86,23 +91,39 @@ export function fakeOverlay(
     addresses: [],
     hops: 1,
   });
+  const searched: FakeOverlay['searched'] = [];
   const overlay = {
     peerId: 'me',
     label: 'localhost:5001',
+    searched,
     neighbours: () => [],
-    async *search(query: Parameters<OverlayPort['search']>[0]): AsyncIterable<SearchEvent> {
-      let found = false;
+    prints: () => ({ bits: 0, members: 1, estimate: 1, bytes: 0, ageMs: Infinity, dht: 0 }),
+    async *search(query: Query, how: SearchOptions = {}): AsyncIterable<SearchEvent> {
+      searched.push([query, how]);
+      const seen = new Set<string>();
       for (const remote of remotes) {
-        const hit = hitOf(remote);
-        const wanted =
-          query.kind === 'cid' ? query.cid === hit.cid : query.kind === 'name' && query.name === hit.name;
-        if (!wanted) continue;
-        found = true;
-        yield { type: 'hit', elapsedMs: 1, ...hit };
+        const { peer, label, addresses, hops, ...holding } = hitOf(remote);
+        if (!matches(query, holding)) continue;
+        const provider = { peer, label, addresses };
+        const { name, cid } = holding;
+        if (seen.has(cid)) yield { type: 'provider', elapsedMs: 1, hops, name, cid, provider };
+        else
+          yield {
+            type: 'hit',
+            elapsedMs: 1,
+            hops,
+            score: score(query, holding),
+            providers: [provider],
+            ...holding,
+          };
+        seen.add(cid);
       }
+      const found = seen.size > 0;
       const missing = verdict === 'incomplete' && !found ? ['localhost:5003'] : [];
-      const said = found ? 'found' : verdict;
-      yield { type: 'verdict', verdict: said, asked: 2, missing, messages: 4, elapsedMs: 2 };
+      const said = found
+        ? ({ verdict: 'found', ground: 'found' } as const)
+        : ({ verdict, ground: verdict === 'absent' ? 'all-nodes' : 'lost' } as const);
+      yield { type: 'verdict', ...said, strategy: 'walk', asked: 2, missing, messages: 4, elapsedMs: 2 };
     },
     async *fetch(hit: Hit, range?: { start: number; end: number }): Bytes {
       const remote = remotes.find((one) => hitOf(one).peer === hit.peer && one.name === hit.name);

@@ -8,6 +8,7 @@ import { KelanaError } from '../src/core/errors.ts';
 import { encodeFrame } from '../src/core/wire/frames.ts';
 import { delimit } from '../src/core/wire/lengths.ts';
 import { createHost } from '../src/overlay/host.ts';
+import { LINK_VERSION } from '../src/overlay/link.ts';
 import { sample, until, within } from './support/basics.ts';
 import { Hostile } from './support/hostile.ts';
 import { link, search, startTestnet, type Testnet } from './testnet.ts';
@@ -113,13 +114,14 @@ test('with 200 silent connections held open, honest dials still succeed', async 
   assert.ok(succeeded >= 99, `${succeeded} of 100 dials of ${peerId} succeeded`);
 });
 
-const HELLO = { type: 'hello', version: 1, label: 'x', port: 1, addresses: [] } as const;
+const HELLO = { type: 'hello', version: LINK_VERSION, label: 'x', port: 1, addresses: [], bits: 0 } as const;
 const VISIT = {
   type: 'visit',
   id: ID,
   query: { kind: 'name', name: 'a.txt' },
   hops: 1,
   remainingMs: 5_000,
+  without: [],
 } as const;
 
 /** What a neighbour may not send, each with whether hello came first. */
@@ -133,10 +135,11 @@ const BREACHES: readonly (readonly [string, Uint8Array, boolean])[] = [
   ['a second hello', delimit(encodeFrame(HELLO)), true],
   ['a visit before hello', delimit(encodeFrame(VISIT)), false],
   ['a hello of version 0', delimit(encodeFrame({ ...HELLO, version: 0 })), false],
-  ['a hello of a later version', delimit(encodeFrame({ ...HELLO, version: 2 })), false],
+  ['a hello of an earlier version', delimit(encodeFrame({ ...HELLO, version: 1 })), false],
+  ['a hello of a later version', delimit(encodeFrame({ ...HELLO, version: 3 })), false],
   ['a hello of the last version', delimit(encodeFrame({ ...HELLO, version: 4_294_967_295 })), false],
   ['a port that is none', delimit(encodeFrame({ ...HELLO, port: 70_000 })), false],
-  ['a query id that is none', delimit(encodeFrame({ ...VISIT, id: '../../etc' })), true],
+  ['a query id that is none', delimit(Uint8Array.of(0x12, 5, 0x0a, 3, 0x2e, 0x2e, 0x2f)), true],
   [
     'a query that is too long',
     delimit(encodeFrame({ ...VISIT, query: { kind: 'name', name: 'x'.repeat(2_000) } })),

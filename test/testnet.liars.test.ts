@@ -41,7 +41,7 @@ test('a token that has gone further than there are nodes does not break the link
   await using hostile = await Hostile.start();
   const opened = await hostile.dial(net.node(0).address);
   const query = { kind: 'name', name: 'tidak-ada' } as const;
-  opened.say({ type: 'visit', id: 'cd'.repeat(16), query, hops: MOST, remainingMs: 5_000 });
+  opened.say({ type: 'visit', id: 'cd'.repeat(16), query, hops: MOST, remainingMs: 5_000, without: [] });
   const answer = await until('an answer', () => opened.heard.find((frame) => frame.type === 'return'));
   assert.equal(answer.type === 'return' && answer.asked, 3);
   for (const node of net.nodes)

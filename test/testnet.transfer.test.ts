@@ -21,7 +21,19 @@ async function failsWith(node: TestNode, code: string, query = 'contoh.txt'): Pr
   assert.deepEqual(await filesBelow(node.downloads), [], 'nothing is left in the downloads folder');
 }
 
-test('a holder that does as it should is believed', async () => {
+const wrong = Uint8Array.from(SMALL, (byte, at) => (at === 4_000 ? byte ^ 1 : byte));
+
+test('a holder that does as it should is believed; of one that cannot show the file nobody is told', async () => {
+  await withHolder(
+    {},
+    (frame, stream) => {
+      if (!manifest(frame, stream)) sayBlock(stream, { type: 'data', index: 0, bytes: wrong, last: true });
+    },
+    async (node) => {
+      const { outcome, hits } = await search(node.overlay, 'contoh.txt');
+      assert.deepEqual([outcome.verdict, hits], ['absent', []]);
+    },
+  );
   await withHolder(
     {},
     (frame, stream) => {
@@ -34,8 +46,6 @@ test('a holder that does as it should is believed', async () => {
     },
   );
 });
-
-const wrong = Uint8Array.from(SMALL, (byte, at) => (at === 4_000 ? byte ^ 1 : byte));
 
 /** What a holder may do with the one block that it is asked for, and how that is called. */
 const LIES: readonly (readonly [string, string, (stream: Stream) => void])[] = [
@@ -83,7 +93,7 @@ for (const [what, code, lie] of LIES) {
       (frame, stream) => {
         if (!manifest(frame, stream)) lie(stream);
       },
-      (node) => failsWith(node, code),
+      (_, node) => failsWith(node, code),
     );
   });
 }
@@ -98,7 +108,7 @@ function hurry(t: TestContext): void {
 
 test('a holder that stalls is given up after the idle time', async (t) => {
   hurry(t);
-  await withHolder({}, manifest, (node) => failsWith(node, 'TRANSFER_FAILED'));
+  await withHolder({}, manifest, (_, node) => failsWith(node, 'TRANSFER_FAILED'));
 });
 
 test('a holder that sends frames for ever without a byte in them is given up at once', async () => {
@@ -114,7 +124,7 @@ test('a holder that sends frames for ever without a byte in them is given up at 
           else sayBlock(stream, { type: 'manifest', node: empty, last: false });
         }, 5);
       },
-      (node) => failsWith(node, 'PEER_PROTOCOL'),
+      (_, node) => failsWith(node, 'PEER_PROTOCOL'),
     );
   }
 });
@@ -127,7 +137,7 @@ test('a holder that dies between two blocks: TRANSFER_FAILED, and no file', asyn
       sayBlock(stream, { type: 'data', index: 0, bytes: SMALL.subarray(0, 1_000), last: false });
       void hostile.host.stop();
     },
-    (node) => failsWith(node, 'TRANSFER_FAILED'),
+    (_, node) => failsWith(node, 'TRANSFER_FAILED'),
   );
 });
 
@@ -135,9 +145,9 @@ test('a hit whose size is a lie: nothing is written', async () => {
   const answer = (frame: BlockFrame, stream: Stream): void => {
     if (!manifest(frame, stream)) sayBlock(stream, { type: 'data', index: 0, bytes: SMALL, last: true });
   };
-  await withHolder({ size: SMALL.length + 1 }, answer, (node) => failsWith(node, 'BAD_BLOCK'));
-  await withHolder({ size: 2 ** 53 - 1 }, answer, (node) => failsWith(node, 'CANNOT_WRITE'));
-  await withHolder({ size: 2 * MiB }, answer, (node) => failsWith(node, 'PEER_PROTOCOL'));
+  await withHolder({ size: SMALL.length + 1 }, answer, (_, node) => failsWith(node, 'BAD_BLOCK'));
+  await withHolder({ size: 2 ** 53 - 1 }, answer, (_, node) => failsWith(node, 'CANNOT_WRITE'));
+  await withHolder({ size: 2 * MiB }, answer, (_, node) => failsWith(node, 'PEER_PROTOCOL'));
 });
 
 test('requests for blocks and files that are not there are refused, and the stream goes on', async () => {

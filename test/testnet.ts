@@ -13,7 +13,7 @@ import type {
 } from '../src/core/ports.ts';
 import { openDownload } from '../src/library/download.ts';
 import { openLibrary, type Library } from '../src/library/library.ts';
-import { startOverlay, type Overlay } from '../src/overlay/overlay.ts';
+import { startOverlay, type Overlay, type OverlayOptions } from '../src/overlay/overlay.ts';
 import { seeded, settledFile, until } from './support/basics.ts';
 
 export type Topology = 'line' | 'ring' | 'star' | 'random' | readonly (readonly [number, number])[];
@@ -27,7 +27,14 @@ export interface TestnetOptions {
   readonly seed?: number;
   /** Sees every event of every node as it happens. */
   readonly watch?: (node: number, event: EventBody) => void;
+  /** How the nodes' overlays differ from those of plain nodes: by default they keep to the links that they are given. */
+  readonly overlay?: OverlayChoices;
 }
+
+export type OverlayChoices = Pick<
+  OverlayOptions,
+  'wantNeighbours' | 'dht' | 'bits' | 'resizeAfterMs' | 'audit'
+>;
 
 /** A real node: overlay and library over a folder of its own. */
 export interface TestNode {
@@ -51,7 +58,7 @@ export interface Testnet extends AsyncDisposable {
 
 /** `count` real nodes in this process, on 127.0.0.1, linked as asked; resolves when every link is up on both sides. */
 export async function startTestnet(count: number, options: TestnetOptions = {}): Promise<Testnet> {
-  const { topology = 'line', files = {}, seed = 1, watch } = options;
+  const { topology = 'line', files = {}, seed = 1, watch, overlay = {} } = options;
   const base = await mkdtemp(join(tmpdir(), 'kelana-testnet-'));
   const random = seeded(seed);
   const edges = typeof topology === 'string' ? edgesOf(topology, count, random) : topology;
@@ -65,7 +72,7 @@ export async function startTestnet(count: number, options: TestnetOptions = {}):
       const folder = join(base, `node${at}`);
       for (const [name, content] of Object.entries(files[at] ?? {}))
         await settledFile(join(folder, 'shared', name), content);
-      nodes.push(await startTestNode({ folder, random, watch: (event) => watch?.(at, event) }));
+      nodes.push(await startTestNode({ folder, random, overlay, watch: (event) => watch?.(at, event) }));
     }
     const node = (at: number): TestNode => {
       const found = nodes[at];
@@ -86,6 +93,7 @@ export interface TestNodeOptions {
   readonly port?: number;
   readonly random?: () => number;
   readonly watch?: (event: EventBody) => void;
+  readonly overlay?: OverlayChoices;
 }
 
 /** One node; started again on the same folder it is the same node (identity, peers, index). */
@@ -112,6 +120,9 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
       emit,
       now: () => performance.now(),
       random,
+      wantNeighbours: 0,
+      dht: false,
+      ...options.overlay,
     });
     return {
       overlay,
@@ -145,27 +156,35 @@ export interface Found {
   readonly outcome: SearchOutcome;
 }
 
-/** A whole search, read to its verdict. */
+/** A whole search, read to its verdict; by the walk unless `how` says otherwise. */
 export async function search(
   overlay: OverlayPort,
   query: Query | string,
-  how: SearchOptions = { timeoutMs: 20_000 },
+  how: SearchOptions = {},
 ): Promise<Found> {
   const hits: Hit[] = [];
   const steps: string[] = [];
   const asked: Query = typeof query === 'string' ? { kind: 'name', name: query } : query;
-  for await (const event of overlay.search(asked, how)) {
-    if (event.type === 'hit') hits.push(event);
-    else if (event.type === 'step') steps.push(event.peer);
+  for await (const event of overlay.search(asked, { timeoutMs: 20_000, strategy: 'walk', ...how })) {
+    if (event.type === 'hit')
+      for (const provider of event.providers) hits.push({ ...fileOf(event), ...provider });
+    else if (event.type === 'provider') {
+      const file = hits.find((hit) => hit.cid === event.cid);
+      if (file !== undefined) hits.push({ ...file, ...event.provider, hops: event.hops });
+    } else if (event.type === 'step') steps.push(event.peer);
     else return { hits, steps, outcome: event };
   }
   throw new Error('a search ended without a verdict');
 }
 
+function fileOf({ name, size, cid, hops }: Extract<SearchEvent, { type: 'hit' }>) {
+  return { name, size, cid, hops };
+}
+
 export type Got = Extract<GetEvent, { type: 'saved' | 'failed' }> | Extract<SearchEvent, { type: 'verdict' }>;
 
 /** What `kelana get` does, in this process; gives its last event. */
-export async function get(node: TestNode, query: Query | string, timeoutMs = 20_000): Promise<Got> {
+export async function get(node: TestNode, query: Query | string, how: SearchOptions = {}): Promise<Got> {
   const asked: Query = typeof query === 'string' ? { kind: 'name', name: query } : query;
   let last: Got | undefined;
   for await (const event of getFile(asked, {
@@ -173,7 +192,9 @@ export async function get(node: TestNode, query: Query | string, timeoutMs = 20_
     openDownload: (holding) => openDownload({ folder: node.downloads, ...holding }),
     emit: (event) => node.events.push(event),
     now: () => performance.now(),
-    timeoutMs,
+    timeoutMs: 20_000,
+    strategy: 'walk',
+    ...how,
   })) {
     if (event.type === 'saved' || event.type === 'failed' || event.type === 'verdict') last = event;
   }

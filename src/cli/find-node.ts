@@ -55,6 +55,9 @@ export async function withNode<T>(
       data: values.text('data') ?? DATA_FOLDER,
       downloads: values.text('downloads') ?? 'downloaded',
       peers: values.texts('peer'),
+      // It is gone in a moment: others need not link to it, nor keep records with it.
+      neighbours: 0,
+      dht: values.text('strategy') === 'dht',
       emit: log.emit,
       control: false,
     });

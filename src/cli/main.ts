@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   client: () => import('./commands/client.ts'),
   clients: () => import('./commands/clients.ts'),
   log: () => import('./commands/log.ts'),
+  simulate: () => import('./commands/simulate.ts'),
 };
 
 /** Runs one command line and resolves to its exit code; the process-wide entry below and the tests both use it. */

@@ -21,6 +21,10 @@ export interface NodeAppOptions {
   readonly data: string;
   readonly downloads: string;
   readonly peers: readonly string[];
+  /** Neighbours to look for; 0 keeps to the addresses given. */
+  readonly neighbours?: number;
+  /** Takes part in the DHT; true by default. */
+  readonly dht?: boolean;
   readonly emit: Emit;
   /** False for a node that lives only for one command: no other command should find it. */
   readonly control?: boolean;
@@ -66,6 +70,8 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       emit,
       now: () => performance.now(),
       random: Math.random,
+      ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
+      ...(options.dht === undefined ? {} : { dht: options.dht }),
     });
     closers.push(() => overlay.close());
     const controls = controlsOf(context, overlay, library, downloads, emit);
@@ -101,6 +107,7 @@ function controlsOf(
         peerId: overlay.peerId,
         addresses: overlay.addresses(),
         neighbours: overlay.neighbours(),
+        prints: overlay.prints(),
         files: files.length,
         bytes: files.reduce((sum, file) => sum + file.size, 0),
         scanning,

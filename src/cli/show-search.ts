@@ -1,27 +1,16 @@
 import type { GetEvent } from '../control/operations.ts';
-import { EXIT, KelanaError } from '../core/errors.ts';
+import { EXIT } from '../core/errors.ts';
 import type { Verdict } from '../core/events.ts';
-import type { Query, SearchEvent } from '../core/ports.ts';
+import type { Query, SearchEvent, StrategyName } from '../core/ports.ts';
 import { showable } from '../core/render/escape.ts';
-import { parseCid } from '../core/transfer/cid.ts';
-import { SEARCH } from '../core/config.ts';
+import { parseQuery } from '../core/search/query.ts';
 import type { Context } from './context.ts';
 import { bytesText, durationText, numberText } from './format.ts';
+import { verdictText } from './verdict-text.ts';
 
-/** A CID asks for a CID; all else is a file's name. @throws KelanaError BAD_VALUE */
+/** What a person typed where there are no options. @throws KelanaError BAD_VALUE */
 export function queryFrom(text: string): Query {
-  const cid = parseCid(text);
-  if (cid !== null) return { kind: 'cid', cid: cid.text };
-  if (Buffer.byteLength(text) <= SEARCH.maxQueryBytes && text !== '') return { kind: 'name', name: text };
-  throw new KelanaError('BAD_VALUE', {
-    name: 'QUERY',
-    value: text.length > 40 ? `${text.slice(0, 40)}…` : text,
-    why: {
-      id: `harus 1 sampai ${SEARCH.maxQueryBytes} byte`,
-      en: `it must be 1 to ${SEARCH.maxQueryBytes} bytes`,
-    },
-    example: 'kelana find contoh.txt',
-  });
+  return parseQuery(text);
 }
 
 export const EXIT_OF: Readonly<Record<Verdict, number>> = {
@@ -30,11 +19,19 @@ export const EXIT_OF: Readonly<Record<Verdict, number>> = {
   incomplete: EXIT.incomplete,
 };
 
+export interface ShowOptions {
+  /** Each node with the time at which it was asked. */
+  readonly trace?: boolean;
+  /** The strategy that was asked for: a walk is shown step by step, as the seeds' is. */
+  readonly strategy?: StrategyName;
+}
+
 /** Shows a search or a download line by line as it happens; resolves to the exit code. */
 export async function showEvents(
   context: Context,
   events: AsyncIterable<SearchEvent | GetEvent>,
   name: string,
+  { trace = false, strategy = 'auto' }: ShowOptions = {},
 ): Promise<number> {
   let code: number = EXIT.failed;
   const progress = new ProgressLine(context);
@@ -46,13 +43,20 @@ export async function showEvents(
       }
       progress.clear();
       if (event.type === 'failed') throw event.error;
-      context.out(lineOf(context, event, showable(name)));
+      if (event.type === 'step' && trace) context.out(traceLine(context, event));
+      else if (event.type !== 'step' || strategy === 'walk') context.out(lineOf(context, event, name));
       if (event.type === 'verdict') code = EXIT_OF[event.verdict];
     }
   } finally {
     progress.clear();
   }
   return code;
+}
+
+/** `  +12.3 ms  hop 2  node localhost:5002`. */
+function traceLine({ lang }: Context, event: Extract<SearchEvent, { type: 'step' }>): string {
+  const at = `+${numberText(event.elapsedMs, lang, 1)} ms`.padStart(10);
+  return `${at}  ${lang === 'id' ? 'langkah' : 'hop'} ${event.hops}  node ${showable(event.label)}`;
 }
 
 function lineOf(
@@ -68,14 +72,12 @@ function lineOf(
       ? `  langkah ${event.hops}: bertanya ke node ${label}`
       : `  hop ${event.hops}: asked node ${label}`;
   }
-  if (event.type === 'verdict') return verdictText(context, event, name);
-  if (event.type === 'hit') {
-    const size = bytesText(event.size, lang);
-    const where =
-      event.hops === 0 ? (id ? 'node ini sendiri' : 'this very node') : `node ${showable(event.label)}`;
-    const file = showable(event.name);
-    const found = id ? `'${file}' ditemukan di ${where}` : `'${file}' found at ${where}`;
-    return `${found} (${size}, ${durationText(event.elapsedMs, lang)})\n  ${showable(event.cid)}`;
+  if (event.type === 'verdict') return verdictText(event, name, lang);
+  if (event.type === 'hit') return hitText(context, event);
+  if (event.type === 'provider') {
+    const [file, at] = [showable(event.name), showable(event.provider.label)];
+    const took = durationText(event.elapsedMs, lang);
+    return id ? `'${file}' juga ada di node ${at} (${took})` : `'${file}' also at node ${at} (${took})`;
   }
   const rate = `${bytesText(event.bytesPerSecond, lang)}/${id ? 'dtk' : 's'}`;
   const took = durationText(event.seconds * 1000, lang);
@@ -86,32 +88,17 @@ function lineOf(
     : `Saved as ${path}\n  ${size} from node ${from}, verified; total time ${took}, throughput ${rate}`;
 }
 
-function verdictText(
-  context: Context,
-  event: Extract<SearchEvent, { type: 'verdict' }>,
-  name: string,
-): string {
-  const { lang } = context;
+function hitText({ lang }: Context, event: Extract<SearchEvent, { type: 'hit' }>): string {
   const id = lang === 'id';
-  const asked = numberText(event.asked, lang);
-  const nodes = event.asked === 1 ? 'node' : 'nodes';
-  const took = durationText(event.elapsedMs, lang);
-  if (event.verdict === 'found')
-    return id ? `Selesai: ${asked} node ditanya, ${took}` : `Done: ${asked} ${nodes} asked, ${took}`;
-  if (event.verdict === 'absent') {
-    if (event.asked === 0) {
-      return id
-        ? `'${name}' tidak ada di node ini, dan node ini belum punya tetangga untuk ditanya.\n  → Tambahkan: kelana peers add HOST:PORT`
-        : `'${name}' is not on this node, and this node has no neighbour to ask.\n  → Add one: kelana peers add HOST:PORT`;
-    }
-    return id
-      ? `'${name}' tidak ada: semua ${asked} node yang terjangkau sudah ditanya dan tidak ada yang memilikinya (${took})`
-      : `'${name}' does not exist here: ${event.asked === 1 ? 'the one reachable node was' : `all ${asked} reachable nodes were`} asked and ${event.asked === 1 ? 'does not have' : 'none has'} it (${took})`;
-  }
-  const missing = event.missing.map(showable).join(', ');
-  return id
-    ? `Belum pasti: '${name}' tidak ditemukan pada ${asked} node yang menjawab, tetapi jawaban dari ${missing} hilang (${took})\n  → Cari lagi bila node itu kembali`
-    : `Not certain: '${name}' was not found on the ${asked} nodes that answered, but the answer of ${missing} is missing (${took})\n  → Search again when it is back`;
+  const [size, took] = [bytesText(event.size, lang), durationText(event.elapsedMs, lang)];
+  const labels = event.providers.map(({ label }) => showable(label));
+  // The one holder that no link leads to is this node.
+  const here = event.hops === 0 && labels.length === 1;
+  const nodes = `${labels.length > 1 && !id ? 'nodes' : 'node'} ${labels.join(', ')}`;
+  const where = here ? (id ? 'node ini sendiri' : 'this very node') : nodes;
+  const file = showable(event.name);
+  const found = id ? `'${file}' ditemukan di ${where}` : `'${file}' found at ${where}`;
+  return `${found} (${size}, ${took})\n  ${showable(event.cid)}`;
 }
 
 /** One line, rewritten in place, on terminals only. */

@@ -45,10 +45,7 @@ export class NodeClient {
   }
 
   async *search(query: Query, options: SearchOptions): AsyncGenerator<SearchEvent> {
-    const ask = new URLSearchParams(
-      Object.entries(asked(query, options)).map(([key, value]) => [key, String(value)]),
-    );
-    for await (const event of this.#stream('GET', `/find?${ask.toString()}`, undefined, options.signal))
+    for await (const event of this.#stream('POST', '/find', asked(query, options), options.signal))
       yield event as SearchEvent;
   }
   async *get(query: Query, options: SearchOptions): AsyncGenerator<GetEvent> {
@@ -120,13 +117,9 @@ function peerRow(row: Omit<PeerRow, 'error'> & { error: ErrorJson | null }): Pee
   return { ...row, error: row.error === null ? null : revive(row.error) };
 }
 
-function asked(query: Query, options: SearchOptions): Record<string, string | number> {
-  const q = query.kind === 'cid' ? query.cid : query.name;
-  return {
-    kind: query.kind,
-    q,
-    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-  };
+/** All that crosses the socket; the signal does as the end of the connection. */
+function asked(query: Query, { timeoutMs, strategy, want, trace }: SearchOptions): object {
+  return { query, timeoutMs, strategy, want, trace };
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

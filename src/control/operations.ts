@@ -1,6 +1,17 @@
+import { SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { Download, Hit, Holding, OverlayPort, Query, SearchEvent } from '../core/ports.ts';
+import type {
+  Download,
+  Hit,
+  Holding,
+  OverlayPort,
+  Query,
+  SearchEvent,
+  SearchOptions,
+} from '../core/ports.ts';
+import { shownName } from '../core/names.ts';
+import { SCORE_STEP, textOf } from '../core/search/query.ts';
 
 /** What `get` reports while it works; the last event is `saved`, `verdict` (not found) or `failed`. */
 export type GetEvent =
@@ -26,35 +37,53 @@ export type GetEvent =
     }
   | { readonly type: 'failed'; readonly error: KelanaError };
 
-export interface GetOptions {
+export interface GetOptions extends SearchOptions {
   readonly overlay: OverlayPort;
   readonly openDownload: (holding: Holding) => Promise<Download>;
   readonly emit: Emit;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
 }
 
 /** ms between two reports of progress: ten a second look smooth and cost nothing. */
 const PROGRESS_MS = 100;
 
-/** Searches, then downloads the first hit that can be fetched: the seeds' `client(nama_file)`. */
+/** A file that was found, with everybody who has it. */
+interface Found {
+  readonly score: number;
+  readonly hits: Hit[];
+}
+
+/**
+ * Searches, then downloads from the first holder that can give the file: the seeds' `client(nama_file)`. A name or
+ * CID means one file, so its first holder ends the search; words and patterns are searched whole, and where several
+ * files answer equally well none is fetched (AMBIGUOUS).
+ */
 export async function* getFile(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
-  const { overlay, emit, now, signal } = options;
+  const { overlay, emit, now, signal, timeoutMs, strategy, trace } = options;
   const started = now();
-  const hits: Hit[] = [];
-  const how = {
-    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+  const exact = query.kind === 'name' || query.kind === 'cid';
+  const how: SearchOptions = {
+    want: options.want ?? (exact ? 1 : SEARCH.want),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(signal === undefined ? {} : { signal }),
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(trace === undefined ? {} : { trace }),
   };
+  const files = new Map<string, Found>();
   for await (const event of overlay.search(query, how)) {
-    if (event.type === 'hit') hits.push(event);
+    gather(files, event);
     yield event;
     if (event.type === 'verdict' && event.verdict !== 'found') return;
   }
+  const ranked = [...files.values()].toSorted((one, other) => other.score - one.score);
+  const ambiguous = exact ? null : choiceOf(query, ranked);
+  if (ambiguous !== null) {
+    yield { type: 'failed', error: ambiguous };
+    return;
+  }
   let failure: KelanaError | null = null;
-  for (const hit of hits) {
+  for (const hit of (exact ? ranked : ranked.slice(0, 1)).flatMap(({ hits }) => hits)) {
     try {
       yield* download(hit, options, started);
       return;
@@ -66,6 +95,38 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
     }
   }
   yield { type: 'failed', error: failure ?? new KelanaError('TRANSFER_FAILED', { name: '', why: 'no hit' }) };
+}
+
+function gather(files: Map<string, Found>, event: SearchEvent): void {
+  if (event.type === 'hit') {
+    const { name, size, cid, score, hops } = event;
+    files.set(cid, { score, hits: event.providers.map((one) => ({ name, size, cid, hops, ...one })) });
+  } else if (event.type === 'provider') {
+    const first = files.get(event.cid)?.hits[0];
+    if (first !== undefined)
+      files.get(event.cid)?.hits.push({ ...first, ...event.provider, hops: event.hops });
+  }
+}
+
+/** Files that are named in the error at most; the rest is counted. */
+const MAX_NAMED = 5;
+
+/** Why the best of several files is none to choose without a person, or null where it is. */
+function choiceOf(query: Query, ranked: readonly Found[]): KelanaError | null {
+  const best = ranked[0]?.score ?? 0;
+  const equal = ranked
+    .filter(({ score }) => best - score < SCORE_STEP)
+    .flatMap(({ hits: [hit] }) => hit ?? []);
+  const [first] = equal;
+  if (first === undefined || equal.length === 1) return null;
+  const named = equal.slice(0, MAX_NAMED).map(({ name, cid }) => `'${shownName(name)}' (${cid})`);
+  const list = named.join(', ') + (equal.length > MAX_NAMED ? ', …' : '');
+  return new KelanaError('AMBIGUOUS', {
+    query: shownName(textOf(query)),
+    count: equal.length,
+    list,
+    cid: first.cid,
+  });
 }
 
 async function* download(hit: Hit, options: GetOptions, started: number): AsyncGenerator<GetEvent> {
@@ -98,7 +159,7 @@ async function* download(hit: Hit, options: GetOptions, started: number): AsyncG
       from: hit.label,
       seconds,
       bytesPerSecond,
-      local: hit.hops === 0,
+      local: hit.peer === overlay.peerId,
     };
   } finally {
     // After finish() this does nothing; after a failure or a reader that left, it removes the temporary file.

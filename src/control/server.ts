@@ -4,7 +4,15 @@ import fastify, { type FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
-import type { Holding, NeighbourInfo, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import {
+  STRATEGIES,
+  type Holding,
+  type NeighbourInfo,
+  type PrintsInfo,
+  type Query,
+  type SearchEvent,
+  type SearchOptions,
+} from '../core/ports.ts';
 import type { GetEvent } from './operations.ts';
 import { clearSocket } from './socket.ts';
 
@@ -32,6 +40,7 @@ export interface NodeStatus {
   readonly peerId: string;
   readonly addresses: readonly string[];
   readonly neighbours: readonly NeighbourInfo[];
+  readonly prints: PrintsInfo;
   readonly files: number;
   readonly bytes: number;
   readonly scanning: boolean;
@@ -40,11 +49,27 @@ export interface NodeStatus {
   readonly memoryBytes: number;
 }
 
-const ask = z.object({
-  kind: z.enum(['name', 'cid']).default('name'),
-  q: z.string().min(1).max(SEARCH.maxQueryBytes),
-  timeoutMs: z.coerce.number().min(1).max(SEARCH.maxTimeoutMs).optional(),
+const text = z.string().min(1).max(SEARCH.maxQueryBytes);
+const bytes = z.int().min(0);
+const filters = z.strictObject({
+  minSize: bytes.exactOptional(),
+  maxSize: bytes.exactOptional(),
+  types: z.array(z.string().min(1).max(SEARCH.maxTypeBytes)).min(1).max(SEARCH.maxTypes).exactOptional(),
 });
+const also = { filters: filters.exactOptional() };
+const query = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('name'), name: text, ...also }),
+  z.strictObject({ kind: z.literal('words'), words: z.array(text).min(1).max(SEARCH.maxWords), ...also }),
+  z.strictObject({ kind: z.literal('glob'), pattern: text, ...also }),
+  z.strictObject({ kind: z.literal('cid'), cid: text, ...also }),
+]);
+const options = z.object({
+  timeoutMs: z.number().min(1).max(SEARCH.maxTimeoutMs).exactOptional(),
+  strategy: z.enum(STRATEGIES).exactOptional(),
+  want: z.int().min(1).max(SEARCH.maxWant).exactOptional(),
+  trace: z.boolean().exactOptional(),
+});
+const ask = z.object({ query });
 const address = z.object({ address: z.string().min(1).max(512) });
 
 /** Serves the commands of this machine's user over a Unix socket (0600). Resolves to the way to stop it. */
@@ -68,12 +93,14 @@ export async function serveControl(path: string, controls: NodeControls): Promis
   app.delete('/peers', async (request) => ({
     removed: await controls.removePeer(address.parse(request.query).address),
   }));
-  app.get('/find', (request, reply) =>
-    stream(reply, (signal) => controls.search(...queryOf(ask.parse(request.query), signal))),
-  );
-  app.post('/get', (request, reply) =>
-    stream(reply, (signal) => controls.get(...queryOf(ask.parse(request.body), signal))),
-  );
+  app.post('/find', ({ body }, reply) => {
+    const [wanted, how] = [ask.parse(body).query, options.parse(body)];
+    return stream(reply, (signal) => controls.search(wanted, { ...how, signal }));
+  });
+  app.post('/get', ({ body }, reply) => {
+    const [wanted, how] = [ask.parse(body).query, options.parse(body)];
+    return stream(reply, (signal) => controls.get(wanted, { ...how, signal }));
+  });
   await clearSocket(path);
   await app.listen({ path });
   await chmod(path, 0o600);
@@ -81,11 +108,6 @@ export async function serveControl(path: string, controls: NodeControls): Promis
     await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
     await clearSocket(path);
   };
-}
-
-function queryOf(asked: z.infer<typeof ask>, signal: AbortSignal): [Query, SearchOptions] {
-  const query: Query = asked.kind === 'cid' ? { kind: 'cid', cid: asked.q } : { kind: 'name', name: asked.q };
-  return [query, { signal, ...(asked.timeoutMs === undefined ? {} : { timeoutMs: asked.timeoutMs }) }];
 }
 
 /** Aborted when the command that asked goes away. */

@@ -33,15 +33,173 @@ export const SEARCH = {
   maxTrail: 64,
   /** Hits one node answers a query with; more would not be read. */
   maxHits: 16,
+  /** Hits that end a search when nobody says how many: a screen of them. `get` needs one. */
+  want: 20,
+  /** ms that hits are gathered before the first is shown, so that holders of one file come as one hit. */
+  gatherMs: 10,
+  /** Hits that may be asked for: each is held until the verdict, some 500 B. */
+  maxWant: 1_000,
+  /** Words of a query; and extensions of a type filter (all six sets of core/search/filters.ts have 103) and bytes of each. */
+  maxWords: 16,
+  maxTypes: 128,
+  maxTypeBytes: 32,
+  /** Words of a path: 1,024 bytes hold no more, so that none is ever left out; and characters of a word. */
+  maxPathWords: 512,
+  maxWordChars: 64,
+  /** Hops of a flood at most, and when nobody says; 8 reaches all but a few nodes of 10,000 (Lv et al. 2002). */
+  maxTtl: 32,
+  floodTtl: 8,
+  /** Hops of the first ring, and how much further each next one goes. */
+  ringFirst: 1,
+  ringStep: 2,
+  /** ms that a flood is given for each hop, out and back, before the next ring or the end. */
+  floodHopMs: 200,
+  /** Random walkers at once, and hops between their checks with the origin (Lv et al. 2002: 16 to 64, and 4). */
+  walkers: 32,
+  maxWalkers: 256,
+  checkEvery: 4,
+  /** Hops after which a walker gives up; at 10,000 nodes and one copy 32 walkers need 1,300 each. */
+  maxWalkerHops: 8_192,
+  /** ms a walker or token waits for its origin's word before it ends. */
+  checkTimeoutMs: 5_000,
+  /** log2 of the groups at most: 4,096 groups serve 40 million nodes. */
+  maxGroupBits: 12,
+  /** Nodes below which everybody holds all prints (g = 1), and the factor of g = 0.64·√N (SEARCH.md: upkeep and hops even). */
+  oneGroupBelow: 64,
+  groupFactor: 0.64,
+  /** Tokens of one query at once: max(8, g / 16), 256 at 4,096 groups. */
+  maxTokens: 256,
+  tokensLeast: 8,
+  tokensShare: 16,
+  /** Groups a token asks before it comes home, where there are several: then its origin can end or split the rest. */
+  leash: 4,
+  /** Each round of homecomings has so many times as many tokens as the one before. */
+  tokenGrowth: 4,
+  /** Neighbours in groups not asked yet from which a token goes to one of them; with fewer it goes to any contact. */
+  spread: 3,
+  /** Addresses that a frame gives of its origin: one of the LAN, one of the world, one of each for IPv6. */
+  homeAddresses: 4,
+  /** Members of a group that are tried before the group counts as failed. */
+  memberTries: 3,
+  /** Tokens sent for the same groups before their silence counts as lost. */
+  tokenAttempts: 3,
+  /** ms without word of a token, beside so much for each group on its leash, before its groups are asked anew. */
+  tokenSilenceMs: 1_000,
+  tokenHopMs: 500,
+  /** ms for which a peer that could not be reached is not asked again. */
+  downMs: 10_000,
+  /** Peers whose hits proved false that a walk carries with it; and walks begun anew for that reason. */
+  maxLiars: 8,
+  maxRestarts: 3,
+  /** Proofs of holding under way at once, and hits waiting for theirs. */
+  provesAtOnce: 8,
+  maxOffers: 256,
+  /** ms a holder may take to confirm what its prints say. */
+  confirmTimeoutMs: 5_000,
+  /** Holders asked at once, and candidates that a member names at most. */
+  confirmAtOnce: 8,
+  maxCandidates: 32,
+  /** ms: prints count as synced that were whole at most this long before the query's start (SEARCH.md). */
+  syncBoundMs: 30_000,
+  /** ms that `auto` gives the DHT before it goes on; a look-up among 1 M nodes is some 5 round trips. */
+  dhtStageMs: 5_000,
+  /** ms that a search right after the start waits for the first exchange of prints: some round trips across the world. */
+  settlePrintsMs: 1_000,
+  /** Estimated nodes up to which `auto` walks where prints gave no answer: 2·edges frames, some 10 s at 1 ms each. */
+  walkUpTo: 1_000,
   /** Names of missing nodes carried back; the count is exact beyond that. */
   maxMissing: 32,
+} as const;
+
+/** The prints of a library (core/search/prints.ts). */
+export const PRINTS = {
+  /** Files of one segment when it is written: some 4.5 kB, which is what a change of one file sends. */
+  segmentFiles: 256,
+  maxSegments: 256,
+  /** Files and bytes of the prints of one node; who has more is asked whatever the query is. */
+  maxFiles: 65_536,
+  maxBytes: 2 * MiB,
+  /** Files and words of one segment that are read: far above what is written, far below what would hurt. */
+  maxSegmentFiles: 4_096,
+  maxSegmentWords: 65_536,
+  /** Bytes of one segment in a frame; 320 files of 200 words each come to that, and it fits OVERLAY.maxFrameBytes. */
+  maxSegmentBytes: 128 * KiB,
+  /** ms between looks at what is due; as SEARCH.tickMs. */
+  tickMs: 250,
+  /**
+   * ms between status frames on a link at most; and how old a proof may become where links are many in a row: those
+   * nodes send statuses oftener, once a second at most. The middle of a row sees fewer links and is slower, so that
+   * its ends come to twice this, which is still below SEARCH.syncBoundMs.
+   */
+  syncMs: 5_000,
+  proofMs: 12_000,
+  leastSyncMs: 1_000,
+  /** ms that a table must be quiet before what changed is compared again: a few round trips on a LAN. */
+  settleMs: 100,
+  /** ms between exchanges with a member that is no neighbour: a partition of the links heals in that time. */
+  healMs: 30_000,
+  /** ms after which the owner signs its record anew; and after two, a record counts as old and is passed on no more. */
+  refreshMs: 120_000,
+  fadeMs: 240_000,
+  /** ms without a new record after which a member counts as gone: three refreshes, and 40 s for slow links. */
+  expireMs: 400_000,
+  /**
+   * ms: proofs older than this are none. It must stay below fadeMs - refreshMs (core/search/levels.ts), and searches
+   * need less than SEARCH.syncBoundMs.
+   */
+  staleMs: 90_000,
+  /** ms a fresh link may take for its first exchange before a node that was synced counts as synced no more. */
+  graceMs: 3_000,
+  /** ms the size of the network must be off 2 times before groups change; 4 times: a 60th of it (SEARCH.md). */
+  resizeAfterMs: 600_000,
+  /** Links that a proof reaches over, with one group and with several: random graphs of degree 4 and 4,096 nodes need 9. */
+  maxLevels: 64,
+  maxLevelsGrouped: 16,
+  /** Records in a table: 26 times the 156 of a group of 10,000 nodes. Sybils cannot push out who was there before. */
+  maxMembers: 4_096,
+  /** Bytes of segments in a table, those under way included: 63 libraries of 65,536 files fit. */
+  maxTableBytes: 256 * MiB,
+  /** Owners whose last number is remembered after their record was dropped, so that no replay brings it back; 60 B each. */
+  maxForgotten: 8_192,
+  /** Peers known but not linked, about 500 B each; and of each group at most, three of each half. */
+  maxContacts: 4_096,
+  contactsPerGroup: 6,
+  /** Failures in a row after which a contact is dropped. */
+  maxContactFailures: 3,
+  /** Signatures checked for one peer in a second: some 0.1 ms each, so 2 % of a core. */
+  verifiesPerSecond: 200,
+  /** Status frames read from one peer in a second; honest ones send some 2. */
+  statusesPerSecond: 50,
+  /** Bytes a second that one peer may have answered, and at once: half of what OVERLAY.maxSendQueueBytes allows. */
+  answerBytesPerSecond: 2 * MiB,
+  answerBurstBytes: 512 * KiB,
+  /** Segments asked of one peer at once: a round trip each 8 × 5 kB, and within the burst above when they are large. */
+  wantsAtOnce: 4,
+  /** ms until a segment that did not come is asked of another peer; and until its record is given up. */
+  wantTimeoutMs: 2_000,
+  pendingMs: 30_000,
+  /** Records whose segments are under way at once. */
+  maxPending: 1_024,
+  /** Peers that are no neighbours whose work is counted at once: one exchange each healMs, and as many that ask us. */
+  maxStrangers: 64,
+  /** ms during which a neighbour that shares the group may fail to agree and bring nothing before it is reported. */
+  disagreeMs: 120_000,
+  /** Bytes of headers or segments that fill one frame. */
+  frameBytes: 24 * KiB,
 } as const;
 
 export const OVERLAY = {
   /** Neighbours a node keeps at most (DESIGN.md: 6 to 64). */
   maxNeighbours: 64,
-  /** Bytes of one link frame: 16 hits with names of 1 KiB and 16 addresses each, 64 steps and 32 names are 128 KiB. */
-  maxFrameBytes: 160 * KiB,
+  /** ms that a link may take to pass on what was sent before its end; and from the last word to neighbours to the stop. */
+  closeMs: 500,
+  leaveMs: 50,
+  /** The fewest neighbours that a node is content with (DESIGN.md: 6 to 64). */
+  minNeighbours: 6,
+  /** Frames a second that a neighbour may send, and twice as many at once: ten times what 100 searches a second need. */
+  linkFramesPerSecond: 5_000,
+  /** Bytes of one link frame: 16 hits with names of 1 KiB and 16 addresses each, and 32 candidates, are 236 KiB. */
+  maxFrameBytes: 256 * KiB,
   /** ms to dial, secure, and say hello. A WAN handshake is four round trips; 10 s allows 2 s each. */
   dialTimeoutMs: 10_000,
   /** ms between pings on an idle link; and a link that is silent for three is lost. */
@@ -59,8 +217,105 @@ export const OVERLAY = {
   upgradeTimeoutMs: 5_000,
   /** Connections in all: 64 neighbours, and as many again for transfers and newcomers, times two. */
   maxConnections: 256,
-  /** Bytes queued towards a neighbour before the link counts as dead: 6 largest frames. */
+  /** Contacts in one `peers` frame: 16 of 100 B say enough at once. */
+  maxContactsSent: 16,
+  /** Bytes queued towards a neighbour before the link counts as dead: 4 largest frames. */
   maxSendQueueBytes: MiB,
+  /** Neighbours a node looks for by itself: the mean of SEARCH.md, where a random graph is connected up to millions. */
+  wantNeighbours: 12,
+  /** ms between `peers` frames, each to one neighbour: 12 neighbours hear of others once a minute. */
+  exchangeMs: 5_000,
+  /** ms between looks at whom to link to while neighbours are missing, and once there are enough. */
+  chooseMs: 1_000,
+  chooseIdleMs: 15_000,
+  /** `peers` frames taken from one neighbour in a minute: honest ones send 12 and one at the start. */
+  maxPeersPerMinute: 30,
+  /** Dials to chosen peers at once: enough for 12 links in a second, and no burst. */
+  chooseDials: 2,
+  /** ms; first and longest wait before a chosen peer is dialled again that did not take the link. */
+  chooseBackOffMinMs: 5_000,
+  chooseBackOffMaxMs: 300_000,
+  /** Streams to and from peers that are no neighbours, at once: a search of 4,096 groups forks into 256 tokens, half in flight. */
+  maxGuests: 128,
+  /** ms a stream to a guest may lie idle: the next search of a burst finds it open. */
+  guestIdleMs: 30_000,
+  /** ms a frame to a guest may wait for its stream: who is slower than three WAN handshakes is asked in vain. */
+  askTimeoutMs: 3_000,
+  /** Frames and bytes that wait for one guest's stream, and bytes that may lie unsent once it is open. */
+  maxGuestFrames: 64,
+  maxGuestBytes: 64 * KiB,
+  maxGuestQueueBytes: 256 * KiB,
+  /** Guests dialled at once, and in line for it. */
+  maxGuestDials: 32,
+  maxGuestLine: 256,
+  /** ms during which a guest that was not reached is not dialled again at the same addresses; and how many are remembered. */
+  guestFailMs: 5_000,
+  maxGuestFails: 512,
+  /** Frames and bytes a second that one guest may send; a whole search needs some tens. */
+  guestFramesPerSecond: 500,
+  guestBytesPerSecond: 2 * MiB,
+  /** ms after which a connection that carries no stream is closed, and how many such are kept at most. */
+  idleConnectionMs: 30_000,
+  maxIdleConnections: 32,
+  /** Peers whose addresses are remembered, and bytes of that: some 500 B each. */
+  maxKnownPeers: 10_000,
+  maxKnownBytes: 8 * MiB,
+  /** Bytes remembered of one peer: addresses, protocols, a signed record; 2 KiB are usual. */
+  maxKnownPeerBytes: 16 * KiB,
+  /** Lies in `lieWindowMs` that get a peer dropped and refused for `banMs`: one may be a race, three are not. */
+  maxLies: 3,
+  lieWindowMs: 600_000,
+  banMs: 3_600_000,
+  /** Peers whose lies are remembered; about 200 B each. */
+  maxScored: 1_024,
+} as const;
+
+export const DHT = {
+  /** Nodes that keep one record, and how many are asked at once (Maymounkov and Mazières 2002; SEARCH.md). */
+  k: 20,
+  alpha: 3,
+  /** Bits of the table's prefix tree: 2^8 buckets of 20 know a node's 20 nearest exactly up to 5,000 nodes. */
+  prefixBits: 8,
+  /** ms after the first node is known at which a node looks for its own surroundings, and between the looks that follow. */
+  lookAroundMs: [2_000, 60_000],
+  lookAgainMs: 900_000,
+  /** ms for one such look: some 40 dials, three at once. */
+  lookMs: 60_000,
+  /** ms to reach one node and hear its answer. */
+  requestMs: 3_000,
+  /** ms for a whole look-up, and for publishing one key. */
+  findMs: 10_000,
+  provideMs: 30_000,
+  /** Providers one look-up names at most. */
+  maxProviders: 20,
+  /** ms between publishings of a record, and after which one expires: one publishing may fail. */
+  republishMs: 12 * 3_600_000,
+  validityMs: 24 * 3_600_000,
+  /** ms between looks for expired records. */
+  cleanUpMs: 3_600_000,
+  /** Keys of this node: the names and CIDs of its 5,000 newest files. */
+  maxKeys: 10_000,
+  /** Keys published at once after the start or a change, then a minute; each costs some 40 messages. */
+  provideBurst: 60,
+  providesPerMinute: 30,
+  /** Keys published side by side. */
+  providesAtOnce: 2,
+  /** ms before a key is tried again that no node took. */
+  provideRetryMs: 60_000,
+  /** Records kept for others, about 300 B each in memory, and bytes of their keys and values. */
+  maxRecords: 50_000,
+  maxRecordBytes: 16 * MiB,
+  /** Peers named by strangers that are taken into the address book a second, and at once: one answer names 20. */
+  discoveredPerSecond: 50,
+  discoveredBurst: 400,
+  /** Newcomers of the table that wait to be looked at. */
+  maxTableQueue: 256,
+  /**
+   * Dials that kad-dht may make by itself, at once and then a minute: to refresh its table every five minutes, to see
+   * whether old entries live. A dial costs both ends together some 30 ms of a core, and a refresh would make twenty.
+   */
+  ownDialsBurst: 20,
+  ownDialsPerMinute: 4,
 } as const;
 
 export const TRANSFER = {
@@ -90,6 +345,11 @@ export const LIBRARY = {
   maxFiles: 1_000_000,
   /** Matches one query returns. */
   maxMatches: 16,
+  /** Matches that are ranked: some 5 ms of work; a query that matches more files is too wide to rank. */
+  maxRanked: 4_096,
+  /** ms after which a change is told, outside a scan and during one; the end of a scan tells it at once. */
+  changeMs: 20,
+  changeScanMs: 1_000,
   /** ms between looks at the shared folder for changed files. */
   rescanMs: 2_000,
   /** Bytes read at once while hashing: one block. */

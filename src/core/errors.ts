@@ -468,6 +468,19 @@ export const ERRORS = {
     },
     fix: { id: 'Coba lagi sebentar lagi', en: 'Try again in a moment' },
   },
+  AMBIGUOUS: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: {
+      id: "{count} berkas berbeda sama cocoknya dengan '{query}': {list}.",
+      en: "{count} different files match '{query}' equally well: {list}.",
+    },
+    fix: {
+      id: 'Pilih satu menurut CID-nya: kelana get {cid}',
+      en: 'Choose one by its CID: kelana get {cid}',
+    },
+  },
   BAD_RANGE: {
     source: 'user',
     retryable: false,

@@ -31,6 +31,7 @@ export type EventBody =
   | { type: 'balancer.ready'; who: string; url: string; method: string; backends: readonly string[] }
   | { type: 'neighbour.added'; who: string; neighbour: string }
   | { type: 'neighbour.removed'; who: string; neighbour: string; reason: string }
+  | { type: 'peer.banned'; who: string; peer: string; reason: string }
   | { type: 'client.connected'; who: string; client: string }
   | { type: 'client.disconnected'; who: string; client: string; requests: number }
   // messages
@@ -111,6 +112,7 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'balancer.ready': 'connection',
   'neighbour.added': 'connection',
   'neighbour.removed': 'connection',
+  'peer.banned': 'connection',
   'client.connected': 'connection',
   'client.disconnected': 'connection',
   'message.sent': 'sent',

@@ -5,9 +5,27 @@ import type { Verdict } from './events.ts';
  * All sizes are bytes, all times milliseconds unless a name says otherwise.
  */
 
-/** What a search looks for. Issue by issue this union grows; every strategy and the wire carry it whole. */
-export type Query =
-  { readonly kind: 'name'; readonly name: string } | { readonly kind: 'cid'; readonly cid: string };
+/** What a file must be beside its name; a filter that is left out lets every file through. */
+export interface Filters {
+  /** Bytes, inclusive. */
+  readonly minSize?: number;
+  readonly maxSize?: number;
+  /** Lower-case extensions without the dot, of which the file must have one; 1 to `SEARCH.maxTypes`. */
+  readonly types?: readonly string[];
+}
+
+/** What a search looks for (core/search/query.ts reads it from text and decides what matches). */
+export type Query = (
+  | { readonly kind: 'name'; readonly name: string }
+  /** Words as core/search/words.ts normalises them, 1 to `SEARCH.maxWords`; all must stand in one file's path. */
+  | { readonly kind: 'words'; readonly words: readonly string[] }
+  /** `*`, `?` and `[…]` against the base name, or against the path where the pattern has a `/`. */
+  | { readonly kind: 'glob'; readonly pattern: string }
+  | { readonly kind: 'cid'; readonly cid: string }
+) & { readonly filters?: Filters };
+
+export const STRATEGIES = ['auto', 'walk', 'walkers', 'flood', 'ring', 'dht', 'groups'] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
 
 /** One file of a library. `name` is its path below the shared folder, with `/`. */
 export interface Holding {
@@ -29,9 +47,27 @@ export interface Hit extends Holding {
   readonly hops: number;
 }
 
+/** A holder of a file that was found. */
+export interface Provider {
+  readonly peer: string;
+  readonly label: string;
+  readonly addresses: readonly string[];
+}
+
+/**
+ * On what a verdict rests. `found`; `all-nodes`: every reachable node was asked; `all-prints`: every group's prints
+ * were asked of a synced member; or why there is no proof: `lost` (nodes or tokens), `time`, `cancelled`, `unsynced`
+ * (no synced member of some group), `alone` (cut off from all known peers), `no-proof` (the strategy never proves).
+ */
+export type Ground =
+  'found' | 'all-nodes' | 'all-prints' | 'lost' | 'time' | 'cancelled' | 'unsynced' | 'alone' | 'no-proof';
+
 export interface SearchOutcome {
   readonly verdict: Verdict;
-  /** Other nodes that were asked; this node's own library is always looked at first and not counted. */
+  readonly ground: Ground;
+  /** The strategy that gave the answer; never `auto`. */
+  readonly strategy: StrategyName;
+  /** Other nodes that were asked, directly or by their prints; this node's own library is always looked at first. */
   readonly asked: number;
   /** Labels or peer ids of the nodes behind which the answer is not known; empty unless `incomplete`. */
   readonly missing: readonly string[];
@@ -47,13 +83,35 @@ export type SearchEvent =
       readonly hops: number;
       readonly elapsedMs: number;
     }
-  | ({ readonly type: 'hit'; readonly elapsedMs: number } & Hit)
+  /** A file, once for each CID; holders that are heard of later follow as `provider`. */
+  | ({
+      readonly type: 'hit';
+      readonly elapsedMs: number;
+      readonly hops: number;
+      /** How well it answers: 1 is the exact name or CID, above 0. */
+      readonly score: number;
+      readonly providers: readonly Provider[];
+    } & Holding)
+  | {
+      readonly type: 'provider';
+      readonly elapsedMs: number;
+      readonly cid: string;
+      readonly name: string;
+      readonly hops: number;
+      readonly provider: Provider;
+    }
   | ({ readonly type: 'verdict' } & SearchOutcome);
 
 export interface SearchOptions {
   /** Default `search.timeoutMs` of core/config.ts. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Default `auto`. */
+  readonly strategy?: StrategyName;
+  /** Hits that are enough (default `SEARCH.want`); 1 ends the search at the first holder. */
+  readonly want?: number;
+  /** Report each node as it is asked, with the time. */
+  readonly trace?: boolean;
 }
 
 /** A byte range, both ends inclusive, as in RFC 9110 section 14.1.2. */
@@ -81,6 +139,9 @@ export interface LibraryPort {
 /** A library as the blocks protocol reads it: whole blocks by number. */
 export interface BlockSourcePort {
   lookup(query: Query): readonly Holding[];
+  list(): readonly Holding[];
+  /** Calls `listener` after the set of files changed; gives the way to end this. */
+  onChange(listener: () => void): () => void;
   manifest(cid: string): Promise<readonly Uint8Array[]>;
   /** One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. */
   readBlock(cid: string, index: number): Promise<Uint8Array>;
@@ -103,6 +164,22 @@ export interface OverlayPort {
   /** Verified bytes of a hit, from its holder, in order; each block is checked against the CID before it is yielded. */
   fetch(hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes;
   neighbours(): readonly NeighbourInfo[];
+  prints(): PrintsInfo;
+}
+
+/** What a node knows of the names of others. */
+export interface PrintsInfo {
+  /** log2 of the number of groups. */
+  readonly bits: number;
+  /** Nodes whose prints are here, this one included, and how many there are in all, estimated. */
+  readonly members: number;
+  readonly estimate: number;
+  /** Of the prints, as they are sent. */
+  readonly bytes: number;
+  /** ms since the prints were known to be whole; null: never. */
+  readonly ageMs: number | null;
+  /** Nodes in the DHT's table. */
+  readonly dht: number;
 }
 
 export interface NeighbourInfo {

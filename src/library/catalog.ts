@@ -1,6 +1,9 @@
 import { LIBRARY } from '../core/config.ts';
 import type { Holding, Query } from '../core/ports.ts';
+import { matcherOf, printWords } from '../core/search/query.ts';
+import { wordsOf } from '../core/search/words.ts';
 import { parseCid } from '../core/transfer/cid.ts';
+import { Groups } from './groups.ts';
 
 /** A shared file as it was when it was hashed. */
 export interface Entry extends Holding {
@@ -13,40 +16,15 @@ export interface Entry extends Holding {
   seen: number;
 }
 
-/** Most keys have one entry: only a second one costs an array. */
-class Groups {
-  readonly #groups = new Map<string, Entry | Entry[]>();
-
-  add(key: string, entry: Entry): void {
-    const there = this.#groups.get(key);
-    if (there === undefined) this.#groups.set(key, entry);
-    else if (Array.isArray(there)) there.push(entry);
-    else this.#groups.set(key, [there, entry]);
-  }
-
-  remove(key: string, entry: Entry): void {
-    const there = this.#groups.get(key);
-    if (there === entry) this.#groups.delete(key);
-    if (!Array.isArray(there)) return;
-    const rest = there.filter((other) => other !== entry);
-    const first = rest[0];
-    if (first === undefined) this.#groups.delete(key);
-    else this.#groups.set(key, rest.length === 1 ? first : rest);
-  }
-
-  get(key: string): readonly Entry[] {
-    const there = this.#groups.get(key);
-    if (there === undefined) return [];
-    return Array.isArray(there) ? there : [there];
-  }
-}
-
-/** The files of a library in memory, found by path on disk, name or CID without a search. */
+/** The files of a library in memory, found by path on disk, name, word or CID without a search. */
 export class Catalog {
+  /** Counts changes of the set of files. */
+  version = 0;
   readonly #byPath = new Map<string, Entry>();
-  readonly #byCid = new Groups();
+  readonly #byCid = new Groups<Entry>((entry) => this.#has(entry));
   /** By base name, and by path below the folder where that is more than the base name; both in NFC. */
-  readonly #byName = new Groups();
+  readonly #byName = new Groups<Entry>((entry) => this.#has(entry));
+  readonly #byWord = new Groups<Entry>((entry) => this.#has(entry));
   #list: readonly Holding[] | null = null;
 
   get size(): number {
@@ -72,28 +50,36 @@ export class Catalog {
     this.#byPath.set(entry.path, entry);
     this.#byCid.add(entry.cid, entry);
     for (const key of keysOf(entry.name)) this.#byName.add(key, entry);
-    this.#list = null;
+    for (const word of wordsOf(entry.name)) this.#byWord.add(word, entry);
+    this.#changed();
   }
 
   remove(entry: Entry): void {
-    if (this.#byPath.get(entry.path) !== entry) return;
+    if (!this.#has(entry)) return;
     this.#byPath.delete(entry.path);
     this.#byCid.remove(entry.cid, entry);
     for (const key of keysOf(entry.name)) this.#byName.remove(key, entry);
-    this.#list = null;
+    for (const word of wordsOf(entry.name)) this.#byWord.remove(word, entry);
+    this.#changed();
   }
 
+  /** The files that match, the best first; at most `LIBRARY.maxMatches`. */
   lookup(query: Query): readonly Holding[] {
-    const found: Holding[] = [];
+    const { matches, score } = matcherOf(query);
+    const found: { readonly holding: Holding; readonly score: number }[] = [];
     const seen = new Set<string>();
-    for (const entry of this.#matches(query)) {
+    for (const entry of this.#candidates(query)) {
+      if (!matches(entry)) continue;
       const key = `${entry.cid}/${entry.name}`;
       if (seen.has(key)) continue;
       seen.add(key);
-      found.push(holdingOf(entry));
-      if (found.length === LIBRARY.maxMatches) break;
+      found.push({ holding: holdingOf(entry), score: score(entry) });
+      if (found.length === LIBRARY.maxRanked) break;
     }
-    return found;
+    return found
+      .sort((one, other) => other.score - one.score)
+      .slice(0, LIBRARY.maxMatches)
+      .map(({ holding }) => holding);
   }
 
   list(): readonly Holding[] {
@@ -101,10 +87,26 @@ export class Catalog {
     return this.#list;
   }
 
-  #matches(query: Query): readonly Entry[] {
+  /** Files among which all matches are. */
+  #candidates(query: Query): Iterable<Entry> {
     if (query.kind === 'name') return this.#byName.get(query.name.normalize('NFC'));
-    const cid = parseCid(query.cid);
-    return cid === null ? [] : this.#byCid.get(cid.text);
+    if (query.kind === 'cid') return this.#byCid.get(parseCid(query.cid)?.text ?? '');
+    const [first, ...others] = printWords(query)?.words ?? [];
+    if (first === undefined) return query.kind === 'words' ? [] : this.#byPath.values();
+    const rarest = others.reduce(
+      (best, word) => (this.#byWord.count(word) < this.#byWord.count(best) ? word : best),
+      first,
+    );
+    return this.#byWord.get(rarest);
+  }
+
+  #has(entry: Entry): boolean {
+    return this.#byPath.get(entry.path) === entry;
+  }
+
+  #changed(): void {
+    this.#list = null;
+    this.version += 1;
   }
 }
 

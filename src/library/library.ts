@@ -95,6 +95,10 @@ export class Library implements WritableLibraryPort {
   #running: Promise<void> | undefined;
   #wake: AbortController | undefined;
   #closed: Promise<void> | undefined;
+  readonly #listeners = new Set<() => void>();
+  /** The catalog's version that listeners were told of last. */
+  #told = 0;
+  #telling: NodeJS.Timeout | undefined;
 
   constructor(options: LibraryOptions, roots: Root[], dataDir: string, store: IndexStore) {
     this.#roots = roots;
@@ -127,6 +131,15 @@ export class Library implements WritableLibraryPort {
 
   list(): readonly Holding[] {
     return this.#catalog.list();
+  }
+
+  /**
+   * Calls `listener` after the set of files changed: at the end of a scan, every `LIBRARY.changeScanMs` during a long
+   * one, and soon after a file was put or found gone. Gives the way to end this. A listener must not throw.
+   */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** One of the files with this CID, or undefined. */
@@ -183,6 +196,7 @@ export class Library implements WritableLibraryPort {
     }
     const { path, ...hashed } = await receive(root.path, name, bytes, signal);
     if (!this.#closing.signal.aborted) this.#scanner.add(root, path, hashed);
+    this.#tellSoon(LIBRARY.changeMs);
     return { name, size: hashed.size, cid: hashed.cid };
   }
 
@@ -216,6 +230,8 @@ export class Library implements WritableLibraryPort {
 
   async #shut(): Promise<void> {
     this.#closing.abort();
+    this.#listeners.clear();
+    clearTimeout(this.#telling);
     this.#wake?.abort();
     await this.#loop;
     await this.#running;
@@ -242,6 +258,7 @@ export class Library implements WritableLibraryPort {
         }
       }
       this.#catalog.remove(entry);
+      this.#tellSoon(LIBRARY.changeMs);
       this.#wake?.abort();
     }
     if (failed !== undefined) throw cannotRead(name, failed);
@@ -280,16 +297,33 @@ export class Library implements WritableLibraryPort {
     this.#wake = undefined;
   }
 
+  #tellSoon(ms: number): void {
+    if (this.#listeners.size === 0 || this.#telling !== undefined) return;
+    this.#telling = setTimeout(() => this.#tell(), ms).unref();
+  }
+
+  #tell(): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    if (this.#told === this.#catalog.version) return;
+    this.#told = this.#catalog.version;
+    for (const listener of this.#listeners) listener();
+  }
+
   /** One scan at a time: a call during one waits for that one. */
   #scan(): Promise<void> {
-    this.#running ??= this.#scanner
+    if (this.#running !== undefined) return this.#running;
+    const during = setInterval(() => this.#tell(), LIBRARY.changeScanMs).unref();
+    this.#running = this.#scanner
       .scan(this.#roots)
       .catch((thrown: unknown) => {
         const { code, message: detail, params } = asKelanaError(thrown);
         this.#emit({ type: 'error', who: this.#who, code, detail, params });
       })
       .finally(() => {
+        clearInterval(during);
         this.#running = undefined;
+        this.#tell();
       });
     return this.#running;
   }

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Libp2p } from '@libp2p/interface';
-import { multiaddr } from '@multiformats/multiaddr';
 import { OVERLAY, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { ByteRange, Bytes, Hit } from '../core/ports.ts';
 import { leafOf, sameBytes, SHAPE, type Layout } from '../core/transfer/layout.ts';
 import { mostNodes, verifyManifest } from '../core/transfer/verify.ts';
 import { BlockChannel } from './channel.ts';
+import { openConnection, targetsOf } from './contacts.ts';
 import { BLOCKS_PROTOCOL } from './uploads.ts';
 
 /** Bytes of a manifest: the largest file has 1,025 nodes of about 50 KiB. */
@@ -47,16 +47,46 @@ export async function* fetchBytes(host: Libp2p, hit: Hit, range?: ByteRange, sig
   }
 }
 
+/** What came of asking a holder to show a file: bytes that hash to its CID, others or none, or no answer at all. */
+export type Proof = 'holds' | 'lies' | 'unreachable';
+
+/**
+ * Has a holder show that it has a file, before anybody is told so: the manifest of a large one, which hashes to the
+ * CID, or the whole of one that is a single block (1 MiB at most). Never rejects.
+ */
+export async function proveHolding(host: Libp2p, hit: Hit, signal: AbortSignal): Promise<Proof> {
+  try {
+    const channel = await openChannel(host, hit, signal);
+    let shown = false;
+    try {
+      const layout = await fetchLayout(channel, hit, signal);
+      if (layout.count === 1) {
+        await channel.send({ type: 'want-block', cid: hit.cid, index: 0 });
+        await receiveBlock(channel, hit, layout, 0, signal);
+      }
+      shown = true;
+    } finally {
+      if (shown) await channel.close();
+      else channel.abort('not shown');
+    }
+    return 'holds';
+  } catch (thrown) {
+    // A holder that is busy, slow or breaks off may well have the file.
+    if (!(thrown instanceof KelanaError)) return 'unreachable';
+    return LIES.has(thrown.code) || thrown.params['refusal'] === 'not-here' ? 'lies' : 'unreachable';
+  }
+}
+
+/** Bytes of another hash, and breaches of the protocol. */
+const LIES: ReadonlySet<string> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL']);
+
 async function openChannel(host: Libp2p, hit: Hit, signal?: AbortSignal): Promise<BlockChannel> {
   const limit = AbortSignal.any([
     AbortSignal.timeout(OVERLAY.dialTimeoutMs),
     ...(signal === undefined ? [] : [signal]),
   ]);
   try {
-    const open = host
-      .getConnections()
-      .find((connection) => connection.remotePeer.toString() === hit.peer && connection.status === 'open');
-    const connection = open ?? (await host.dial(targetsOf(hit), { signal: limit }));
+    const connection = openConnection(host, hit.peer) ?? (await host.dial(targetsOf(hit), { signal: limit }));
     const stream = await connection.newStream(BLOCKS_PROTOCOL, { signal: limit });
     return new BlockChannel(stream, hit.label, hit.name, MAX_QUEUED_BYTES);
   } catch (thrown) {
@@ -67,18 +97,6 @@ async function openChannel(host: Libp2p, hit: Hit, signal?: AbortSignal): Promis
       thrown,
     );
   }
-}
-
-/** The holder's own addresses, each bound to its peer id, so that another node at the same address cannot pose as it. */
-function targetsOf(hit: Hit) {
-  return hit.addresses.flatMap((address) => {
-    try {
-      const bare = address.replace(/\/p2p\/[^/]+$/, '');
-      return [multiaddr(`${bare}/p2p/${hit.peer}`)];
-    } catch {
-      return [];
-    }
-  });
 }
 
 async function fetchLayout(channel: BlockChannel, hit: Hit, signal?: AbortSignal): Promise<Layout> {
@@ -136,7 +154,8 @@ async function receive(channel: BlockChannel, hit: Hit, signal?: AbortSignal) {
   if (frame === null) throw new KelanaError('TRANSFER_FAILED', { name: hit.name, why: `${hit.label}: EOF` });
   if (frame.type !== 'refused') return frame;
   if (frame.code === 'changed') throw new KelanaError('SOURCE_CHANGED', { name: hit.name });
-  throw new KelanaError('TRANSFER_FAILED', { name: hit.name, why: `${hit.label}: ${frame.code}` });
+  const why = `${hit.label}: ${frame.code}`;
+  throw new KelanaError('TRANSFER_FAILED', { name: hit.name, why, refusal: frame.code });
 }
 
 function breach(hit: Hit, why: string): KelanaError {

@@ -1,13 +1,27 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
-import { identify } from '@libp2p/identify';
-import type { Libp2p, PrivateKey } from '@libp2p/interface';
-import { ping } from '@libp2p/ping';
+import { identify, type Identify } from '@libp2p/identify';
+import type { Libp2p, PrivateKey, Startable } from '@libp2p/interface';
+import type { KadDHT } from '@libp2p/kad-dht';
+import { ping, type Ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { tls } from '@libp2p/tls';
 import { createLibp2p } from 'libp2p';
-import { OVERLAY } from '../core/config.ts';
+import { DHT, OVERLAY } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
+import { BoundedDatastore } from './bounded-datastore.ts';
+import { createDht } from './dht-service.ts';
+import { closeIdle } from './idle.ts';
+
+/** The services of a host beside its connections. */
+export interface HostServices extends Record<string, unknown> {
+  readonly identify: Identify;
+  readonly ping: Ping;
+  readonly idle: Startable;
+  readonly dht?: KadDHT;
+}
+
+export type Host = Libp2p<HostServices>;
 
 export interface HostOptions {
   readonly key: PrivateKey;
@@ -16,6 +30,8 @@ export interface HostOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly flag: string;
+  /** Takes part in the DHT; off by default. */
+  readonly dht?: boolean;
 }
 
 /**
@@ -23,18 +39,31 @@ export interface HostOptions {
  * silent sockets, or one NAT with a few nodes behind it, shut a node to everybody.
  * @throws KelanaError PORT_IN_USE, BAD_ADDRESS
  */
-export async function createHost(options: HostOptions): Promise<Libp2p> {
+export async function createHost(options: HostOptions): Promise<Host> {
   const host = options.host === 'localhost' ? '127.0.0.1' : options.host;
   const family = host.includes(':') ? 'ip6' : /^[\d.]+$/.test(host) ? 'ip4' : 'dns4';
   try {
-    return await createLibp2p({
+    return await createLibp2p<HostServices>({
       privateKey: options.key,
       nodeInfo: { userAgent: 'kelana' },
       addresses: { listen: [`/${family}/${host}/tcp/${options.port}`] },
       transports: [tcp()],
       connectionEncrypters: [tls(), noise()],
       streamMuxers: [yamux()],
-      services: { identify: identify(), ping: ping() },
+      services: {
+        identify: identify(),
+        ping: ping(),
+        idle: closeIdle(),
+        ...(options.dht === true ? { dht: createDht() } : {}),
+      },
+      // libp2p's address book; its own is without bound, and strangers fill it.
+      datastore: new BoundedDatastore({
+        maxEntries: OVERLAY.maxKnownPeers,
+        maxBytes: OVERLAY.maxKnownBytes,
+        maxValueBytes: OVERLAY.maxKnownPeerBytes,
+      }),
+      // As long as a record of the DHT may name the peer: without its address the record is worth nothing.
+      peerStore: { maxAddressAge: DHT.validityMs, maxPeerAge: DHT.validityMs },
       // Links have pings of their own; libp2p's would drop a peer whose machine is busy for 5 s.
       connectionMonitor: { enabled: false },
       connectionManager: {
@@ -45,6 +74,8 @@ export async function createHost(options: HostOptions): Promise<Libp2p> {
         dialTimeout: OVERLAY.dialTimeoutMs,
         // Links are kept by kelana's own redialling, which knows which peers a person asked for.
         reconnectRetries: 0,
+        // A stranger's /dnsaddr would make this node ask the name servers of its choice, again and again.
+        resolvers: {},
       },
     });
   } catch (thrown) {

@@ -5,9 +5,10 @@ import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import { decodeFrame, encodeFrame, type LinkFrame } from '../core/wire/frames.ts';
 import { delimit, FrameSplitter } from '../core/wire/lengths.ts';
+import { dialable } from './contacts.ts';
 
-export const LINK_PROTOCOL = '/kelana/link/1.0.0';
-export const LINK_VERSION = 1;
+export const LINK_PROTOCOL = '/kelana/link/2.0.0';
+export const LINK_VERSION = 2;
 
 /** Whoever takes our protocol and then closes at once is a kelana node that does not want this link. */
 const CLOSED: Text = {
@@ -22,9 +23,13 @@ export interface Link {
   readonly address: string;
   readonly direction: 'inbound' | 'outbound';
   readonly sinceMs: number;
+  /** Multiaddrs that the peer names as its own, those that can be dialled; at most 16. */
+  readonly addresses: readonly string[];
+  /** log2 of the number of groups that the peer counts with, as it said at the hello. */
+  readonly bits: number;
   send(frame: LinkFrame): void;
-  /** Ends the link; `down` is called with the reason, once. */
-  close(reason: string): void;
+  /** Ends the link; `down` is called with the reason, once. Resolves when what was sent before is on its way. */
+  close(reason: string): Promise<void>;
 }
 
 export interface LinkOptions {
@@ -52,32 +57,34 @@ export function openLink(options: LinkOptions): Promise<Link> {
     let down = false;
     let heard = now();
 
-    const end = (why: string, error?: KelanaError): void => {
-      if (down) return;
+    let closed = Promise.resolve();
+    const end = (why: string, error?: KelanaError): Promise<void> => {
+      if (down) return closed;
       down = true;
       clearInterval(pinger);
       clearTimeout(patience);
-      if (error === undefined) void stream.close().catch(() => undefined);
-      else stream.abort(error);
+      if (error !== undefined) stream.abort(error);
+      else closed = stream.close({ signal: AbortSignal.timeout(OVERLAY.closeMs) }).catch(() => undefined);
       if (link === null)
         reject(
           error ??
             new KelanaError('PEER_UNREACHABLE', { peer: connection.remoteAddr.toString(), why: CLOSED }),
         );
       else options.onDown(link, why);
+      return closed;
     };
 
     const send = (frame: LinkFrame): void => {
       if (down) return;
       if (stream.writeBufferLength > OVERLAY.maxSendQueueBytes) {
-        end('send queue full', new KelanaError('PEER_UNREACHABLE', { peer, why: 'send queue full' }));
+        void end('send queue full', new KelanaError('PEER_UNREACHABLE', { peer, why: 'send queue full' }));
         return;
       }
       try {
         stream.send(delimit(encodeFrame(frame)));
       } catch {
         // Only a stream that is closed already refuses.
-        end('connection closed');
+        void end('connection closed');
       }
     };
 
@@ -107,11 +114,13 @@ export function openLink(options: LinkOptions): Promise<Link> {
         address,
         direction: stream.direction,
         sinceMs: now(),
+        addresses: dialable(theirs.addresses),
+        bits: theirs.bits,
         send,
         close: (why) => end(why),
       };
       if (!options.onUp(greeted)) {
-        end('not needed');
+        void end('not needed');
         return;
       }
       link = greeted;
@@ -127,22 +136,22 @@ export function openLink(options: LinkOptions): Promise<Link> {
         }
       } catch (thrown) {
         const error = asKelanaError(thrown);
-        end(error.message, error);
+        void end(error.message, error);
       }
     });
-    stream.addEventListener('remoteCloseWrite', () => end('closed by the peer'));
-    stream.addEventListener('close', (event) => end(event.error?.message ?? 'connection closed'));
+    stream.addEventListener('remoteCloseWrite', () => void end('closed by the peer'));
+    stream.addEventListener('close', (event) => void end(event.error?.message ?? 'connection closed'));
 
     const patience = setTimeout(() => {
       const error = new KelanaError('NOT_KELANA', {
         peer: connection.remoteAddr.toString(),
         why: 'no hello',
       });
-      end('no hello', error);
+      void end('no hello', error);
     }, OVERLAY.dialTimeoutMs);
     const pinger = setInterval(() => {
       if (now() - heard > 3 * OVERLAY.pingIntervalMs) {
-        end(
+        void end(
           'silent',
           new KelanaError('TIMEOUT', { what: 'ping', seconds: (3 * OVERLAY.pingIntervalMs) / 1000 }),
         );

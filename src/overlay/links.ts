@@ -6,7 +6,10 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { formatHostPort, type PeerAddress } from '../core/address.ts';
 import { OVERLAY } from '../core/config.ts';
 import { asKelanaError, KelanaError, reason } from '../core/errors.ts';
+import type { Text } from '../core/lang.ts';
 import type { LinkFrame } from '../core/wire/frames.ts';
+import type { Contact } from '../core/wire/search-frames.ts';
+import { openConnection, targetsOf } from './contacts.ts';
 import { LINK_PROTOCOL, LINK_VERSION, openLink, type Link } from './link.ts';
 
 export interface LinksOptions {
@@ -14,6 +17,10 @@ export interface LinksOptions {
   readonly label: string;
   readonly port: number;
   readonly now: () => number;
+  /** log2 of the number of groups that this node counts with, told at each hello. */
+  bits(): number;
+  /** Peers that are not taken for another reason than that a person removed them. */
+  refuses?(peer: string): boolean;
   onUp(link: Link): void;
   onFrame(link: Link, frame: LinkFrame): void;
   onDown(link: Link, reason: string): void;
@@ -21,6 +28,11 @@ export interface LinksOptions {
 
 /** Why a link went down whose peer has another one. */
 export const REPLACED = 'replaced';
+
+const NO_ADDRESS: Text = {
+  id: 'tidak ada alamatnya yang bisa dihubungi',
+  en: 'it has no address that can be dialled',
+};
 
 /** About 60 B each; a person removes a handful. */
 const MAX_REFUSED = 1024;
@@ -71,32 +83,67 @@ export class Links {
       const peer = connection.remotePeer.toString();
       if (peer === host.peerId.toString()) return null;
       this.#refused.delete(peer);
-      const existing = this.#links.get(peer);
-      if (existing !== undefined) return existing;
-      const stream = await connection.newStream(LINK_PROTOCOL, { signal: limit });
-      return await this.#open(stream, connection).catch((thrown: unknown) => {
-        // Both sides may dial at once; the side that gives way finds the other's link here.
-        const won = this.#links.get(peer);
-        if (won !== undefined) return won;
-        throw thrown;
-      });
+      return await this.#join(connection, limit);
     } catch (thrown) {
       if (thrown instanceof Error && thrown.message.includes('dial self')) return null;
       throw dialError(thrown, name);
     }
   }
 
+  /**
+   * Links to a peer that this node chose by itself, over the connection that there is or by the contact's addresses;
+   * null where it is not wanted: this node itself, a peer that was removed or is refused, or no room.
+   * @throws KelanaError PEER_UNREACHABLE, NOT_KELANA
+   */
+  async connectTo(contact: Contact, signal: AbortSignal): Promise<Link | null> {
+    const { host } = this.#options;
+    const { peer } = contact;
+    const existing = this.#links.get(peer);
+    if (existing !== undefined) return existing;
+    if (peer === host.peerId.toString() || !this.#wants(peer)) return null;
+    const limit = AbortSignal.any([signal, this.#closed.signal, AbortSignal.timeout(OVERLAY.dialTimeoutMs)]);
+    try {
+      const targets = targetsOf(contact);
+      const open = openConnection(host, peer);
+      if (open === undefined && targets.length === 0)
+        throw new KelanaError('PEER_UNREACHABLE', { peer, why: NO_ADDRESS });
+      const connection = open ?? (await host.dial(targets, { signal: limit }));
+      return await this.#join(connection, limit);
+    } catch (thrown) {
+      throw dialError(thrown, contact.label);
+    }
+  }
+
+  /** Whether a link to this peer would be turned down, were there room. */
+  refused(peer: string): boolean {
+    return this.#refused.has(peer) || this.#options.refuses?.(peer) === true;
+  }
+
   refuse(peer: string): void {
     const oldest = this.#refused.values().next().value;
     if (this.#refused.size >= MAX_REFUSED && oldest !== undefined) this.#refused.delete(oldest);
     this.#refused.add(peer);
-    this.#links.get(peer)?.close('removed');
+    void this.#links.get(peer)?.close('removed');
   }
 
   async stop(): Promise<void> {
     this.#closed.abort();
     await this.#options.host.unhandle(LINK_PROTOCOL);
-    for (const link of this.#links.values()) link.close('stopped');
+    await Promise.all([...this.#links.values()].map((link) => link.close('stopped')));
+  }
+
+  /** Opens a link over a connection, or takes the one that there is. */
+  async #join(connection: Connection, signal: AbortSignal): Promise<Link> {
+    const peer = connection.remotePeer.toString();
+    const existing = this.#links.get(peer);
+    if (existing !== undefined) return existing;
+    const stream = await connection.newStream(LINK_PROTOCOL, { signal });
+    return this.#open(stream, connection).catch((thrown: unknown) => {
+      // Both sides may dial at once; the side that gives way finds the other's link here.
+      const won = this.#links.get(peer);
+      if (won !== undefined) return won;
+      throw thrown;
+    });
   }
 
   #open(stream: Stream, connection: Connection): Promise<Link> {
@@ -105,7 +152,7 @@ export class Links {
     return openLink({
       stream,
       connection,
-      hello: { type: 'hello', version: LINK_VERSION, label, port, addresses },
+      hello: { type: 'hello', version: LINK_VERSION, label, port, addresses, bits: this.#options.bits() },
       now,
       onUp: (link) => this.#take(link),
       onFrame: (link, frame) => this.#options.onFrame(link, frame),
@@ -118,7 +165,7 @@ export class Links {
   }
 
   #wants(peer: string): boolean {
-    if (this.#closed.signal.aborted || this.#refused.has(peer)) return false;
+    if (this.#closed.signal.aborted || this.refused(peer)) return false;
     return this.#links.has(peer) || this.#links.size < OVERLAY.maxNeighbours;
   }
 
@@ -132,7 +179,7 @@ export class Links {
       if (link.direction !== old.direction && link.direction !== preferred) return false;
       this.#links.delete(link.peer);
       this.#options.onDown(old, REPLACED);
-      old.close(REPLACED);
+      void old.close(REPLACED);
     }
     this.#links.set(link.peer, link);
     this.#options.onUp(link);

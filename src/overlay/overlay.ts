@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { labelOf, parsePeerAddress } from '../core/address.ts';
+import { OVERLAY, SEARCH } from '../core/config.ts';
 import type { Emit } from '../core/events.ts';
 import type {
   BlockSourcePort,
@@ -13,12 +15,24 @@ import type {
   SearchOptions,
 } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
-import { fetchBytes } from './fetch.ts';
+import type { NodeView } from '../core/search/search.ts';
+import { chooseLinks } from '../core/search/topology.ts';
+import type { LinkFrame } from '../core/wire/frames.ts';
+import { isSearchFrame, type SearchFrame } from '../core/wire/search-frames.ts';
+import { Bucket } from './bucket.ts';
+import { Courier, type AskFrame } from './courier.ts';
+import { Dht } from './dht.ts';
+import { Exchange } from './exchange.ts';
+import { fetchBytes, proveHolding } from './fetch.ts';
 import { createHost } from './host.ts';
 import { loadIdentity } from './identity.ts';
-import { Links, REPLACED } from './links.ts';
+import { keyOf, signer } from './keys.ts';
+import type { Link } from './link.ts';
+import { Links, pause, REPLACED } from './links.ts';
 import { localBytes } from './local.ts';
 import { Peers, type PeerEntry } from './peers.ts';
+import { PrintKeeper } from './prints.ts';
+import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
 import { serveBlocks } from './uploads.ts';
 
@@ -37,6 +51,16 @@ export interface OverlayOptions {
   readonly random: Random;
   /** Names the port's option in errors. */
   readonly flag?: string;
+  /** Neighbours this node looks for by itself; 0 keeps it to the addresses it was given. */
+  readonly wantNeighbours?: number;
+  /** Takes part in the DHT; true by default. */
+  readonly dht?: boolean;
+  /** log2 of the print groups to begin with; by default those of its first neighbours. */
+  readonly bits?: number;
+  /** ms that the size of the network must have changed before the groups do. */
+  readonly resizeAfterMs?: number;
+  /** Ask a second, independent member of each group before absent is said; true by default. */
+  readonly audit?: boolean;
 }
 
 export interface Overlay extends OverlayPort {
@@ -52,14 +76,20 @@ export interface Overlay extends OverlayPort {
 }
 
 /**
- * Starts a node of the overlay: host, links to neighbours, search, and block transfers.
+ * Starts a node of the overlay: host, links to neighbours, prints, DHT, search, and block transfers.
  * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE (a bad peer address), CANNOT_READ, CANNOT_WRITE
  */
 export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
-  const { emit, now, random, library, flag = '--port' } = options;
+  const { emit, now, random, library, flag = '--port', wantNeighbours = OVERLAY.wantNeighbours } = options;
   for (const peer of options.peers) parsePeerAddress(peer);
   const key = await loadIdentity(options.dataFolder);
-  const host = await createHost({ key, host: options.host, port: options.port, flag });
+  const host = await createHost({
+    key,
+    host: options.host,
+    port: options.port,
+    flag,
+    dht: options.dht ?? true,
+  });
   const peerId = host.peerId.toString();
   const addresses = (): readonly string[] => host.getMultiaddrs().map(String).slice(0, MAX_ADDRESSES);
   const port = Number(/\/tcp\/(\d+)/.exec(addresses()[0] ?? '')?.[1] ?? options.port);
@@ -67,39 +97,144 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const nameOf = (peer: string): string | null =>
     peer === peerId ? label : (links.get(peer)?.label ?? null);
 
-  const replacing = new Set<string>();
+  const scores = new Scores({ now });
+  const liar = (peer: string, why: string): void => {
+    if (!scores.add(peer, why)) return;
+    emit({ type: 'peer.banned', who: label, peer: nameOf(peer) ?? peer, reason: why });
+    void links.get(peer)?.close('banned');
+    courier.drop(peer);
+  };
+
+  /** A neighbour gets it over its link; who is none, over a stream of its own. */
+  const send = (peer: string, frame: AskFrame, where: readonly string[] | undefined): void => {
+    const link = links.get(peer);
+    if (link !== undefined) link.send(frame);
+    else courier.send(peer, frame, where ?? []);
+  };
+  const prints = new PrintKeeper({
+    peer: peerId,
+    label,
+    addresses,
+    sign: signer(key),
+    files: () => library.list(),
+    now,
+    wall: Date.now,
+    random,
+    send: (peer, frame, where) => send(peer, { type: 'sync', frame }, where),
+    liar,
+    closest: () => dht.closest(),
+    ...(options.bits === undefined ? {} : { bits: options.bits }),
+    ...(options.resizeAfterMs === undefined ? {} : { resizeAfterMs: options.resizeAfterMs }),
+  });
+  const dht = new Dht({ host, now });
+  const view: NodeView = {
+    peer: peerId,
+    label,
+    addresses,
+    lookup: (query) => library.lookup(query),
+    neighbours: () => links.all(),
+    neighbour: (peer) => links.get(peer),
+    keyOf,
+    refuses: (peer) => scores.banned(peer),
+    prints: prints.view,
+  };
   const searching = new Searching({
-    self: { peer: peerId, label, addresses, lookup: (query) => library.lookup(query) },
+    view,
     emit,
     now,
     random,
-    send: (peer, frame) => links.get(peer)?.send(frame),
+    send,
+    prove: (hit, signal) => proveHolding(host, hit, signal),
+    dht: async (query, signal, onProvider) => (await dht.find(query, signal, onProvider)).messages,
+    liar,
     labelOf: nameOf,
     unlinked: () =>
       peers
         .list()
         .filter((peer) => peer.state !== 'self' && (peer.peer === null || links.get(peer.peer) === undefined))
         .map((peer) => peer.label),
+    audit: options.audit ?? true,
   });
+  const take = (from: string, frame: LinkFrame): void => {
+    if (frame.type === 'sync') prints.receive(from, frame.frame);
+    else if (isSearch(frame)) searching.receive(from, frame);
+  };
+  const courier = await Courier.start({
+    host,
+    now,
+    refuses: (peer) => scores.banned(peer),
+    onFrame: (peer, _label, frame) => take(peer, frame),
+    onUnsent: (to, frame) => {
+      prints.unsent(to);
+      if (frame.type !== 'sync') searching.unsent(to, frame);
+    },
+  });
+  const replacing = new Set<string>();
+  const rates = new Map<string, Bucket>();
   const links = await Links.start({
     host,
     label,
     port,
     now,
+    bits: () => prints.view.bits(),
+    refuses: (peer) => scores.banned(peer),
     onUp: (link) => {
       // Two nodes that dialled each other at once drop one of two links: no news to a person.
       if (!replacing.delete(link.peer)) emit({ type: 'neighbour.added', who: label, neighbour: link.label });
-      searching.up(link);
+      rates.set(link.peer, new Bucket(OVERLAY.linkFramesPerSecond, 2 * OVERLAY.linkFramesPerSecond, now()));
+      prints.up(link);
+      searching.up(link.peer, link.label);
+      exchange.up(link);
     },
-    onFrame: (link, frame) => searching.receive(link, frame),
+    onFrame: (link, frame) => {
+      if (rates.get(link.peer)?.take(1, now()) === false) {
+        liar(link.peer, 'a flood of frames');
+        void link.close('flood');
+      } else if (frame.type === 'peers') exchange.receive(link, frame);
+      else take(link.peer, frame);
+    },
     onDown: (link, why) => {
       if (why === REPLACED) replacing.add(link.peer);
       else emit({ type: 'neighbour.removed', who: label, neighbour: link.label, reason: why });
-      searching.down(link);
+      rates.delete(link.peer);
+      prints.down(link);
+      searching.down(link.peer, link.label);
+      exchange.down(link);
       peers.lost(link);
     },
   });
   const peers = new Peers(links, join(options.dataFolder, 'peers.json'), random);
+  const exchange = new Exchange({
+    links,
+    now,
+    random,
+    wantNeighbours,
+    sample: (count) => prints.sample(count),
+    heard: (contact) => prints.heard(contact),
+    choose: () => {
+      const kept = new Set(peers.list().map(({ peer }) => peer));
+      const neighbours = links.all().map(({ peer, direction, sinceMs, address }) => ({
+        peer,
+        key: keyOf(peer),
+        direction,
+        keep: kept.has(peer),
+        sinceMs: now() - sinceMs,
+        address,
+      }));
+      return chooseLinks(
+        {
+          key: keyOf(peerId),
+          bits: prints.view.bits(),
+          neighbours,
+          contacts: prints.known().map((contact) => ({ ...contact, key: keyOf(contact.peer) })),
+          want: wantNeighbours,
+          least: OVERLAY.minNeighbours,
+          most: OVERLAY.maxNeighbours,
+        },
+        random,
+      );
+    },
+  });
   const stopServing = await serveBlocks({
     host,
     source: library,
@@ -108,7 +243,14 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     labelOf: (peer, address) =>
       links.get(peer)?.label ?? labelOf(address.split('/')[2] ?? '', Number(address.split('/')[4] ?? 0)),
   });
+  const publish = (): void => {
+    prints.changed();
+    dht.setFiles(library.list());
+  };
+  const stopListening = library.onChange(publish);
+  publish();
   await peers.start(options.peers);
+  exchange.start();
 
   return {
     peerId,
@@ -119,25 +261,53 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes =>
       hit.peer === peerId ? localBytes(library, hit, range) : fetchBytes(host, hit, range, signal),
     neighbours: (): readonly NeighbourInfo[] =>
-      links.all().map(({ peer, label: name, address, direction, sinceMs }) => ({
-        peer,
-        label: name,
-        address,
-        direction,
-        sinceMs: now() - sinceMs,
+      links.all().map((link: Link) => ({
+        peer: link.peer,
+        label: link.label,
+        address: link.address,
+        direction: link.direction,
+        sinceMs: now() - link.sinceMs,
       })),
+    prints: () => {
+      const age = now() - prints.view.syncedAt(now());
+      return {
+        bits: prints.view.bits(),
+        members: prints.view.members(),
+        estimate: Math.round(prints.view.estimate()),
+        bytes: prints.bytes,
+        ageMs: age === Infinity ? null : Math.max(0, age),
+        dht: dht.size,
+      };
+    },
     addPeer: (address, signal) => peers.add(address, signal),
     removePeer: (address) => peers.remove(address),
     peers: () => peers.list(),
-    settled: (signal) => peers.settled(signal),
+    settled: async (signal) => {
+      await peers.settled(signal);
+      // The first exchange of prints takes some round trips; without it a search would have to walk.
+      const until = now() + SEARCH.settlePrintsMs;
+      while (prints.view.syncedAt(now()) === -Infinity && now() < until && !signal.aborted)
+        await pause(10, signal);
+    },
     close: async () => {
+      stopListening();
       searching.stop();
+      prints.leave();
+      // libp2p drops what was written just before the end; neighbours should hear that this node's files go with it.
+      if (links.all().length > 0) await delay(OVERLAY.leaveMs);
+      await exchange.stop();
       await peers.stop();
+      await dht.stop();
       await stopServing();
       await links.stop();
+      await courier.stop();
       await host.stop();
     },
   };
+}
+
+function isSearch(frame: LinkFrame): frame is SearchFrame {
+  return isSearchFrame(frame.type);
 }
 
 /** Of a machine with many interfaces; the first are enough to be reached. */

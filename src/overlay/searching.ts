@@ -5,31 +5,44 @@ import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { Hit, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
-import type { SearchInput, SearchOutput, Self } from '../core/search/search.ts';
-import { createWalk } from '../core/search/walk.ts';
-import type { LinkFrame } from '../core/wire/frames.ts';
-import type { Link } from './link.ts';
+import { createAuto } from '../core/search/auto.ts';
+import { textOf } from '../core/search/query.ts';
+import type { Contact, NodeView, SearchFrame, SearchInput, SearchOutput } from '../core/search/search.ts';
+import { Results } from './results.ts';
+
+type Proof = Extract<SearchInput, { type: 'proved' }>['proof'];
 
 export interface SearchingOptions {
-  readonly self: Self;
+  readonly view: NodeView;
   readonly emit: Emit;
   readonly now: () => number;
   readonly random: Random;
-  readonly send: (peer: string, frame: LinkFrame) => void;
+  /** Over the link to a neighbour, else to a peer at these addresses; `unsent` is called where it cannot be reached. */
+  readonly send: (peer: string, frame: SearchFrame, addresses: readonly string[] | undefined) => void;
+  /** Has a holder show that it has what it says; never rejects. */
+  readonly prove: (hit: Hit, signal: AbortSignal) => Promise<Proof>;
+  /** Looks providers up; null where this node runs no DHT. */
+  readonly dht:
+    ((query: Query, signal: AbortSignal, onProvider: (contact: Contact) => void) => Promise<number>) | null;
+  readonly liar: (peer: string, why: string) => void;
   /** Known peers that are not linked now. */
   readonly unlinked: () => readonly string[];
   /** What a person calls a peer that is a neighbour or this node; null for all others. */
   readonly labelOf: (peer: string) => string | null;
+  /** Ask a second, independent member of each group before absent is said. */
+  readonly audit: boolean;
 }
 
 interface Own {
   readonly query: Query;
   readonly startedAt: number;
-  readonly events: SearchEvent[];
-  wake: () => void;
+  readonly results: Results;
+  /** Ends proofs and look-ups when the search ends. */
+  readonly ending: AbortController;
+  looking: AbortController | null;
 }
 
-/** Runs the search strategy of core over the links of this node: inputs in, outputs to links and to who asked. */
+/** Runs the strategies of core over the links of this node: inputs in, outputs to links and to who asked. */
 export class Searching {
   readonly #options: SearchingOptions;
   readonly #strategy;
@@ -38,52 +51,62 @@ export class Searching {
 
   constructor(options: SearchingOptions) {
     this.#options = options;
-    this.#strategy = createWalk(options.self);
+    this.#strategy = createAuto(options.view);
     this.#ticker = setInterval(() => this.#step({ type: 'tick' }), SEARCH.tickMs);
     this.#ticker.unref();
   }
 
-  up(link: Link): void {
-    this.#step({ type: 'neighbour-up', peer: link.peer, label: link.label });
+  up(peer: string, label: string): void {
+    this.#step({ type: 'neighbour-up', peer, label });
   }
 
-  down(link: Link): void {
-    this.#step({ type: 'neighbour-down', peer: link.peer });
+  down(peer: string, label: string): void {
+    this.#step({ type: 'neighbour-down', peer, label });
   }
 
-  receive(link: Link, frame: LinkFrame): void {
-    if (frame.type === 'visit' || frame.type === 'return' || frame.type === 'cancel')
-      this.#step({ type: 'frame', from: link.peer, frame });
+  receive(from: string, frame: SearchFrame): void {
+    this.#step({ type: 'frame', from, frame });
   }
 
-  /** Searches; the last event is the verdict. Leaving the loop early stops the walk. */
+  unsent(to: string, frame: SearchFrame): void {
+    this.#step({ type: 'unsent', to, frame });
+  }
+
+  /** Searches; the last event is the verdict. Leaving the loop early stops the search. */
   async *search(query: Query, options: SearchOptions = {}): AsyncGenerator<SearchEvent> {
     if (this.#own.size >= SEARCH.maxOwn)
       throw new KelanaError('BUSY', { what: 'search', most: SEARCH.maxOwn });
     const id = randomBytes(16).toString('hex');
-    const own: Own = { query, startedAt: this.#options.now(), events: [], wake: () => undefined };
+    const own: Own = {
+      query,
+      startedAt: this.#options.now(),
+      results: new Results(query, SEARCH.gatherMs),
+      ending: new AbortController(),
+      looking: null,
+    };
     this.#own.set(id, own);
     const stop = (): void => this.#step({ type: 'cancel', id });
     options.signal?.addEventListener('abort', stop, { once: true });
     try {
-      const timeoutMs = Math.min(options.timeoutMs ?? SEARCH.timeoutMs, SEARCH.maxTimeoutMs);
-      this.#step({ type: 'start', id, query, timeoutMs, unlinked: this.#options.unlinked() });
+      this.#step({
+        type: 'start',
+        id,
+        query,
+        timeoutMs: Math.min(options.timeoutMs ?? SEARCH.timeoutMs, SEARCH.maxTimeoutMs),
+        want: options.want ?? SEARCH.want,
+        trace: options.trace ?? false,
+        strategy: options.strategy ?? 'auto',
+        settings: { audit: this.#options.audit },
+        unlinked: this.#options.unlinked(),
+      });
       if (options.signal?.aborted === true) stop();
-      for (;;) {
-        const event = own.events.shift();
-        if (event !== undefined) {
-          yield event;
-          if (event.type === 'verdict') return;
-        } else {
-          // The strategy ends every search by its deadline, so this wait does too.
-          await new Promise<void>((resolve) => {
-            own.wake = resolve;
-          });
-        }
-      }
+      // The strategy ends every search by its deadline, so this loop does too.
+      yield* own.results.read();
     } finally {
       options.signal?.removeEventListener('abort', stop);
       this.#own.delete(id);
+      own.ending.abort();
+      own.results.close();
       stop();
     }
   }
@@ -99,47 +122,78 @@ export class Searching {
   }
 
   #take(output: SearchOutput): void {
-    const { emit, self, labelOf } = this.#options;
-    if (output.type === 'send') return this.#options.send(output.to, output.frame);
-    if (output.type === 'asked') {
-      emit({
-        type: 'search.received',
-        who: self.label,
-        query: textOf(output.query),
-        from: labelOf(output.from) ?? output.from,
-      });
-      return undefined;
+    const { emit, view, labelOf: nameOf } = this.#options;
+    switch (output.type) {
+      case 'send':
+        return this.#options.send(output.to, output.frame, output.addresses);
+      case 'liar':
+        return this.#options.liar(output.peer, output.why);
+      case 'asked': {
+        const from = nameOf(output.from) ?? output.from;
+        return emit({ type: 'search.received', who: view.label, query: textOf(output.query), from });
+      }
+      default: {
+        const own = this.#own.get(output.id);
+        return own === undefined ? undefined : this.#hear(own, output);
+      }
     }
-    const own = this.#own.get(output.id);
-    if (own === undefined) return undefined;
+  }
+
+  #hear(own: Own, output: Exclude<SearchOutput, { type: 'send' | 'liar' | 'asked' }>): void {
+    const { emit, view, labelOf: nameOf } = this.#options;
     const elapsedMs = this.#options.now() - own.startedAt;
     const seconds = elapsedMs / 1000;
-    if (output.type === 'trail') {
-      for (const step of output.steps)
-        own.events.push({ type: 'step', ...step, label: labelOf(step.peer) ?? step.label, elapsedMs });
-    } else if (output.type === 'hit') {
-      const hit = {
-        ...output.hit,
-        label: labelOf(output.hit.peer) ?? labelFrom(output.hit, self.addresses()),
-      };
-      own.events.push({ type: 'hit', elapsedMs, ...hit });
-      emit({ type: 'search.found', who: self.label, name: hit.name, holder: hit.label });
-      emit({ type: 'search.response-time', who: self.label, holder: hit.label, seconds });
-    } else {
-      const { verdict, asked, missing, messages } = output.outcome;
-      own.events.push({ type: 'verdict', verdict, asked, missing, messages, elapsedMs });
-      emit({
-        type: 'search.ended',
-        who: self.label,
-        query: textOf(own.query),
-        verdict,
-        asked,
-        missing,
-        seconds,
-      });
+    switch (output.type) {
+      case 'trail':
+        for (const step of output.steps)
+          own.results.step({ ...step, label: nameOf(step.peer) ?? step.label }, elapsedMs);
+        return;
+      case 'prove':
+        this.#prove(own, output.id, output.hit);
+        return;
+      case 'dht':
+        this.#look(own, output.id, output.query);
+        return;
+      case 'dht-stop':
+        own.looking?.abort();
+        return;
+      case 'hit': {
+        const label = nameOf(output.hit.peer) ?? labelFrom(output.hit, view.addresses());
+        own.results.hit({ ...output.hit, label }, elapsedMs);
+        emit({ type: 'search.found', who: view.label, name: output.hit.name, holder: label });
+        emit({ type: 'search.response-time', who: view.label, holder: label, seconds });
+        return;
+      }
+      case 'end': {
+        const { missingCount: _count, ...outcome } = output.outcome;
+        const { verdict, asked, missing } = outcome;
+        const query = textOf(own.query);
+        own.results.end({ type: 'verdict', ...outcome, elapsedMs });
+        emit({ type: 'search.ended', who: view.label, query, verdict, asked, missing, seconds });
+      }
     }
-    own.wake();
-    return undefined;
+  }
+
+  #prove(own: Own, id: string, hit: Hit): void {
+    const limit = AbortSignal.any([own.ending.signal, AbortSignal.timeout(SEARCH.confirmTimeoutMs)]);
+    const { peer, cid } = hit;
+    void this.#options
+      .prove(hit, limit)
+      .then((proof) => this.#step({ type: 'proved', id, peer, cid, proof }));
+  }
+
+  #look(own: Own, id: string, query: Query): void {
+    own.looking = new AbortController();
+    const end = (messages: number): void => this.#step({ type: 'dht-end', id, messages });
+    if (this.#options.dht === null) {
+      // Not within the step that asked: the strategy is still at it.
+      queueMicrotask(() => end(0));
+      return;
+    }
+    const signal = AbortSignal.any([own.ending.signal, own.looking.signal]);
+    void this.#options
+      .dht(query, signal, (contact) => this.#step({ type: 'provider', id, contact }))
+      .then(end, () => end(0));
   }
 }
 
@@ -154,8 +208,4 @@ export function labelFrom(hit: Hit, own: readonly string[]): string {
   const [, host = '', port = ''] = outside;
   const here = own.some((address) => address.split('/')[2] === host);
   return labelOf(here ? 'localhost' : host, Number(port));
-}
-
-export function textOf(query: Query): string {
-  return query.kind === 'name' ? query.name : query.cid;
 }

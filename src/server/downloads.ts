@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { SERVER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import { parseCid } from '../core/transfer/cid.ts';
-import type { ByteRange, Bytes, Hit, Holding, Query, SearchEvent } from '../core/ports.ts';
+import type { ByteRange, Bytes, Hit, Holding, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { App } from './app.ts';
 import { exactly, gone, opened, sendPieces } from './bytes.ts';
 import { decide, type Answer } from './conditional.ts';
@@ -74,12 +74,14 @@ async function fromOverlay(
 ): Promise<FastifyReply> {
   let failure: unknown = null;
   const tried = new Set<string>();
+  const sizes = new Map<string, number>();
   for await (const event of searched(app, query, signal)) {
-    if (event.type === 'hit' && !tried.has(event.peer)) {
-      tried.add(event.peer);
+    for (const hit of hitsOf(event, sizes)) {
+      if (tried.has(hit.peer)) continue;
+      tried.add(hit.peer);
       try {
-        const fetch = (range?: ByteRange): Bytes => app.overlay.fetch(event, range, signal);
-        return await send(app, request, reply, event, 'overlay', fetch);
+        const fetch = (range?: ByteRange): Bytes => app.overlay.fetch(hit, range, signal);
+        return await send(app, request, reply, hit, 'overlay', fetch);
       } catch (thrown) {
         if (thrown instanceof KelanaError && thrown.row.source === 'user') throw thrown;
         failure = thrown;
@@ -94,11 +96,29 @@ async function fromOverlay(
   throw failure ?? new KelanaError('TIMEOUT', { what: 'GET /files', seconds: SERVER.searchTimeoutMs / 1000 });
 }
 
+/** The holders that an event brings. `sizes` keeps what later ones of the same file leave out. */
+function hitsOf(event: SearchEvent, sizes: Map<string, number>): readonly Hit[] {
+  if (event.type === 'hit') {
+    const { name, size, cid, hops, providers } = event;
+    sizes.set(cid, size);
+    return providers.map((provider) => ({ name, size, cid, hops, ...provider }));
+  }
+  const size = event.type === 'provider' ? sizes.get(event.cid) : undefined;
+  if (event.type !== 'provider' || size === undefined) return [];
+  const { name, cid, hops, provider } = event;
+  return [{ name, size, cid, hops, ...provider }];
+}
+
 /** A search under the limit on searches at once. @throws KelanaError OVERLOADED */
-export async function* searched(app: App, query: Query, signal: AbortSignal): AsyncIterable<SearchEvent> {
+export async function* searched(
+  app: App,
+  query: Query,
+  signal: AbortSignal,
+  how: SearchOptions = {},
+): AsyncIterable<SearchEvent> {
   const leave = await app.searches.enter();
   try {
-    yield* app.overlay.search(query, { timeoutMs: SERVER.searchTimeoutMs, signal });
+    yield* app.overlay.search(query, { timeoutMs: SERVER.searchTimeoutMs, ...how, signal });
   } finally {
     leave();
   }

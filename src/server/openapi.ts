@@ -1,4 +1,6 @@
 import { MAILBOX, SEARCH, TRANSFER } from '../core/config.ts';
+import { STRATEGIES } from '../core/ports.ts';
+import { QUERY_KINDS, TYPE_SETS } from '../core/search/query.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -156,10 +158,28 @@ const PATHS = {
   '/search': {
     get: {
       summary: 'Search the overlay.',
-      parameters: [query('q', text(`A file name or CID of at most ${SEARCH.maxQueryBytes} bytes.`), true)],
+      parameters: [
+        query(
+          'q',
+          text(`A file name, words, a pattern or a CID, of at most ${SEARCH.maxQueryBytes} bytes.`),
+          true,
+        ),
+        query('as', text('How to read `q`.', { enum: QUERY_KINDS, default: 'auto' })),
+        query('type', {
+          type: 'array',
+          items: text(`An extension, or one of ${Object.keys(TYPE_SETS).join(', ')}.`),
+        }),
+        query('minSize', text('Bytes, or a size such as 10MB or 1.5GiB; inclusive.')),
+        query('maxSize', text('Bytes, or a size such as 10MB or 1.5GiB; inclusive.')),
+        query(
+          'limit',
+          count('Files that are enough.', { minimum: 1, maximum: SEARCH.maxWant, default: SEARCH.want }),
+        ),
+        query('strategy', text('How to search.', { enum: STRATEGIES, default: 'auto' })),
+      ],
       responses: {
         200: answer('One JSON object a line: hits as they come, the verdict last.', {
-          'application/x-ndjson': { schema: { oneOf: [ref('Hit'), ref('Verdict')] } },
+          'application/x-ndjson': { schema: { oneOf: [ref('Hit'), ref('Holder'), ref('Verdict')] } },
         }),
         400: failure('BAD_REQUEST.'),
         503: failure('OVERLOADED: too many searches.'),
@@ -225,7 +245,16 @@ const SCHEMAS = {
   Hit: object({
     type: { const: 'hit' },
     ...FILE,
+    score: { type: 'number', description: 'How well it answers: 1 is the exact name or CID, above 0.' },
     providers: { type: 'array', items: ref('Provider') },
+    hops: count('Links the query had crossed.'),
+    elapsedMs: { type: 'number' },
+  }),
+  Holder: object({
+    type: { const: 'provider' },
+    name: FILE.name,
+    cid: text('CID of a hit that came before.'),
+    provider: ref('Provider'),
     hops: count('Links the query had crossed.'),
     elapsedMs: { type: 'number' },
   }),
@@ -237,7 +266,11 @@ const SCHEMAS = {
   Verdict: object({
     type: { const: 'verdict' },
     verdict: { enum: ['found', 'absent', 'incomplete'] },
-    asked: count('Other nodes that were asked.'),
+    ground: text(
+      'What it rests on: found, all-nodes, all-prints; or why there is no proof: lost, time, cancelled, unsynced, alone, no-proof.',
+    ),
+    strategy: text('The strategy that gave the answer.'),
+    asked: count('Other nodes that were asked, directly or by their prints.'),
     missing: { type: 'array', items: text('A node that did not answer.') },
     messages: count('Messages the search cost.'),
     elapsedMs: { type: 'number' },

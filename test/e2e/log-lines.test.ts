@@ -39,7 +39,9 @@ test('a real search and download writes the lines of the seeds, word for word, o
   await settledFile(join(folder, 'a', 'lain.txt'), 'lain');
   const to = await node(t, folder, 'b');
   const from = await node(t, folder, 'a', to);
-  const got = await kelana(t, ['get', 'contoh.txt', '--data', 'data-a'], { cwd: folder });
+  const got = await kelana(t, ['get', 'contoh.txt', '--strategy', 'walk', '--data', 'data-a'], {
+    cwd: folder,
+  });
   assert.equal(got.code, 0, got.err);
   const all = await hasLines(folder, [
     String.raw`Node localhost:${from} siap menerima koneksi\.\.\.`,
@@ -89,7 +91,11 @@ test('a message goes into the log as the five kinds, and neither it nor a file n
   const sent = await kelana(t, ['client', '--url', url, '--message', text], { cwd: folder });
   assert.equal(sent.code, 0, sent.err);
   assert.ok(!sent.out.includes('\u001b'), 'nothing for the terminal to act on');
-  const missed = await kelana(t, ['find', `x'.\n${forged}`, '--data', 'data-a'], { cwd: folder });
+  const missed = await kelana(
+    t,
+    ['find', `x'.\n${forged}`, '--as', 'name', '--strategy', 'walk', '--data', 'data-a'],
+    { cwd: folder },
+  );
   assert.equal(missed.code, 3, missed.err);
 
   const host = url.replace('http://', '');

@@ -44,8 +44,8 @@ test('kelana node, bare in a terminal, asks for a file, finds, downloads, and as
     'INI ADALAH KOMUNIKASI P2P\n',
   );
   type(run, 'tidak-ada.txt');
-  await run.says(/'tidak-ada\.txt' tidak ada: semua 1 node/);
-  await run.says(/tidak ada: semua 1 node[^]*Nama berkas:/);
+  await run.says(/'tidak-ada\.txt' tidak ada: sidik nama/);
+  await run.says(/tidak ada: sidik nama[^]*Nama berkas:/);
   run.child.stdin?.write('\u0003');
   assert.equal((await run.ended).code, 0, run.out);
 });

@@ -37,7 +37,7 @@ test('four hosts on one segment, as in the seed: found, absent, joined at run ti
   assert.equal(saved?.['type'], 'saved');
   assert.equal(saved?.['from'], label(3));
   assert.equal(sha256(await readFile(join(folder, 'host1', 'downloaded', 'contoh.bin'))), sha256(bytes));
-  const miss = await kelana(t, ['find', 'tidak-ada.txt'], at(2));
+  const miss = await kelana(t, ['find', 'tidak-ada.txt', '--strategy', 'walk'], at(2));
   assert.equal(miss.code, 3, miss.err);
   assert.match(miss.out, /'tidak-ada\.txt' tidak ada: semua 3 node yang terjangkau sudah ditanya/);
 
@@ -50,7 +50,12 @@ test('four hosts on one segment, as in the seed: found, absent, joined at run ti
 
   // A host whose plug is pulled says nothing: what lies with it is not known, and that is the answer.
   await net.plug(2, 'down');
-  const [unsure] = await kelanaJson(t, ['find', 'tidak-ada.txt', '--timeout', '3'], at(1), 4);
+  const [unsure] = await kelanaJson(
+    t,
+    ['find', 'tidak-ada.txt', '--strategy', 'walk', '--timeout', '3'],
+    at(1),
+    4,
+  );
   assert.equal(unsure?.['verdict'], 'incomplete');
   const lacking = unsure?.['missing'];
   assert.ok(Array.isArray(lacking) && lacking.length > 0);
@@ -58,7 +63,11 @@ test('four hosts on one segment, as in the seed: found, absent, joined at run ti
   await until(
     'a definitive answer without host 2',
     async () => {
-      const { code, out } = await kelana(t, ['find', 'tidak-ada.txt', '--timeout', '5'], at(1));
+      const { code, out } = await kelana(
+        t,
+        ['find', 'tidak-ada.txt', '--strategy', 'walk', '--timeout', '5'],
+        at(1),
+      );
       return code === 3 && /semua 3 node/.test(out);
     },
     40_000,

@@ -1,5 +1,5 @@
 import type { Stream } from '@libp2p/interface';
-import type { Hit } from '../../src/core/ports.ts';
+import type { Hit, SearchEvent } from '../../src/core/ports.ts';
 import type { BlockFrame } from '../../src/core/wire/blocks.ts';
 import { cidFrom } from '../../src/library/hash.ts';
 import { startTestnet, type TestNode } from '../testnet.ts';
@@ -13,7 +13,8 @@ export const CID = cidFrom(Buffer.from(sha256(SMALL), 'hex'), SMALL.length);
 export async function withHolder(
   lie: Partial<Hit>,
   onWant: (frame: BlockFrame, stream: Stream, hostile: Hostile) => void,
-  work: (node: TestNode, hostile: Hostile) => unknown,
+  /** `gullible` is the node with a search that takes the holder's word, where a real one has it prove first. */
+  work: (node: TestNode, gullible: TestNode, hostile: Hostile) => unknown,
 ): Promise<void> {
   await using net = await startTestnet(1);
   const node = net.node(0);
@@ -28,7 +29,16 @@ export async function withHolder(
   await using _ = hostile;
   await hostile.dial(node.address);
   await until('linked', () => node.overlay.neighbours().length === 1);
-  await work(node, hostile);
+  const hit = hostile.hit({ cid: CID, size: SMALL.length, ...lie });
+  await work(node, { ...node, overlay: { ...node.overlay, search: () => told(hit) } }, hostile);
+}
+
+async function* told({ name, size, cid, peer, label, addresses }: Hit): AsyncGenerator<SearchEvent> {
+  const elapsedMs = 1;
+  const providers = [{ peer, label, addresses }];
+  yield { type: 'hit', name, size, cid, hops: 1, score: 1, providers, elapsedMs };
+  const outcome = { verdict: 'found', ground: 'found', strategy: 'walk', missing: [] } as const;
+  yield { type: 'verdict', ...outcome, asked: 1, messages: 2, elapsedMs };
 }
 
 /** Answers the manifest of a file of one block, as an honest holder does. */

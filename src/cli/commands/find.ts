@@ -1,29 +1,67 @@
 import { EXIT } from '../../core/errors.ts';
 import type { Verdict } from '../../core/events.ts';
-import type { Hit, Query } from '../../core/ports.ts';
+import { SEARCH } from '../../core/config.ts';
+import type { Query } from '../../core/ports.ts';
+import { searchJson } from '../../core/render/search-json.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { withNode, type Searcher } from '../find-node.ts';
 import type { Values } from '../values.ts';
-import { SEARCH_OPTIONS, searchHow } from '../search-options.ts';
-import { EXIT_OF, queryFrom, showEvents } from '../show-search.ts';
+import { SEARCH_OPTIONS, searchFor, searchHow } from '../search-options.ts';
+import { EXIT_OF, showEvents } from '../show-search.ts';
 
 export const command: Command = {
   name: 'find',
   summary: {
     id: 'cari berkas di semua node, tanpa mengunduhnya',
-    en: 'search all nodes for a file, without fetching it',
+    en: 'search all nodes for files, without fetching them',
   },
-  args: 'QUERY',
-  positionals: [1, 1],
+  args: 'QUERY…',
+  positionals: [1, SEARCH.maxWords],
   section: 'find',
-  options: [...SEARCH_OPTIONS],
+  options: [
+    {
+      name: 'limit',
+      type: 'count',
+      min: 1,
+      max: SEARCH.maxWant,
+      default: SEARCH.want,
+      help: { id: 'jumlah berkas yang sudah cukup', en: 'files that are enough' },
+    },
+    {
+      name: 'trace',
+      type: 'flag',
+      help: {
+        id: 'tampilkan tiap node yang ditanya, dengan waktunya',
+        en: 'show each node as it is asked, with the time',
+      },
+    },
+    ...SEARCH_OPTIONS,
+  ],
   examples: [
     {
       line: 'kelana find contoh.txt',
       what: {
-        id: 'berjalan acak sampai ketemu, atau terbukti tidak ada',
-        en: 'walk at random until it is found, or proved absent',
+        id: 'menurut nama persisnya: ditemukan, atau terbukti tidak ada',
+        en: 'by its exact name: found, or proved absent',
+      },
+    },
+    {
+      line: 'kelana find laporan 2024 --type document --min-size 10kB',
+      what: {
+        id: 'semua kata itu ada di nama atau foldernya; huruf besar dan aksen diabaikan',
+        en: 'all these words are in its name or folders; case and accents do not count',
+      },
+    },
+    {
+      line: 'kelana find "*.pdf" --limit 5',
+      what: { id: 'menurut pola; lima berkas cukup', en: 'by a pattern; five files are enough' },
+    },
+    {
+      line: 'kelana find contoh.txt --strategy walk --trace',
+      what: {
+        id: 'dengan jalan acak, langkah demi langkah',
+        en: 'by the random walk, hop by hop',
       },
     },
     {
@@ -43,28 +81,21 @@ export const command: Command = {
   ],
   run: async (context, values) => {
     // A bad query is told at once, before any node is looked for or started.
-    const query = queryFrom(values.positionals[0] ?? '');
+    const query = searchFor(values);
     return await withNode(context, values, (node) => run(context, values, query, node));
   },
 };
 
 async function run(context: Context, values: Values, query: Query, node: Searcher): Promise<number> {
-  const text = values.positionals[0] ?? '';
-  const how = searchHow(context, values);
+  const trace = values.flag('trace');
+  const how = { ...searchHow(context, values), want: values.number('limit') ?? SEARCH.want, trace };
   const events = node.search(query, how);
-  if (!values.flag('json')) return await showEvents(context, events, text);
+  if (!values.flag('json')) return await showEvents(context, events, values.positionals.join(' '), how);
   let verdict: Verdict | null = null;
   for await (const event of events) {
-    if (event.type === 'hit') context.out(JSON.stringify(hitJson(event)));
-    if (event.type !== 'verdict') continue;
-    verdict = event.verdict;
-    context.out(JSON.stringify(event));
+    if (event.type === 'step' && !trace) continue;
+    context.out(JSON.stringify(searchJson(event)));
+    if (event.type === 'verdict') verdict = event.verdict;
   }
   return verdict === null ? EXIT.failed : EXIT_OF[verdict];
-}
-
-/** The contract's form of a hit: one file, all its providers. */
-export function hitJson(hit: Hit & { elapsedMs: number }) {
-  const { name, size, cid, hops, elapsedMs, peer, label, addresses } = hit;
-  return { type: 'hit', name, size, cid, hops, elapsedMs, providers: [{ peer, label, addresses }] };
 }

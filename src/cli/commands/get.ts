@@ -1,18 +1,19 @@
 import { EXIT } from '../../core/errors.ts';
+import { SEARCH } from '../../core/config.ts';
 import type { Query } from '../../core/ports.ts';
+import { searchJson } from '../../core/render/search-json.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { withNode, type Searcher } from '../find-node.ts';
 import type { Values } from '../values.ts';
-import { SEARCH_OPTIONS, searchHow } from '../search-options.ts';
-import { EXIT_OF, queryFrom, showEvents } from '../show-search.ts';
-import { hitJson } from './find.ts';
+import { SEARCH_OPTIONS, searchFor, searchHow } from '../search-options.ts';
+import { EXIT_OF, showEvents } from '../show-search.ts';
 
 export const command: Command = {
   name: 'get',
   summary: { id: 'cari berkas dan unduh, terverifikasi', en: 'find a file and download it, verified' },
-  args: 'QUERY|CID',
-  positionals: [1, 1],
+  args: 'QUERY…|CID',
+  positionals: [1, SEARCH.maxWords],
   section: 'get',
   options: [
     {
@@ -35,28 +36,35 @@ export const command: Command = {
       },
     },
     {
+      line: 'kelana get laporan akhir 2024 --type pdf',
+      what: {
+        id: 'menurut katanya; bila beberapa berkas sama cocoknya, semua disebut dan tak satu pun diunduh',
+        en: 'by its words; where several files match equally well, they are named and none is fetched',
+      },
+    },
+    {
       line: 'kelana get bafkreib…',
       what: { id: 'menurut CID-nya, apa pun namanya', en: 'by its CID, whatever its name' },
     },
   ],
   run: async (context, values) => {
     // A bad query is told at once, before any node is looked for or started.
-    const query = queryFrom(values.positionals[0] ?? '');
+    const query = searchFor(values);
     return await withNode(context, values, (node) => run(context, values, query, node));
   },
 };
 
 async function run(context: Context, values: Values, query: Query, node: Searcher): Promise<number> {
-  const text = values.positionals[0] ?? '';
   const how = searchHow(context, values);
   const events = node.get(query, how);
-  if (!values.flag('json')) return await showEvents(context, events, text);
+  if (!values.flag('json')) return await showEvents(context, events, values.positionals.join(' '), how);
   let code: number = EXIT.failed;
   for await (const event of events) {
     if (event.type === 'failed') throw event.error;
     if (event.type === 'step') continue;
     if (event.type === 'verdict') code = EXIT_OF[event.verdict];
-    context.out(JSON.stringify(event.type === 'hit' ? hitJson(event) : event));
+    const own = event.type === 'progress' || event.type === 'saved';
+    context.out(JSON.stringify(own ? event : searchJson(event)));
   }
   return code;
 }

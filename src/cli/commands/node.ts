@@ -1,5 +1,5 @@
 import { rememberNode } from '../../control/socket.ts';
-import { PORTS } from '../../core/config.ts';
+import { OVERLAY, PORTS } from '../../core/config.ts';
 import { asKelanaError, EXIT, KelanaError } from '../../core/errors.ts';
 import { resolve } from 'node:path';
 import { LOGGING, type Command } from '../command.ts';
@@ -65,6 +65,17 @@ export const command: Command = {
       help: { id: 'alamat node lain (host:port)', en: 'address of another node (host:port)' },
     },
     {
+      name: 'neighbours',
+      type: 'count',
+      min: 0,
+      max: OVERLAY.maxNeighbours,
+      default: OVERLAY.wantNeighbours,
+      help: {
+        id: 'tetangga yang dicari sendiri; 0: hanya alamat yang diberikan',
+        en: 'neighbours to look for by itself; 0: only the addresses given',
+      },
+    },
+    {
       name: 'name',
       type: 'text',
       value: 'NAME',
@@ -103,6 +114,7 @@ async function run(context: Context, values: Values): Promise<number> {
       data,
       downloads: values.text('downloads') ?? 'downloaded',
       peers: values.texts('peer'),
+      neighbours: values.number('neighbours') ?? OVERLAY.wantNeighbours,
       emit: log.emit,
     });
     try {

@@ -1,4 +1,6 @@
 import { EXIT } from '../../core/errors.ts';
+import type { Lang } from '../../core/lang.ts';
+import type { PrintsInfo } from '../../core/ports.ts';
 import { showable } from '../../core/render/escape.ts';
 import type { Command } from '../command.ts';
 import { DATA_OPTION } from '../data-folder.ts';
@@ -30,6 +32,7 @@ export const command: Command = {
         ['node', status.label],
         [id ? 'identitas' : 'identity', status.peerId],
         [id ? 'tetangga' : 'neighbours', neighbours === '' ? '-' : neighbours],
+        [id ? 'nama berkas' : 'file names', printsText(status.prints, lang)],
         [
           id ? 'berkas' : 'files',
           `${numberText(status.files, lang)} (${bytesText(status.bytes, lang)})${status.scanning ? (id ? ', masih dipindai' : ', still scanning') : ''}`,
@@ -44,3 +47,21 @@ export const command: Command = {
     return EXIT.done;
   },
 };
+
+/** Whose file names this node knows, so that it can answer for them at once. */
+function printsText({ members, estimate, bits, bytes, ageMs }: PrintsInfo, lang: Lang): string {
+  const id = lang === 'id';
+  const of = bits === 0 ? '' : ` ${id ? 'dari sekitar' : 'of about'} ${numberText(estimate, lang)}`;
+  const whose = id
+    ? `milik ${numberText(members, lang)} node${of}`
+    : `of ${numberText(members, lang)} nodes${of}`;
+  const fresh =
+    ageMs === null
+      ? id
+        ? 'belum lengkap'
+        : 'not complete yet'
+      : id
+        ? `lengkap ${durationText(ageMs, lang)} yang lalu`
+        : `complete ${durationText(ageMs, lang)} ago`;
+  return `${whose}, ${bytesText(bytes, lang)}, ${fresh}`;
+}

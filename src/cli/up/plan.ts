@@ -59,6 +59,7 @@ export async function planParts(
       'ls',
       'peers',
       'status',
+      'simulate',
     ];
     if (!known.includes(key)) settings.refuseKey(key, known, settings.lineOf(key, 0));
   }
@@ -96,7 +97,7 @@ export async function planParts(
 }
 
 function defaultNode(number: number): Values {
-  // In a line, so that a search of the first for a file of the third really walks.
+  // Each is told of the one before it only; they find the others by themselves.
   const peer = number === 1 ? [] : [`localhost:${PORTS.node + number - 2}`];
   return { share: [`${DATA_FOLDER}/shared/node${number}`], peer };
 }

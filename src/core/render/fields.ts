@@ -32,6 +32,7 @@ export const FIELDS: Table = {
   'balancer.ready': { who, url: 'text', method: 'text', backends: 'texts' },
   'neighbour.added': { who, neighbour: 'text' },
   'neighbour.removed': { who, neighbour: 'text', reason: 'text' },
+  'peer.banned': { who, peer: 'text', reason: 'text' },
   'client.connected': { who, client: 'text' },
   'client.disconnected': { who, client: 'text', requests: 'number' },
   'message.sent': { who, to: 'text', text: 'text' },

@@ -11,8 +11,32 @@ const LINK_ENDS: Readonly<Record<string, Text>> = {
   silent: { id: 'tidak ada kabar darinya', en: 'silent' },
   'send queue full': { id: 'antrean kirim penuh', en: 'send queue full' },
   'not needed': { id: 'tidak diperlukan', en: 'not needed' },
+  banned: { id: 'terbukti berbohong', en: 'banned' },
+  flood: { id: 'mengirim terlalu banyak', en: 'flood' },
   replaced: { id: 'diganti sambungan lain', en: 'replaced' },
 };
+
+/** What a peer was caught at (core/search and overlay say these). */
+const LIES: Readonly<Record<string, Text>> = {
+  'claimed a file that it does not hold': {
+    id: 'mengaku punya berkas yang tidak dimilikinya',
+    en: 'claimed a file that it does not hold',
+  },
+  'answered for groups that it was not asked about': {
+    id: 'menjawab untuk kelompok yang tidak ditanyakan kepadanya',
+    en: 'answered for groups that it was not asked about',
+  },
+  'handed on a token of the other half': {
+    id: 'meneruskan token yang bukan gilirannya',
+    en: 'handed on a token of the other half',
+  },
+  'a flood of frames': { id: 'mengirim terlalu banyak', en: 'a flood of frames' },
+};
+
+/** Why a peer is refused, in the log's language where it is known. The result still has to be escaped. */
+export function lie(reason: string, lang: Lang): string {
+  return Object.hasOwn(LIES, reason) ? (LIES[reason]?.[lang] ?? reason) : reason;
+}
 
 /** Why a neighbour went, in the log's language where it is known. The result still has to be escaped. */
 export function linkEnd(reason: string, lang: Lang): string {

@@ -2,7 +2,7 @@ import type { EventType, Verdict } from '../events.ts';
 import type { Lang, Text } from '../lang.ts';
 import { quoted as q, token as t, tokens } from './escape.ts';
 import type { BodyOf } from './fields.ts';
-import { errorText, linkEnd } from './reasons.ts';
+import { errorText, lie, linkEnd } from './reasons.ts';
 
 type Sentences = {
   readonly [T in EventType]: Readonly<Record<Lang, (event: BodyOf<T>) => string>>;
@@ -43,6 +43,10 @@ export const SENTENCES: Sentences = {
   'neighbour.removed': {
     id: (e) => `Node ${t(e.who)} melepas tetangga node ${t(e.neighbour)}: ${q(linkEnd(e.reason, 'id'))}.`,
     en: (e) => `Node ${t(e.who)} dropped neighbour node ${t(e.neighbour)}: ${q(linkEnd(e.reason, 'en'))}.`,
+  },
+  'peer.banned': {
+    id: (e) => `Node ${t(e.who)} menolak node ${t(e.peer)} selama sejam: ${q(lie(e.reason, 'id'))}.`,
+    en: (e) => `Node ${t(e.who)} refuses node ${t(e.peer)} for an hour: ${q(lie(e.reason, 'en'))}.`,
   },
   'client.connected': {
     id: (e) => `Client ${t(e.client)} terhubung ke ${t(e.who)}.`,

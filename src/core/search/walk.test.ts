@@ -3,6 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { SEARCH } from '../config.ts';
 import { reachable, VirtualNetwork, type Graph } from './network.testkit.ts';
+import type { NodeView, SearchInput } from './search.ts';
 import { createWalk } from './walk.ts';
 
 /** Random graphs of 5 to 60 nodes; some are not connected, so that "reachable" means something. */
@@ -22,7 +23,32 @@ const graphs: fc.Arbitrary<Graph> = fc
       .map((edges) => ({ nodes, edges: edges.filter(([a, b]) => a !== b) })),
   );
 
-const runs = { numRuns: 200 };
+const runs = { numRuns: Math.max(200, Number(process.env['KELANA_RUNS'] ?? 0)) };
+
+/** A node with these neighbours, no files and no prints. */
+function viewOf(...peers: readonly string[]): NodeView {
+  const neighbours = peers.map((peer) => ({ peer, label: peer === 'b' ? 'localhost:5002' : peer }));
+  return {
+    peer: 'a',
+    label: 'a',
+    addresses: () => [],
+    lookup: () => [],
+    neighbours: () => neighbours,
+    neighbour: (peer) => neighbours.find((neighbour) => neighbour.peer === peer),
+    keyOf: () => 0,
+    prints: {
+      bits: () => 0,
+      estimate: () => 1,
+      members: () => 1,
+      syncedAt: () => -Infinity,
+      candidates: () => null,
+      contacts: () => [],
+    },
+  };
+}
+
+const begin = (id: string, more: Partial<Extract<SearchInput, { type: 'start' }>> = {}) =>
+  ({ type: 'start', id, query: { kind: 'name', name: 'x' }, timeoutMs: 1000, ...more }) as const;
 
 test('a miss asks each reachable node exactly once, with exactly two frames an edge, and says absent', () => {
   fc.assert(
@@ -40,6 +66,7 @@ test('a miss asks each reachable node exactly once, with exactly two frames an e
       );
       assert.equal(network.messages, 2 * edges);
       assert.equal(outcome.messages, network.messages);
+      assert.equal(outcome.ground, 'all-nodes');
     }),
     runs,
   );
@@ -91,7 +118,7 @@ test('killing any nodes but the origin never makes a false absent and always end
         if (outcome.verdict === 'found') assert.deepEqual(network.hits, [String(holder)]);
       },
     ),
-    { numRuns: 300 },
+    runs,
   );
 });
 
@@ -128,18 +155,15 @@ test('the same seed gives the same walk', () => {
 });
 
 test('a token that never comes back ends at the deadline as incomplete', () => {
-  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+  const walk = createWalk(viewOf('b'));
   const random = () => 0;
-  walk.step({ type: 'neighbour-up', peer: 'b', label: 'localhost:5002' }, 0, random);
-  walk.step(
-    { type: 'start', id: 'f'.repeat(32), query: { kind: 'name', name: 'x' }, timeoutMs: 1000 },
-    0,
-    random,
-  );
+  walk.step(begin('f'.repeat(32)), 0, random);
   assert.deepEqual(walk.step({ type: 'tick' }, 999, random), []);
   const end = walk.step({ type: 'tick' }, 1000, random).find((output) => output.type === 'end');
   assert.deepEqual(end?.outcome, {
     verdict: 'incomplete',
+    ground: 'time',
+    strategy: 'walk',
     asked: 0,
     messages: 1,
     missingCount: 1,
@@ -147,45 +171,36 @@ test('a token that never comes back ends at the deadline as incomplete', () => {
   });
 });
 
+const BACK = {
+  type: 'return',
+  seen: false,
+  asked: 1,
+  messages: 1,
+  missingCount: 0,
+  missing: [],
+  hits: [],
+  trail: [],
+} as const;
+
 test('a return that nobody asked for changes nothing', () => {
-  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+  const walk = createWalk(viewOf('b', 'c'));
   const random = () => 0;
-  for (const peer of ['b', 'c']) walk.step({ type: 'neighbour-up', peer, label: peer }, 0, random);
   const id = 'e'.repeat(32);
-  const [sent] = walk.step(
-    { type: 'start', id, query: { kind: 'name', name: 'x' }, timeoutMs: 1000 },
-    0,
-    random,
-  );
+  const [sent] = walk.step(begin(id), 0, random);
   const other = sent?.type === 'send' && sent.to === 'b' ? 'c' : 'b';
-  const lie = {
-    type: 'return',
-    id,
-    seen: false,
-    asked: 99,
-    messages: 1,
-    missingCount: 0,
-    missing: [],
-    hits: [],
-    trail: [],
-  } as const;
-  assert.deepEqual(walk.step({ type: 'frame', from: other, frame: lie }, 0, random), []);
+  assert.deepEqual(walk.step({ type: 'frame', from: other, frame: { ...BACK, id } }, 0, random), []);
 });
 
 test('a flood of queries never pushes out a search of this node', () => {
-  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+  const walk = createWalk(viewOf('b'));
   const random = () => 0;
-  walk.step({ type: 'neighbour-up', peer: 'b', label: 'b' }, 0, random);
   const own = 'd'.repeat(32);
+  walk.step(begin(own), 0, random);
   const query = { kind: 'name', name: 'x' } as const;
-  walk.step({ type: 'start', id: own, query, timeoutMs: 1000 }, 0, random);
   for (let flood = 0; flood <= SEARCH.maxMarks; flood += 1) {
     const id = flood.toString(16).padStart(32, '0');
-    walk.step(
-      { type: 'frame', from: 'b', frame: { type: 'visit', id, query, hops: 1, remainingMs: 1000 } },
-      0,
-      random,
-    );
+    const frame = { type: 'visit', id, query, hops: 1, remainingMs: 1000, without: [] } as const;
+    walk.step({ type: 'frame', from: 'b', frame }, 0, random);
   }
   assert.ok(
     walk.step({ type: 'tick' }, 1000, random).some((output) => output.type === 'end' && output.id === own),
@@ -193,26 +208,45 @@ test('a flood of queries never pushes out a search of this node', () => {
 });
 
 test('a node cut off from every peer that it knows does not say absent', () => {
-  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
-  const query = { kind: 'name', name: 'x' } as const;
-  const verdictOf = (id: string, unlinked: readonly string[]) =>
-    walk
-      .step({ type: 'start', id: id.repeat(32), query, timeoutMs: 1000, unlinked }, 0, () => 0)
-      .find((output) => output.type === 'end')?.outcome;
-  assert.deepEqual(verdictOf('1', ['localhost:5002'])?.missing, ['localhost:5002']);
-  assert.equal(verdictOf('2', ['localhost:5002'])?.verdict, 'incomplete');
-  assert.equal(verdictOf('3', [])?.verdict, 'absent');
+  const walk = createWalk(viewOf());
+  const endOf = (id: string, unlinked: readonly string[]) =>
+    walk.step(begin(id.repeat(32), { unlinked }), 0, () => 0).find((output) => output.type === 'end')
+      ?.outcome;
+  assert.deepEqual(endOf('1', ['localhost:5002'])?.missing, ['localhost:5002']);
+  assert.equal(endOf('2', ['localhost:5002'])?.ground, 'alone');
+  assert.equal(endOf('3', [])?.verdict, 'absent');
 });
 
-test('a hit from over an edge is never taken for this very node, whatever it says', () => {
-  const walk = createWalk({ peer: 'a', label: 'a', addresses: () => [], lookup: () => [] });
+const HIT = { name: 'x', size: 1, cid: 'bafy', peer: 'b', label: 'b', addresses: [], hops: 0 };
+
+test('a hit from over an edge is never taken for this very node, and counts once its holder proved it', () => {
+  const walk = createWalk(viewOf('b'));
   const random = () => 0;
   const id = 'c'.repeat(32);
-  walk.step({ type: 'neighbour-up', peer: 'b', label: 'b' }, 0, random);
-  walk.step({ type: 'start', id, query: { kind: 'name', name: 'x' }, timeoutMs: 1000 }, 0, random);
-  const hit = { name: 'x', size: 1, cid: 'bafy', peer: 'b', label: 'b', addresses: [], hops: 0 };
-  const back = { type: 'return', id, seen: false, asked: 1, messages: 1, missingCount: 0 } as const;
-  const frame = { ...back, missing: [], hits: [hit], trail: [] };
-  const found = walk.step({ type: 'frame', from: 'b', frame }, 0, random);
+  walk.step(begin(id), 0, random);
+  const home = walk.step({ type: 'frame', from: 'b', frame: { ...BACK, id, hits: [HIT] } }, 0, random);
+  assert.deepEqual(
+    home.map((output) => output.type),
+    ['prove'],
+  );
+  const proved = { type: 'proved', id, peer: 'b', cid: 'bafy', proof: 'holds' } as const;
+  const found = walk.step(proved, 0, random);
   assert.equal(found.find((output) => output.type === 'hit')?.hit.hops, 1);
+  assert.equal(found.find((output) => output.type === 'end')?.outcome.verdict, 'found');
+});
+
+test('a hit whose holder cannot prove it begins the walk anew without that holder', () => {
+  const walk = createWalk(viewOf('b'));
+  const random = () => 0.5;
+  const id = 'c'.repeat(32);
+  walk.step(begin(id), 0, random);
+  walk.step({ type: 'frame', from: 'b', frame: { ...BACK, id, hits: [HIT] } }, 0, random);
+  const again = walk.step({ type: 'proved', id, peer: 'b', cid: 'bafy', proof: 'lies' }, 0, random);
+  assert.equal(again[0]?.type, 'liar');
+  const sent = again.find((output) => output.type === 'send');
+  assert.ok(sent?.frame.type === 'visit' && sent.frame.id !== id);
+  assert.deepEqual(sent.frame.without, ['b']);
+  const back = { ...BACK, id: sent.frame.id, hits: [HIT] };
+  const end = walk.step({ type: 'frame', from: 'b', frame: back }, 0, random);
+  assert.equal(end.find((output) => output.type === 'end')?.outcome.verdict, 'absent');
 });

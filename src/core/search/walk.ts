@@ -1,14 +1,16 @@
 import { SEARCH } from '../config.ts';
 import type { Hit, Query } from '../ports.ts';
-import { pick, type Random } from '../random.ts';
-import { MAX_COUNT, type ReturnFrame, type TrailStep } from '../wire/frames.ts';
+import type { Random } from '../random.ts';
+import type { ReturnFrame, TrailStep, VisitFrame } from '../wire/search-frames.ts';
+import { Origin, sendTo, sum } from './origin.ts';
+import { matches } from './query.ts';
 import {
-  answers,
+  homeOf,
   hitsOf,
-  type SearchFrame,
+  type Contact,
+  type NodeView,
   type SearchInput,
   type SearchOutput,
-  type Self,
   type Strategy,
 } from './search.ts';
 
@@ -20,12 +22,13 @@ import {
  * (Tarry 1895; Awerbuch 1985 for the distributed form).
  *
  * A neighbour that is lost while it has the token takes its branch with it: the answer is then `incomplete` and
- * names it, unless the file was found.
+ * names it, unless the file was found. A hit that its holder cannot prove begins the walk anew without that holder.
  */
-export function createWalk(self: Self): Strategy {
-  const neighbours = new Map<string, string>();
+export function createWalk(view: NodeView): Strategy {
   /** Insertion order is age: the oldest mark makes way when there are too many. */
   const marks = new Map<string, Mark>();
+  /** Searches of this node by the id they were started with. */
+  const own = new Map<string, Own>();
 
   function step(input: SearchInput, now: number, random: Random): readonly SearchOutput[] {
     const out: SearchOutput[] = [];
@@ -34,59 +37,72 @@ export function createWalk(self: Self): Strategy {
         start(input, now, random, out);
         break;
       case 'cancel':
-        cancel(input.id, out);
+        cancelOwn(input.id, out);
         break;
       case 'frame':
-        receive(input.from, input.frame, now, random, out);
+        if (input.frame.type === 'visit') visit(input.from, input.frame, now, random, out);
+        else if (input.frame.type === 'return') comeBack(input.from, input.frame, now, random, out);
+        else if (input.frame.type === 'cancel') cancelFrom(input.from, input.frame.id, out);
+        else if (input.frame.type === 'trace') traced(input.from, input.frame, out);
         break;
       case 'neighbour-up':
-        neighbours.set(input.peer, input.label);
+        for (const mark of marks.values()) if (!mark.done) mark.untried?.push(input.peer);
         break;
       case 'neighbour-down':
-        lose(input.peer, now, random, out);
+        lose(input.peer, input.label, now, random, out);
+        break;
+      case 'unsent':
+        if (input.frame.type === 'visit') lose(input.to, input.to, now, random, out);
+        break;
+      case 'proved':
+        proved(input, now, random, out);
+        break;
+      case 'forget':
+        marks.delete(input.id);
+        own.delete(input.id);
         break;
       case 'tick':
-        expire(now, out);
+        expire(now, random, out);
+        break;
+      case 'provider':
+      case 'dht-end':
         break;
     }
     return out;
   }
 
   function start(
-    { id, query, timeoutMs, unlinked = [] }: Extract<SearchInput, { type: 'start' }>,
+    input: Extract<SearchInput, { type: 'start' }>,
     now: number,
     random: Random,
     out: SearchOutput[],
   ): void {
-    const mark = newMark(id, query, null, 0, now + timeoutMs);
+    const origin = new Origin(input, 'walk', now);
     // Cut off from all peers that it knows, a node can prove nothing about the network they are in.
-    if (neighbours.size === 0) for (const label of unlinked) lack(mark, label, label);
-    const own = hitsOf(self, query, 0, SEARCH.maxHits);
+    const alone = view.neighbours().length === 0;
+    if (alone) for (const label of input.unlinked ?? []) origin.lack(label);
+    origin.own(view, out);
+    if (origin.accepted > 0) origin.end('found', out);
+    else if (alone) origin.end(origin.missingCount > 0 ? 'alone' : 'all-nodes', out);
+    if (origin.done) return;
+    const search: Own = { origin, walk: input.id, restarts: 0 };
+    own.set(input.id, search);
+    begin(search, now, random, out);
+  }
+
+  function begin(search: Own, now: number, random: Random, out: SearchOutput[]): void {
+    const { origin } = search;
+    const mark = newMark(search.walk, origin.query, null, 0, origin.deadline);
+    mark.without = [...origin.without].slice(0, SEARCH.maxLiars);
+    mark.own = search;
+    // Whatever lies behind them may be reached around them.
+    for (const peer of origin.misled) mark.tried.add(peer);
+    if (origin.trace) mark.trace = homeOf(view);
     remember(mark);
-    if (own.length > 0) {
-      mark.hits.push(...own);
-      finish(mark, out);
-    } else {
-      advance(mark, random, out, now);
-    }
+    advance(mark, random, out, now);
   }
 
-  function receive(from: string, frame: SearchFrame, now: number, random: Random, out: SearchOutput[]): void {
-    if (frame.type === 'visit') visit(from, frame, now, random, out);
-    else if (frame.type === 'return') comeBack(from, frame, now, random, out);
-    else {
-      const mark = marks.get(frame.id);
-      if (mark !== undefined && mark.parent === from) cancel(frame.id, out);
-    }
-  }
-
-  function visit(
-    from: string,
-    frame: Extract<SearchFrame, { type: 'visit' }>,
-    now: number,
-    random: Random,
-    out: SearchOutput[],
-  ): void {
+  function visit(from: string, frame: VisitFrame, now: number, random: Random, out: SearchOutput[]): void {
     const known = marks.get(frame.id);
     if (known !== undefined) {
       // The edge is used now, from the other end: trying it again would only bring the token back.
@@ -97,11 +113,17 @@ export function createWalk(self: Self): Strategy {
     }
     const mark = newMark(frame.id, frame.query, from, frame.hops, now + frame.remainingMs);
     mark.asked = 1;
-    mark.trail.push({ peer: self.peer, label: self.label, hops: frame.hops });
+    mark.without = frame.without;
+    mark.trail.push({ peer: view.peer, label: view.label, hops: frame.hops });
     remember(mark);
-    mark.hits.push(...hitsOf(self, frame.query, frame.hops, SEARCH.maxHits));
+    if (frame.trace !== undefined) {
+      mark.trace = frame.trace;
+      sendTo(view, frame.trace, { type: 'trace', id: frame.id, hops: frame.hops }, out);
+    }
+    if (!mark.without.includes(view.peer))
+      mark.hits.push(...hitsOf(view, frame.query, frame.hops, SEARCH.maxHits));
     out.push({ type: 'asked', query: frame.query, from, hits: mark.hits });
-    if (mark.hits.length > 0) finish(mark, out);
+    if (mark.hits.length > 0) finish(mark, now, random, out);
     else advance(mark, random, out, now);
   }
 
@@ -124,44 +146,70 @@ export function createWalk(self: Self): Strategy {
       // Only what was asked for: any other hit would end the walk short of the real one, or bring a file of another CID.
       // Whatever came over an edge lies at least one hop further, whatever the hit says of itself.
       const hits = frame.hits
-        .filter((hit) => answers(mark.query, hit))
-        .map((hit) => (hit.hops > mark.hops ? hit : { ...hit, hops: mark.hops + 1 }));
+        .filter((hit) => matches(mark.query, hit) && !mark.without.includes(hit.peer))
+        .map((hit) => (hit.hops > mark.hops ? hit : { ...hit, hops: sum(mark.hops, 1) }));
       mark.hits.push(...hits.slice(0, SEARCH.maxHits - mark.hits.length));
     }
-    if (mark.hits.length > 0 || mark.cancelled) finish(mark, out);
+    if (mark.hits.length > 0 || mark.cancelled) finish(mark, now, random, out, from);
     else advance(mark, random, out, now);
   }
 
   /** What we saw of a neighbour's address beats what it says of itself, unless it is on this very machine. */
   function asSeen(from: string, trail: readonly TrailStep[]): readonly TrailStep[] {
-    const label = neighbours.get(from);
+    const label = view.neighbour(from)?.label;
     if (label === undefined || label.startsWith('localhost:')) return trail;
     return trail.map((step) => (step.peer === from ? { ...step, label } : step));
   }
 
   function advance(mark: Mark, random: Random, out: SearchOutput[], now: number): void {
     const left = mark.deadline - now;
-    const untried = [...neighbours.keys()].filter((peer) => peer !== mark.parent && !mark.tried.has(peer));
-    const next = left > 0 ? pick(untried, random) : undefined;
+    const next = left > 0 ? draw(mark, random) : undefined;
     if (next === undefined) {
-      if (left <= 0) for (const peer of untried) lack(mark, peer);
-      finish(mark, out);
+      if (left <= 0) for (const peer of untriedOf(mark)) lack(mark, labelOf(peer));
+      finish(mark, now, random, out);
       return;
     }
     mark.tried.add(next);
     mark.waiting = next;
     mark.messages = sum(mark.messages, 1);
-    const hops = sum(mark.hops, 1);
     out.push({
       type: 'send',
       to: next,
-      frame: { type: 'visit', id: mark.id, query: mark.query, hops, remainingMs: left },
+      frame: {
+        type: 'visit',
+        id: mark.id,
+        query: mark.query,
+        hops: sum(mark.hops, 1),
+        remainingMs: left,
+        without: mark.without,
+        ...(mark.trace === null ? {} : { trace: mark.trace }),
+      },
     });
   }
 
-  function lose(peer: string, now: number, random: Random, out: SearchOutput[]): void {
-    const label = neighbours.get(peer) ?? peer;
-    neighbours.delete(peer);
+  /** A random neighbour that was not tried; each is drawn once, so that a hub's many turns cost no more than its edges. */
+  function draw(mark: Mark, random: Random): string | undefined {
+    mark.untried ??= untriedOf(mark);
+    const list = mark.untried;
+    while (list.length > 0) {
+      const at = Math.floor(random() * list.length);
+      const peer = list[at];
+      const last = list.pop();
+      if (at < list.length && last !== undefined) list[at] = last;
+      if (peer === undefined || peer === mark.parent || mark.tried.has(peer)) continue;
+      if (view.neighbour(peer) !== undefined) return peer;
+    }
+    return undefined;
+  }
+
+  function untriedOf(mark: Mark): string[] {
+    const list: string[] = [];
+    for (const { peer } of view.neighbours())
+      if (peer !== mark.parent && !mark.tried.has(peer)) list.push(peer);
+    return list;
+  }
+
+  function lose(peer: string, label: string, now: number, random: Random, out: SearchOutput[]): void {
     for (const mark of marks.values()) {
       if (mark.done) continue;
       if (mark.parent === peer) {
@@ -171,71 +219,133 @@ export function createWalk(self: Self): Strategy {
         mark.done = true;
       } else if (mark.waiting === peer) {
         mark.waiting = null;
-        lack(mark, peer, label);
+        lack(mark, label);
         advance(mark, random, out, now);
       }
     }
   }
 
-  function expire(now: number, out: SearchOutput[]): void {
+  function expire(now: number, random: Random, out: SearchOutput[]): void {
     for (const mark of marks.values()) {
       if (!mark.done && now >= mark.deadline) {
         if (mark.waiting !== null) {
           out.push({ type: 'send', to: mark.waiting, frame: { type: 'cancel', id: mark.id } });
-          lack(mark, mark.waiting);
+          lack(mark, labelOf(mark.waiting));
         }
-        finish(mark, out);
+        finish(mark, now, random, out);
       } else if (mark.done && now >= mark.deadline + SEARCH.markGraceMs) {
         marks.delete(mark.id);
       }
     }
+    for (const search of own.values()) if (now >= search.origin.deadline) close(search, 'time', out);
   }
 
-  /** Stops a search: the cancel runs after the token, which then comes straight back. */
-  function cancel(id: string, out: SearchOutput[]): void {
-    const mark = marks.get(id);
-    if (mark === undefined || mark.done) return;
-    mark.cancelled = true;
-    if (mark.waiting !== null) {
-      out.push({ type: 'send', to: mark.waiting, frame: { type: 'cancel', id } });
-      lack(mark, mark.waiting);
+  /** Stops a search of this node: the cancel runs after the token, which then comes straight back. */
+  function cancelOwn(id: string, out: SearchOutput[]): void {
+    const search = own.get(id);
+    if (search === undefined) return;
+    const mark = marks.get(search.walk);
+    if (mark !== undefined && !mark.done) {
+      stop(mark, out);
+      mark.done = true;
+      tell(search, mark, out);
     }
-    if (mark.parent === null) finish(mark, out);
+    close(search, 'cancelled', out);
   }
 
-  function finish(mark: Mark, out: SearchOutput[]): void {
+  function cancelFrom(from: string, id: string, out: SearchOutput[]): void {
+    const mark = marks.get(id);
+    if (mark !== undefined && !mark.done && mark.parent === from) stop(mark, out);
+  }
+
+  function stop(mark: Mark, out: SearchOutput[]): void {
+    mark.cancelled = true;
+    if (mark.waiting === null) return;
+    out.push({ type: 'send', to: mark.waiting, frame: { type: 'cancel', id: mark.id } });
+    lack(mark, labelOf(mark.waiting));
+  }
+
+  function finish(mark: Mark, now: number, random: Random, out: SearchOutput[], from?: string): void {
     mark.done = true;
     mark.waiting = null;
-    const { id, asked, missingCount, missing, hits, trail } = mark;
-    if (mark.parent !== null) {
-      const messages = sum(mark.messages, 1);
-      out.push({
-        type: 'send',
-        to: mark.parent,
-        frame: answer(id, { asked, messages, missingCount, missing, hits, trail }),
-      });
+    if (mark.own !== null) {
+      tell(mark.own, mark, out);
+      mark.own.origin.offer(mark.hits, out, from);
+      settle(mark.own, mark.hits.length > 0, now, random, out);
       return;
     }
-    if (trail.length > 0) out.push({ type: 'trail', id, steps: trail });
-    for (const hit of hits) out.push({ type: 'hit', id, hit });
-    const verdict = hits.length > 0 ? 'found' : missingCount > 0 ? 'incomplete' : 'absent';
+    if (mark.parent === null) return;
+    const { id, asked, missingCount, missing, hits, trail } = mark;
+    const messages = sum(mark.messages, 1);
     out.push({
-      type: 'end',
-      id,
-      outcome: { verdict, asked, messages: mark.messages, missingCount, missing },
+      type: 'send',
+      to: mark.parent,
+      frame: answer(id, { asked, messages, missingCount, missing, hits, trail }),
     });
   }
 
-  function lack(mark: Mark, peer: string, label = neighbours.get(peer) ?? peer): void {
+  /** What the walk has brought home, into the search. */
+  function tell(search: Own, mark: Mark, out: SearchOutput[]): void {
+    const { origin } = search;
+    origin.messages = sum(origin.messages, mark.messages);
+    origin.asked = Math.max(origin.asked, mark.asked);
+    for (const label of mark.missing) origin.lack(label);
+    origin.missingCount = sum(origin.missingCount, mark.missingCount - mark.missing.length);
+    if (mark.trail.length > 0 && !origin.trace) out.push({ type: 'trail', id: origin.id, steps: mark.trail });
+  }
+
+  function proved(
+    input: Extract<SearchInput, { type: 'proved' }>,
+    now: number,
+    random: Random,
+    out: SearchOutput[],
+  ): void {
+    const search = own.get(input.id);
+    if (search === undefined) return;
+    search.origin.proved(input, out);
+    settle(search, true, now, random, out);
+  }
+
+  /** Ends a search whose walk is home, or begins it anew where every hit was false. */
+  function settle(search: Own, hits: boolean, now: number, random: Random, out: SearchOutput[]): void {
+    const { origin } = search;
+    if (marks.get(search.walk)?.done === false || !origin.idle) return;
+    if (origin.accepted > 0 || !hits) {
+      close(search, now >= origin.deadline ? 'time' : 'all-nodes', out);
+    } else if (search.restarts < SEARCH.maxRestarts && now < origin.deadline) {
+      search.restarts += 1;
+      search.walk = newId(random);
+      begin(search, now, random, out);
+    } else close(search, 'lost', out);
+  }
+
+  function close(search: Own, ground: Parameters<Origin['end']>[0], out: SearchOutput[]): void {
+    own.delete(search.origin.id);
+    search.origin.end(ground, out);
+  }
+
+  function traced(from: string, frame: { id: string; hops: number }, out: SearchOutput[]): void {
+    for (const { origin, walk } of own.values()) {
+      if (walk !== frame.id || !origin.trace) continue;
+      const label = view.neighbour(from)?.label ?? from;
+      out.push({ type: 'trail', id: origin.id, steps: [{ peer: from, label, hops: frame.hops }] });
+    }
+  }
+
+  function lack(mark: Mark, label: string): void {
     mark.missingCount = sum(mark.missingCount, 1);
     if (mark.missing.length < SEARCH.maxMissing) mark.missing.push(label);
+  }
+
+  function labelOf(peer: string): string {
+    return view.neighbour(peer)?.label ?? peer;
   }
 
   function remember(mark: Mark): void {
     if (marks.size >= SEARCH.maxMarks) {
       // A stranger's flood of queries must not push out what this node itself is waiting for.
       for (const old of marks.values()) {
-        if (old.parent === null && !old.done) continue;
+        if (old.own !== null && !old.done) continue;
         marks.delete(old.id);
         break;
       }
@@ -246,12 +356,15 @@ export function createWalk(self: Self): Strategy {
   return { step };
 }
 
-/** Neighbours may say any count that fits a frame; their sum must fit one too. */
-function sum(a: number, b: number): number {
-  return Math.min(a + b, MAX_COUNT);
+/** A search of this node: it may walk more than once. */
+interface Own {
+  readonly origin: Origin;
+  /** Id of the present walk; the first has the search's own. */
+  walk: string;
+  restarts: number;
 }
 
-/** What a node remembers of one query. */
+/** What a node remembers of one walk. */
 interface Mark {
   readonly id: string;
   readonly query: Query;
@@ -263,6 +376,11 @@ interface Mark {
   readonly hits: Hit[];
   readonly missing: string[];
   readonly trail: TrailStep[];
+  own: Own | null;
+  trace: Contact | null;
+  without: readonly string[];
+  /** Neighbours still to draw from; made at the first draw. */
+  untried: string[] | null;
   /** The neighbour that has the token, while it is away. */
   waiting: string | null;
   asked: number;
@@ -283,6 +401,10 @@ function newMark(id: string, query: Query, parent: string | null, hops: number, 
     hits: [],
     missing: [],
     trail: [],
+    own: null,
+    trace: null,
+    without: [],
+    untried: null,
     waiting: null,
     asked: 0,
     messages: 0,
@@ -305,4 +427,14 @@ function answer(id: string, parts: Partial<Omit<ReturnFrame, 'type' | 'id'>>): R
     trail: [],
     ...parts,
   };
+}
+
+/** 16 random bytes in hex, from the step's own randomness so that the same seed gives the same walk. */
+export function newId(random: Random): string {
+  let id = '';
+  for (let at = 0; at < 4; at += 1)
+    id += Math.floor(random() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, '0');
+  return id;
 }

@@ -3,7 +3,8 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { OVERLAY, SEARCH, TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
-import type { Hit } from '../ports.ts';
+import type { Hit, Query } from '../ports.ts';
+import { both, bytesFor, fullSet } from '../search/bitset.ts';
 import {
   decodeBlockFrame,
   encodeBlockFrame,
@@ -27,6 +28,35 @@ const hit: fc.Arbitrary<Hit> = fc.record({
   addresses: fc.array(word, { maxLength: 16 }),
   hops: count,
 });
+const filters = fc.record(
+  {
+    minSize: fc.nat(Number.MAX_SAFE_INTEGER),
+    maxSize: fc.nat(Number.MAX_SAFE_INTEGER),
+    types: fc.array(fc.string({ unit: 'grapheme-ascii', maxLength: 8 }), { minLength: 1, maxLength: 4 }),
+  },
+  { requiredKeys: [] },
+);
+const kinds: fc.Arbitrary<Query> = fc.oneof(
+  word.map((name) => ({ kind: 'name' as const, name })),
+  word.map((cid) => ({ kind: 'cid' as const, cid })),
+  word.map((pattern) => ({ kind: 'glob' as const, pattern })),
+  fc
+    .array(word, { minLength: 1, maxLength: SEARCH.maxWords })
+    .map((words) => ({ kind: 'words' as const, words })),
+);
+const query: fc.Arbitrary<Query> = fc
+  .tuple(kinds, filters)
+  .map(([kind, filter]) => (Object.keys(filter).length > 0 ? { ...kind, filters: filter } : kind));
+const contact = fc.record({ peer: full, label: word, addresses: fc.array(word, { maxLength: 4 }) });
+const asking = { id, query, hops: count, remainingMs: fc.nat(SEARCH.maxTimeoutMs) };
+/** Sets of exactly 2^bits groups. */
+const sets = fc.integer({ min: 0, max: 6 }).chain((bits) => {
+  const set = fc
+    .uint8Array({ minLength: bytesFor(bits), maxLength: bytesFor(bits) })
+    .map((bytes) => both(bytes, fullSet(bits)));
+  return fc.record({ bits: fc.constant(bits), missing: set, covered: set, failed: set });
+});
+const half = fc.nat(2);
 const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
   fc.record({
     type: fc.constant('hello' as const),
@@ -34,17 +64,16 @@ const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
     label: word,
     port: fc.nat(65_535),
     addresses: fc.array(word, { maxLength: 16 }),
+    bits: fc.nat(32),
   }),
-  fc.record({
-    type: fc.constant('visit' as const),
-    id,
-    query: fc.oneof(
-      word.map((name) => ({ kind: 'name' as const, name })),
-      word.map((cid) => ({ kind: 'cid' as const, cid })),
-    ),
-    hops: count,
-    remainingMs: fc.nat(SEARCH.maxTimeoutMs),
-  }),
+  fc
+    .record({
+      type: fc.constant('visit' as const),
+      ...asking,
+      without: fc.array(word, { maxLength: 3 }),
+      trace: fc.option(contact, { nil: undefined }),
+    })
+    .map(({ trace, ...visit }) => (trace === undefined ? visit : { ...visit, trace })),
   fc.record({
     type: fc.constant('return' as const),
     id,
@@ -59,6 +88,64 @@ const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
     }),
   }),
   id.map((value) => ({ type: 'cancel' as const, id: value })),
+  fc.record({
+    type: fc.constant('flood' as const),
+    ...asking,
+    origin: contact,
+    ttl: fc.nat(SEARCH.maxTtl),
+    ring: fc.nat(SEARCH.maxTtl),
+    trace: fc.boolean(),
+  }),
+  fc.record({
+    type: fc.constant('walker' as const),
+    ...asking,
+    origin: contact,
+    walker: count,
+    trace: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant('check' as const), id, walker: count, hops: count }),
+  fc.record({ type: fc.constant('go' as const), id, walker: count, on: fc.boolean() }),
+  fc.record({ type: fc.constant('confirm' as const), ...asking }),
+  fc.record({
+    type: fc.constant('found' as const),
+    id,
+    hops: count,
+    walker: count,
+    hits: fc.array(hit, { maxLength: 3 }),
+  }),
+  fc
+    .tuple(
+      sets,
+      fc.record({
+        type: fc.constant('token' as const),
+        ...asking,
+        origin: contact,
+        leash: count,
+        half,
+        tries: count,
+        asked: count,
+        number: count,
+        trace: fc.boolean(),
+      }),
+    )
+    .map(([set, token]) => ({ ...token, ...set })),
+  fc
+    .tuple(
+      sets,
+      fc.record({
+        type: fc.constant('report' as const),
+        id,
+        half,
+        asked: count,
+        hops: count,
+        number: count,
+        candidates: fc.array(contact, { maxLength: 3 }),
+        hits: fc.array(hit, { maxLength: 3 }),
+      }),
+    )
+    .map(([set, report]) => ({ ...report, ...set })),
+  fc.record({ type: fc.constant('trace' as const), id, hops: count }),
+  fc.record({ type: fc.constant('peers' as const), contacts: fc.array(contact, { maxLength: 4 }) }),
   count.map((nonce) => ({ type: 'ping' as const, nonce })),
 );
 
@@ -96,18 +183,48 @@ test('bounds of the wire hold: ids, repeated fields, texts, frame length', () =>
     query: { kind: 'name', name: 'x' },
     hops: 1,
     remainingMs: 1,
+    without: [],
   } as const;
   const refused = (frame: LinkFrame): void =>
     assert.throws(() => decodeFrame(encodeFrame(frame)), { code: 'PEER_PROTOCOL' });
-  refused({ ...visit, id: 'short' });
+  refused({ ...visit, without: Array.from({ length: SEARCH.maxLiars + 1 }, () => 'p') });
+  const none = new Uint8Array(1);
+  const origin = { peer: 'p', label: 'l', addresses: [] };
+  const token = {
+    ...visit,
+    type: 'token',
+    origin,
+    bits: 3,
+    missing: none,
+    covered: none,
+    failed: none,
+    leash: 0,
+    half: 0,
+    tries: 0,
+    asked: 0,
+    number: 1,
+    trace: false,
+  } as const;
+  assert.equal(decodeFrame(encodeFrame(token)).type, 'token');
+  refused({ ...token, bits: SEARCH.maxGroupBits + 1 });
+  refused({ ...token, half: 3 });
+  refused({ ...token, missing: Uint8Array.of(1, 1) });
+  refused({ ...token, origin: { ...origin, peer: '' } });
+  refused({ ...visit, type: 'flood', origin, ttl: SEARCH.maxTtl + 1, ring: 0, trace: false });
+  refused({ ...visit, query: { kind: 'words', words: [] } });
+  refused({
+    ...visit,
+    query: { kind: 'words', words: Array.from({ length: SEARCH.maxWords + 1 }, () => 'w') },
+  });
   refused({ ...visit, query: { kind: 'name', name: 'x'.repeat(SEARCH.maxQueryBytes + 1) } });
-  refused({ type: 'hello', version: 1, label: 'l', port: 70_000, addresses: [] });
+  refused({ type: 'hello', version: 1, label: 'l', port: 70_000, addresses: [], bits: 0 });
   refused({
     type: 'hello',
     version: 1,
     label: 'l',
     port: 1,
     addresses: Array.from({ length: 17 }, () => 'a'),
+    bits: 0,
   });
   const back = {
     type: 'return',
@@ -129,7 +246,7 @@ test('bounds of the wire hold: ids, repeated fields, texts, frame length', () =>
   assert.throws(() => decodeFrame(new Uint8Array(0)), { code: 'PEER_PROTOCOL' });
 });
 
-test('the largest answer a node may give fits into one frame', () => {
+test('the largest answers a node may give fit into one frame', () => {
   const big: Hit = {
     name: 'n'.repeat(SEARCH.maxQueryBytes),
     size: 1,
@@ -155,6 +272,23 @@ test('the largest answer a node may give fits into one frame', () => {
     })),
   };
   assert.ok(encodeFrame(frame).length <= OVERLAY.maxFrameBytes);
+  const set = new Uint8Array(2 ** SEARCH.maxGroupBits / 8).fill(0xff);
+  const { peer, label, addresses } = big;
+  const report: LinkFrame = {
+    type: 'report',
+    id: 'a'.repeat(32),
+    bits: SEARCH.maxGroupBits,
+    missing: set,
+    covered: set,
+    failed: set,
+    half: 2,
+    asked: 1,
+    hops: 1,
+    number: 1,
+    candidates: Array.from({ length: SEARCH.maxCandidates }, () => ({ peer, label, addresses })),
+    hits: Array.from({ length: SEARCH.maxHits }, () => big),
+  };
+  assert.ok(encodeFrame(report).length <= OVERLAY.maxFrameBytes);
 });
 
 test('the splitter gives the same frames however the bytes are cut', () => {

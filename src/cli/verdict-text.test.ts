@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { LANGS } from '../core/lang.ts';
+import type { Ground, SearchOutcome } from '../core/ports.ts';
+import { verdictText } from './verdict-text.ts';
+
+const outcome: SearchOutcome = {
+  verdict: 'absent',
+  ground: 'all-nodes',
+  strategy: 'walk',
+  asked: 3,
+  missing: [],
+  messages: 6,
+  elapsedMs: 12.34,
+};
+const said = (more: Partial<SearchOutcome>, lang: 'id' | 'en' = 'en', name = 'x'): string =>
+  verdictText({ ...outcome, ...more }, name, lang);
+
+test('what was found or proved absent says who was asked, and how', () => {
+  assert.equal(said({ verdict: 'found', ground: 'found', asked: 1 }), 'Done: 1 node asked, 12 ms');
+  assert.equal(
+    said({ verdict: 'found', ground: 'found', strategy: 'groups' }, 'id'),
+    'Selesai: 3 node diperiksa lewat sidik namanya, 12 ms',
+  );
+  assert.match(
+    said({}),
+    /^'x' does not exist here: all 3 reachable nodes were asked and none has it \(12 ms\)$/,
+  );
+  assert.match(said({ asked: 1 }), /the one reachable node was asked and does not have it/);
+  const prints = { ground: 'all-prints', strategy: 'groups' } as const;
+  assert.match(said(prints), /the name prints of all 3 other nodes were looked through and nothing matches/);
+  assert.match(said(prints, 'id'), /sidik nama semua 3 node lain sudah diperiksa/);
+  assert.match(said({ asked: 0 }), /no neighbour to ask\.\n {2}→ Add one: kelana peers add/);
+});
+
+test('what is not certain says what is missing and the next step, for every ground in both languages', () => {
+  const grounds: readonly Ground[] = ['lost', 'time', 'cancelled', 'unsynced', 'alone', 'no-proof'];
+  for (const lang of LANGS) {
+    const texts = grounds.map((ground) =>
+      said({ verdict: 'incomplete', ground, missing: ['a:1', 'b\u001b:2'], strategy: 'flood' }, lang),
+    );
+    assert.equal(new Set(texts).size, grounds.length);
+    for (const [at, text] of texts.entries()) {
+      assert.match(text, lang === 'id' ? /^Belum pasti: 'x'/ : /^Not certain: 'x'/);
+      assert.match(text, /\n {2}→ \S/);
+      assert.ok(!text.includes('\u001b'));
+      if (grounds[at] !== 'no-proof') assert.match(text, /a:1, b\\u\{1b\}:2/);
+    }
+  }
+  assert.match(said({ verdict: 'incomplete', ground: 'time' }), /before some nodes had answered/);
+  assert.match(
+    said({ verdict: 'incomplete', ground: 'no-proof', strategy: 'ring' }),
+    /ring never proves.*\n.*--strategy walk/,
+  );
+});
+
+test('nothing in a query acts on the terminal', () => {
+  assert.ok(!said({}, 'en', 'a\u001b[2J\n').includes('\u001b'));
+});

@@ -1,0 +1,136 @@
+import type { Lang, Text } from '../core/lang.ts';
+import type { Ground, SearchOutcome } from '../core/ports.ts';
+import { showable } from '../core/render/escape.ts';
+import { durationText, numberText } from './format.ts';
+
+/** A search's verdict for people: what it rests on, who is missing, and the next step. `name` is what was asked. */
+export function verdictText(outcome: SearchOutcome, name: string, lang: Lang): string {
+  const took = durationText(outcome.elapsedMs, lang);
+  const what = `'${showable(name)}'`;
+  if (outcome.verdict === 'found') {
+    const { id, en } = lookedAt(outcome, lang);
+    return lang === 'id' ? `Selesai: ${id}, ${took}` : `Done: ${en}, ${took}`;
+  }
+  if (outcome.verdict === 'absent') return absentText(outcome, what, took)[lang];
+  const { id, en } = lookedAt(outcome, lang);
+  const why = WHY[outcome.ground](namesOf(outcome, lang), outcome.strategy);
+  return lang === 'id'
+    ? `Belum pasti: ${what} tidak ditemukan (${id}, ${took}), tetapi ${why.says.id}\n  → ${why.next.id}`
+    : `Not certain: ${what} was not found (${en}, ${took}), but ${why.says.en}\n  → ${why.next.en}`;
+}
+
+/** Who was asked, and how. */
+function lookedAt({ asked, strategy }: SearchOutcome, lang: Lang): Text {
+  const count = numberText(asked, lang);
+  const nodes = asked === 1 ? 'node' : 'nodes';
+  if (strategy === 'groups' && asked > 0)
+    return {
+      id: `${count} node diperiksa lewat sidik namanya`,
+      en: `${count} ${nodes} looked through by their name prints`,
+    };
+  return { id: `${count} node ditanya`, en: `${count} ${nodes} asked` };
+}
+
+function absentText({ asked, ground }: SearchOutcome, what: string, took: string): Text {
+  if (asked === 0) {
+    return {
+      id: `${what} tidak ada di node ini, dan node ini belum punya tetangga untuk ditanya.\n  → Tambahkan: kelana peers add HOST:PORT`,
+      en: `${what} is not on this node, and this node has no neighbour to ask.\n  → Add one: kelana peers add HOST:PORT`,
+    };
+  }
+  const [id, en] = [numberText(asked, 'id'), numberText(asked, 'en')];
+  const one = asked === 1;
+  if (ground === 'all-prints') {
+    const all = {
+      id: `sidik nama ${one ? 'satu-satunya' : `semua ${id}`} node lain sudah diperiksa`,
+      en: `the name prints of ${one ? 'the one other node' : `all ${en} other nodes`} were looked through`,
+    };
+    return {
+      id: `${what} tidak ada: ${all.id} dan tidak ada yang cocok (${took})`,
+      en: `${what} does not exist here: ${all.en} and nothing matches (${took})`,
+    };
+  }
+  const all = one
+    ? {
+        id: 'satu-satunya node yang terjangkau sudah ditanya dan tidak memilikinya',
+        en: 'the one reachable node was asked and does not have it',
+      }
+    : {
+        id: `semua ${id} node yang terjangkau sudah ditanya dan tidak ada yang memilikinya`,
+        en: `all ${en} reachable nodes were asked and none has it`,
+      };
+  return {
+    id: `${what} tidak ada: ${all.id} (${took})`,
+    en: `${what} does not exist here: ${all.en} (${took})`,
+  };
+}
+
+/** The nodes that are missing, in words. */
+function namesOf({ missing }: SearchOutcome, lang: Lang): string {
+  if (missing.length === 0) return lang === 'id' ? 'sebagian node' : 'some nodes';
+  return missing.map(showable).join(', ');
+}
+
+interface Why {
+  readonly says: Text;
+  readonly next: Text;
+}
+
+const AGAIN: Text = { id: 'Cari lagi bila node itu kembali', en: 'Search again when it is back' };
+const WALK: Text = {
+  id: 'Tanya setiap node satu per satu: tambahkan --strategy walk',
+  en: 'Ask every node one by one: add --strategy walk',
+};
+const lost = (missing: string): Why => ({
+  says: { id: `jawaban dari ${missing} hilang`, en: `the answer of ${missing} is missing` },
+  next: AGAIN,
+});
+
+const WHY: Readonly<Record<Ground, (missing: string, strategy: string) => Why>> = {
+  // A proof is never incomplete; if one says it is, then what is missing matters.
+  found: lost,
+  'all-nodes': lost,
+  'all-prints': lost,
+  lost,
+  time: (missing) => ({
+    says: {
+      id: `waktunya habis sebelum ${missing} menjawab`,
+      en: `time ran out before ${missing} had answered`,
+    },
+    next: { id: 'Beri waktu lebih dengan --timeout', en: 'Allow more time with --timeout' },
+  }),
+  cancelled: (missing) => ({
+    says: {
+      id: `pencarian dibatalkan sebelum ${missing} menjawab`,
+      en: `the search was cancelled before ${missing} had answered`,
+    },
+    next: { id: 'Cari lagi', en: 'Search again' },
+  }),
+  unsynced: (missing) => ({
+    says: {
+      id: `sidik nama terbaru dari ${missing} belum ada`,
+      en: `the newest name prints of ${missing} are not here yet`,
+    },
+    next: {
+      id: 'Cari lagi setengah menit lagi, atau tambahkan --strategy walk',
+      en: 'Search again in half a minute, or add --strategy walk',
+    },
+  }),
+  alone: (missing) => ({
+    says: {
+      id: `node ini terputus dari semua yang dikenalnya: ${missing}`,
+      en: `this node is cut off from all that it knows: ${missing}`,
+    },
+    next: {
+      id: 'Periksa jaringan, atau tambahkan node lain: kelana peers add HOST:PORT',
+      en: 'Check the network, or add another node: kelana peers add HOST:PORT',
+    },
+  }),
+  'no-proof': (_missing, strategy) => ({
+    says: {
+      id: `strategi ${strategy} tidak pernah membuktikan bahwa sesuatu tidak ada`,
+      en: `the strategy ${strategy} never proves that something does not exist`,
+    },
+    next: WALK,
+  }),
+};

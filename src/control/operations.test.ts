@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { SEARCH } from '../core/config.ts';
+import type { Hit, OverlayPort, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import { parseQuery, score } from '../core/search/query.ts';
+import { getFile, type GetEvent } from './operations.ts';
+
+interface Remote {
+  readonly name: string;
+  readonly cid: string;
+  /** Holders in the order in which they are heard of; those that begin with `!` fail. */
+  readonly at: readonly string[];
+}
+
+const provider = (peer: string) => ({ peer, label: `label ${peer}`, addresses: [`/${peer}`] });
+
+/** Runs `get` against these files; gives its events, what was asked and who was fetched from. */
+async function get(query: Query, remotes: readonly Remote[], more: Partial<SearchOptions> = {}) {
+  const fetched: Hit[] = [];
+  let asked: SearchOptions = {};
+  const overlay: Pick<OverlayPort, 'peerId' | 'label' | 'search' | 'fetch'> = {
+    peerId: 'me',
+    label: 'me',
+    async *search(_query, how = {}): AsyncIterable<SearchEvent> {
+      asked = how;
+      for (const { name, cid, at } of remotes) {
+        const holding = { name, size: 3, cid };
+        const [first = '', ...others] = at;
+        yield {
+          type: 'hit',
+          ...holding,
+          elapsedMs: 1,
+          hops: 2,
+          score: score(query, holding),
+          providers: [provider(first)],
+        };
+        for (const other of others)
+          yield { type: 'provider', elapsedMs: 1, cid, name, hops: 3, provider: provider(other) };
+      }
+      const found = remotes.length > 0;
+      yield {
+        type: 'verdict',
+        verdict: found ? 'found' : 'absent',
+        ground: found ? 'found' : 'all-nodes',
+        strategy: 'walk',
+        asked: 1,
+        missing: [],
+        messages: 2,
+        elapsedMs: 1,
+      };
+    },
+    async *fetch(hit: Hit) {
+      fetched.push(hit);
+      await Promise.resolve();
+      if (hit.peer.startsWith('!')) throw new Error('gone');
+      yield new Uint8Array(3);
+    },
+  };
+  const events: GetEvent[] = [];
+  const run = getFile(query, {
+    ...more,
+    overlay: overlay as OverlayPort,
+    openDownload: async ({ name }) => ({
+      write: async () => undefined,
+      finish: async () => name,
+      abort: async () => undefined,
+    }),
+    emit: () => undefined,
+    now: () => 0,
+  });
+  for await (const event of run) events.push(event);
+  return { last: events.at(-1), asked, fetched };
+}
+
+test('the first holder that can give the file gives it, in the order in which they were heard of', async () => {
+  const { last, fetched, asked } = await get(parseQuery('a.txt'), [
+    { name: 'a.txt', cid: 'c1', at: ['!one', '!two', 'three'] },
+  ]);
+  assert.equal(last?.type, 'saved');
+  assert.deepEqual(
+    fetched.map(({ peer, label, addresses, cid, size, hops }) => [
+      peer,
+      label,
+      addresses[0],
+      cid,
+      size,
+      hops,
+    ]),
+    [
+      ['!one', 'label !one', '/!one', 'c1', 3, 2],
+      ['!two', 'label !two', '/!two', 'c1', 3, 3],
+      ['three', 'label three', '/three', 'c1', 3, 3],
+    ],
+  );
+  assert.equal(asked.want, 1, 'an exact name ends the search at its first holder');
+});
+
+test('the strategy and the limits of a search reach it', async () => {
+  const { asked } = await get(parseQuery('laporan'), [], { strategy: 'flood', timeoutMs: 7, trace: true });
+  assert.deepEqual(asked, { strategy: 'flood', timeoutMs: 7, trace: true, want: SEARCH.want });
+});
+
+test('the same name with other bytes is tried too, for a name means a file and not its bytes', async () => {
+  const { last } = await get(parseQuery('a.txt'), [
+    { name: 'a.txt', cid: 'c1', at: ['!one'] },
+    { name: 'x/a.txt', cid: 'c2', at: ['two'] },
+  ]);
+  assert.ok(last?.type === 'saved' && last.cid === 'c2');
+});
+
+test('of words and patterns the best answer is fetched, and no other when that fails', async () => {
+  const remotes = [
+    { name: 'laporan lama 2024.pdf', cid: 'c1', at: ['one'] },
+    { name: 'Laporan-2024.pdf', cid: 'c2', at: ['two'] },
+  ];
+  const { last } = await get(parseQuery('laporan 2024'), remotes);
+  assert.ok(last?.type === 'saved' && last.cid === 'c2');
+  const failing = remotes.map((remote, at) => (at === 1 ? { ...remote, at: ['!two'] } : remote));
+  const { last: failed, fetched } = await get(parseQuery('laporan 2024'), failing);
+  assert.equal(failed?.type, 'failed');
+  assert.equal(fetched.length, 1);
+});
+
+test('several files that answer equally well are named with their CIDs, and none is fetched', async () => {
+  const remotes = Array.from({ length: 7 }, (_, at) => ({
+    name: `laporan ${'x'.repeat(at)}\u001b.pdf`,
+    cid: `c${at}`,
+    at: ['one', 'two'],
+  }));
+  const { last, fetched } = await get(parseQuery('lap*.pdf'), remotes);
+  assert.ok(last?.type === 'failed');
+  assert.deepEqual([last.error.code, last.error.row.exit, fetched.length], ['AMBIGUOUS', 2, 0]);
+  for (const lang of ['id', 'en'] as const) {
+    const { says, fix } = last.error.describe(lang);
+    assert.match(says, /7 /);
+    assert.match(says, /\(c0\), .*\(c4\), …/);
+    assert.ok(!says.includes('\u001b') && !says.includes('c5'));
+    assert.match(fix, /kelana get c0/);
+  }
+});
+
+test('what is not found ends with the verdict', async () => {
+  const { last } = await get(parseQuery('a.txt'), []);
+  assert.ok(last?.type === 'verdict' && last.verdict === 'absent');
+});

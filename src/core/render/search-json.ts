@@ -1,0 +1,25 @@
+import type { SearchEvent } from '../ports.ts';
+
+/**
+ * The form of a search's events for programs, the same in `kelana find --json` and `GET /search`: only these fields,
+ * in this order.
+ */
+export function searchJson(event: SearchEvent): object {
+  const { type, elapsedMs } = event;
+  if (type === 'step') {
+    const { peer, label, hops } = event;
+    return { type, peer, label, hops, elapsedMs };
+  }
+  if (type === 'provider') {
+    const { name, cid, hops, provider } = event;
+    const { peer, label, addresses } = provider;
+    return { type, name, cid, hops, elapsedMs, provider: { peer, label, addresses } };
+  }
+  if (type === 'hit') {
+    const { name, size, cid, score, hops } = event;
+    const providers = event.providers.map(({ peer, label, addresses }) => ({ peer, label, addresses }));
+    return { type, name, size, cid, score, hops, elapsedMs, providers };
+  }
+  const { verdict, ground, strategy, asked, missing, messages } = event;
+  return { type, verdict, ground, strategy, asked, missing, messages, elapsedMs };
+}

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import type { SearchFrame } from './search.ts';
+import * as bitset from './bitset.ts';
+import { NAME, VirtualNetwork, type Graph, type Say } from './network.testkit.ts';
+import { groupOf, halfOf } from './tokens.ts';
+
+const RUNS = Number(process.env['KELANA_RUNS'] ?? 100);
+
+const CID = 'bafkreicnv5bydlkq73cxtzmpbm5mbbmzm6i3pl3zjnlnfbmbsc7yrq7a7e';
+const hit = (peer: string) => ({ name: NAME, size: 1, cid: CID, peer, label: peer, addresses: [], hops: 1 });
+
+type Lie = (self: string, from: string, frame: SearchFrame, say: Say) => void;
+
+const nothing = { asked: 1, hops: 1, candidates: [], hits: [] };
+
+/** What a member may do with a token that it was handed. */
+const LIES: Readonly<Record<string, Lie>> = {
+  'says that all its groups were asked': (_self, _from, frame, say) => {
+    if (frame.type !== 'token') return;
+    const { id, bits, half, number, missing } = frame;
+    const none = bitset.emptySet(bits);
+    say(frame.origin.peer, {
+      type: 'report',
+      id,
+      bits,
+      half,
+      number,
+      ...nothing,
+      missing: none,
+      covered: missing,
+      failed: none,
+    });
+  },
+  'says that every group there is was asked': (_self, _from, frame, say) => {
+    if (frame.type !== 'token') return;
+    const { id, bits, half, number } = frame;
+    const none = bitset.emptySet(bits);
+    say(frame.origin.peer, {
+      type: 'report',
+      id,
+      bits,
+      half,
+      number,
+      ...nothing,
+      missing: none,
+      covered: bitset.fullSet(bits),
+      failed: none,
+    });
+  },
+  'hands on a token that lacks nothing, to everybody': (self, _from, frame, say) => {
+    if (frame.type !== 'token') return;
+    const covered = bitset.fullSet(frame.bits);
+    for (let node = 0; node < 16; node += 1)
+      for (const half of [1, 2])
+        if (String(node) !== self)
+          say(String(node), { ...frame, half, covered, missing: bitset.emptySet(frame.bits) });
+  },
+  'keeps the token': () => undefined,
+  'names holders that hold nothing': (_self, _from, frame, say) => {
+    if (frame.type !== 'token') return;
+    const { id, bits, half, number, missing, covered, failed } = frame;
+    const candidates = Array.from({ length: 32 }, (_, at) => ({
+      peer: String(at),
+      label: '',
+      addresses: [],
+    }));
+    say(frame.origin.peer, {
+      type: 'report',
+      id,
+      bits,
+      half,
+      number,
+      ...nothing,
+      candidates,
+      missing,
+      covered,
+      failed,
+    });
+  },
+  'claims the file itself': (self, from, frame, say) => {
+    if (frame.type === 'confirm')
+      say(from, { type: 'found', id: frame.id, hops: 1, walker: 0, hits: [hit(self)] });
+    if (frame.type !== 'token') return;
+    const { id, bits, half, number, missing, covered, failed } = frame;
+    say(frame.origin.peer, {
+      type: 'report',
+      id,
+      bits,
+      half,
+      number,
+      ...nothing,
+      hits: [hit(self), hit('1')],
+      missing,
+      covered,
+      failed,
+    });
+  },
+  'says each group failed': (_self, _from, frame, say) => {
+    if (frame.type !== 'token') return;
+    const { id, bits, half, number, missing } = frame;
+    const none = bitset.emptySet(bits);
+    say(frame.origin.peer, {
+      type: 'report',
+      id,
+      bits,
+      half,
+      number,
+      ...nothing,
+      missing: none,
+      covered: none,
+      failed: missing,
+    });
+  },
+};
+
+const nets = fc.record({
+  nodes: fc.integer({ min: 16, max: 48 }),
+  seed: fc.nat(),
+  bits: fc.integer({ min: 1, max: 3 }),
+  liar: fc.nat(),
+  holder: fc.nat(),
+});
+
+/** A ring with chords: every node has neighbours. */
+function ring(nodes: number, seed: number): Graph {
+  const edges = Array.from({ length: nodes }, (_, at) => [at, (at + 1) % nodes] as const);
+  const chords = Array.from({ length: nodes }, (_, at) => [at, (at * 7 + seed) % nodes] as const);
+  return { nodes, edges: [...edges, ...chords.filter(([a, b]) => a !== b)] };
+}
+
+/** What the same liar does with a walk's token: it spreads the mark of the query to all, and says that nobody has it. */
+const walkLie: Lie = (self, from, frame, say) => {
+  if (frame.type !== 'visit') return;
+  for (let node = 0; node < 48; node += 1)
+    if (String(node) !== self && String(node) !== from) say(String(node), { ...frame, hops: 1 });
+  const back = { seen: false, asked: 99, messages: 1, missingCount: 0, missing: [], hits: [], trail: [] };
+  say(from, { type: 'return', id: frame.id, ...back });
+};
+
+for (const [what, lie] of Object.entries(LIES)) {
+  test(`no false absent of auto either, where one liar ${what} and lies to the walk`, () => {
+    fc.assert(
+      fc.property(nets, fc.integer({ min: 0, max: 3 }), ({ nodes, seed, liar, holder }, bits) => {
+        const [wrong, right] = [1 + (liar % (nodes - 1)), 1 + (holder % (nodes - 1))];
+        fc.pre(wrong !== right);
+        const self = String(wrong);
+        const both: Lie = (own, from, frame, say) => {
+          lie(own, from, frame, say);
+          walkLie(own, from, frame, say);
+        };
+        const network = new VirtualNetwork(ring(nodes, seed), new Set([right]), seed, {
+          strategy: 'auto',
+          bits,
+          settings: { audit: true },
+          liars: new Map([[wrong, (from, frame, say) => both(self, from, frame, say)]]),
+        });
+        const group = groupOf(network.keyOf(String(right)), bits);
+        const half = halfOf(network.keyOf(self), bits);
+        const other = Array.from({ length: nodes }, (_, at) => network.keyOf(String(at)));
+        fc.pre(other.some((key) => groupOf(key, bits) === group && halfOf(key, bits) !== half));
+        network.start('0', 40_000);
+        assert.notEqual(network.run().verdict, 'absent');
+      }),
+      { numRuns: RUNS },
+    );
+  });
+}
+
+test('honest nodes are never named liars, whatever group counts they have', () => {
+  fc.assert(
+    fc.property(nets, ({ nodes, seed, bits }) => {
+      const network = new VirtualNetwork(ring(nodes, seed), new Set(), seed, {
+        strategy: 'groups',
+        settings: { audit: true },
+        bitsOf: (node) => bits - 1 + ((seed >> (node % 16)) & 1),
+      });
+      network.start('0', 20_000);
+      network.run();
+      assert.deepEqual(network.liarsNamed, []);
+    }),
+    { numRuns: Math.max(RUNS, 400) },
+  );
+});
+
+for (const [what, lie] of Object.entries(LIES)) {
+  test(`one liar that ${what} makes no false found, and no false absent where an honest member could be asked`, () => {
+    fc.assert(
+      fc.property(nets, ({ nodes, seed, bits, liar, holder }) => {
+        const [wrong, right] = [1 + (liar % (nodes - 1)), 1 + (holder % (nodes - 1))];
+        fc.pre(wrong !== right);
+        const self = String(wrong);
+        const network = new VirtualNetwork(ring(nodes, seed), new Set([right]), seed, {
+          strategy: 'groups',
+          bits,
+          settings: { audit: true },
+          liars: new Map([[wrong, (from, frame, say) => lie(self, from, frame, say)]]),
+        });
+        // An honest member could be asked: one of the liar's other half, in the holder's group.
+        const group = groupOf(network.keyOf(String(right)), bits);
+        const half = halfOf(network.keyOf(self), bits);
+        const other = Array.from({ length: nodes }, (_, at) => network.keyOf(String(at)));
+        fc.pre(other.some((key) => groupOf(key, bits) === group && halfOf(key, bits) !== half));
+        network.start('0', 40_000);
+        const outcome = network.run();
+        assert.notEqual(outcome.verdict, 'absent', 'a holder stands behind a false absent');
+        for (const found of network.hits) assert.equal(found, String(right));
+      }),
+      { numRuns: RUNS },
+    );
+  });
+}
+
+test('a liar with another group count, or more than it was given, is named', () => {
+  const network = new VirtualNetwork(ring(16, 3), new Set(), 5, {
+    strategy: 'groups',
+    bits: 2,
+    liars: new Map(
+      Array.from({ length: 15 }, (_, at) => [
+        at + 1,
+        (from, frame, say) => LIES['says that every group there is was asked']?.('', from, frame, say),
+      ]),
+    ),
+  });
+  network.start('0', 20_000);
+  assert.equal(network.run().verdict, 'incomplete');
+  assert.ok(network.liarsNamed.length > 0);
+});
+
+test('with every other node a liar that claims the file, nothing false is found', () => {
+  const network = new VirtualNetwork(ring(20, 3), new Set([7]), 5, {
+    strategy: 'groups',
+    bits: 2,
+    liars: new Map(
+      Array.from({ length: 19 }, (_, at) => at + 1)
+        .filter((at) => at !== 7)
+        .map((at) => [
+          at,
+          (from: string, frame: SearchFrame, say: Say) =>
+            LIES['claims the file itself']?.(String(at), from, frame, say),
+        ]),
+    ),
+  });
+  network.start('0', 20_000);
+  network.run();
+  for (const found of network.hits) assert.equal(found, '7');
+});

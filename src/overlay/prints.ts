@@ -1,0 +1,121 @@
+import type { Holding } from '../core/ports.ts';
+import type { Random } from '../core/random.ts';
+import { PRINTS } from '../core/config.ts';
+import { createDirectory, type Directory, type DirectoryInput } from '../core/search/directory.ts';
+import { PrintWriter } from '../core/search/prints.ts';
+import type { Contact, PrintsView } from '../core/search/search.ts';
+import type { SyncFrame } from '../core/wire/sync.ts';
+import { hash8, keyOf, verifySignature } from './keys.ts';
+import type { Link } from './link.ts';
+
+export interface PrintKeeperOptions {
+  readonly peer: string;
+  readonly label: string;
+  addresses(): readonly string[];
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+  /** What this node shares now. */
+  files(): readonly Holding[];
+  readonly now: () => number;
+  /** ms since the Unix epoch. */
+  readonly wall: () => number;
+  readonly random: Random;
+  readonly send: (peer: string, frame: SyncFrame, addresses: readonly string[] | undefined) => void;
+  readonly liar: (peer: string, why: string) => void;
+  /** The DHT's nearest peers, by which the size of the network is estimated. */
+  closest(): readonly string[];
+  readonly bits?: number;
+  readonly resizeAfterMs?: number;
+}
+
+/** Keeps the prints of this node's group: the directory of core, run over links and guests, with the library's own prints. */
+export class PrintKeeper {
+  readonly #options: PrintKeeperOptions;
+  readonly #directory: Directory;
+  readonly #writer = new PrintWriter();
+  readonly #ticker: NodeJS.Timeout;
+
+  constructor(options: PrintKeeperOptions) {
+    const { peer, label, sign, bits, resizeAfterMs } = options;
+    this.#options = options;
+    this.#directory = createDirectory({
+      self: { peer, label: () => label, addresses: () => options.addresses() },
+      keyOf,
+      sign,
+      verify: verifySignature,
+      hash8,
+      ...(bits === undefined ? {} : { bits }),
+      ...(resizeAfterMs === undefined ? {} : { resizeAfterMs }),
+    });
+    this.#ticker = setInterval(() => this.#tick(), PRINTS.tickMs);
+    this.#ticker.unref();
+    this.changed();
+  }
+
+  get view(): PrintsView {
+    return this.#directory.view;
+  }
+
+  /** Bytes of memory that the prints take. */
+  get bytes(): number {
+    return this.#directory.bytes();
+  }
+
+  /** The shared files are others than before. */
+  changed(): void {
+    this.#step({
+      type: 'library',
+      ...this.#writer.encode(this.#options.files()),
+      wall: this.#options.wall(),
+    });
+  }
+
+  up({ peer, label, addresses, bits }: Link): void {
+    this.#step({ type: 'link-up', peer, label, addresses, bits });
+  }
+
+  down({ peer }: Link): void {
+    this.#step({ type: 'link-down', peer });
+  }
+
+  receive(from: string, frame: SyncFrame): void {
+    this.#step({ type: 'frame', from, frame });
+  }
+
+  /** A neighbour told of a peer. */
+  heard(contact: Contact): void {
+    this.#step({ type: 'contact', contact });
+  }
+
+  unsent(peer: string): void {
+    this.#step({ type: 'contact-failed', peer });
+  }
+
+  sample(count: number): readonly Contact[] {
+    return this.#directory.sample(count, this.#options.random);
+  }
+
+  /** Everybody that this node knows of. */
+  known(): readonly Contact[] {
+    return this.#directory.view.contacts(0, 0);
+  }
+
+  /** Tells the neighbours that this node goes, so that its prints go with it. */
+  leave(): void {
+    clearInterval(this.#ticker);
+    this.#step({ type: 'leave', wall: this.#options.wall() });
+  }
+
+  #tick(): void {
+    const keys = this.#options.closest().map(keyOf);
+    if (keys.length > 0) this.#step({ type: 'density', keys });
+    this.#step({ type: 'tick', wall: this.#options.wall() });
+  }
+
+  #step(input: DirectoryInput): void {
+    const { now, random, send, liar } = this.#options;
+    for (const output of this.#directory.step(input, now(), random)) {
+      if (output.type === 'send') send(output.to, output.frame, output.addresses);
+      else if (output.type === 'liar') liar(output.peer, output.why);
+    }
+  }
+}
