@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { getuid } from 'node:process';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { LIBRARY } from '../src/core/config.ts';
 import { leafOf } from '../src/core/transfer/layout.ts';
 import { verifyManifest } from '../src/core/transfer/verify.ts';
 import { verifyBlock } from '../src/library/download.ts';
@@ -77,11 +78,11 @@ test('files are found by base name, by path and by CID, in any Unicode form', as
   assert.equal(library.list().length, 3);
 });
 
-test('a query gives at most 16 matches', async (t) => {
+test('a query gives at most 64 matches', async (t) => {
   const base = await folder(t);
-  for (let at = 0; at < 20; at += 1) await file(join(base, `shared/${at}/same.txt`), `content ${at}`);
+  for (let at = 0; at < 70; at += 1) await file(join(base, `shared/${at}/same.txt`), `content ${at}`);
   const { library } = await opened(t, base);
-  assert.equal(library.lookup(named('same.txt')).length, 16);
+  assert.equal(library.lookup(named('same.txt')).length, LIBRARY.maxMatches);
 });
 
 test('links, dotfiles, FIFOs, the data folder and unfit names are not shared, and none of them holds up the scan', async (t) => {

@@ -145,3 +145,26 @@ test('a trace names each node as it is asked, by every strategy', async () => {
     assert.deepEqual([...steps].sort(), others, strategy);
   }
 });
+
+test('while a node reads its files for the first time, nobody says absent', async () => {
+  await using net = await startTestnet(3, { topology: 'ring' });
+  await synced(net);
+  const slow = net.node(2);
+  // A library that has not seen all its files says so; here it is held in that state.
+  let reading = true;
+  slow.library.scanning = () => reading;
+  await settledFile(join(slow.shared, 'kecil.txt'), 'kecil');
+  await slow.library.rescan();
+  await until('unread', async () => {
+    const { outcome } = await search(net.node(0).overlay, 'belum.txt', AUTO);
+    return outcome.verdict === 'incomplete' && outcome.ground === 'scanning';
+  });
+  assert.equal((await search(net.node(0).overlay, 'kecil.txt', AUTO)).outcome.verdict, 'found');
+  reading = false;
+  await settledFile(join(slow.shared, 'lain.txt'), 'lain');
+  await slow.library.rescan();
+  await until('read', async () => {
+    const { outcome } = await search(net.node(0).overlay, 'belum.txt', AUTO);
+    return outcome.verdict === 'absent';
+  });
+});

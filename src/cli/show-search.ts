@@ -1,3 +1,4 @@
+import { SEARCH } from '../core/config.ts';
 import type { GetEvent } from '../control/operations.ts';
 import { EXIT } from '../core/errors.ts';
 import type { Verdict } from '../core/events.ts';
@@ -34,6 +35,8 @@ export async function showEvents(
   { trace = false, strategy = 'auto' }: ShowOptions = {},
 ): Promise<number> {
   let code: number = EXIT.failed;
+  /** Files of each holder, by its peer id. */
+  const files = new Map<string, number>();
   const progress = new ProgressLine(context);
   try {
     for await (const event of events) {
@@ -45,12 +48,22 @@ export async function showEvents(
       if (event.type === 'failed') throw event.error;
       if (event.type === 'step' && trace) context.out(traceLine(context, event));
       else if (event.type !== 'step' || strategy === 'walk') context.out(lineOf(context, event, name));
-      if (event.type === 'verdict') code = EXIT_OF[event.verdict];
+      if (event.type === 'hit')
+        for (const { peer } of event.providers) files.set(peer, (files.get(peer) ?? 0) + 1);
+      if (event.type !== 'verdict') continue;
+      code = EXIT_OF[event.verdict];
+      if ([...files.values()].some((count) => count >= SEARCH.maxHits)) context.out(moreText(context));
     }
   } finally {
     progress.clear();
   }
   return code;
+}
+
+function moreText({ lang }: Context): string {
+  return lang === 'id'
+    ? `  → Satu node menyebut paling banyak ${SEARCH.maxHits} berkas, yang paling cocok; tambahkan kata, --type, atau ukuran untuk melihat yang lain`
+    : `  → A node names ${SEARCH.maxHits} files at most, those that answer best; add a word, --type or a size to see others`;
 }
 
 /** `  +12.3 ms  hop 2  node localhost:5002`. */

@@ -34,7 +34,15 @@ test('what was found or proved absent says who was asked, and how', () => {
 });
 
 test('what is not certain says what is missing and the next step, for every ground in both languages', () => {
-  const grounds: readonly Ground[] = ['lost', 'time', 'cancelled', 'unsynced', 'alone', 'no-proof'];
+  const grounds: readonly Ground[] = [
+    'lost',
+    'time',
+    'cancelled',
+    'unsynced',
+    'scanning',
+    'alone',
+    'no-proof',
+  ];
   for (const lang of LANGS) {
     const texts = grounds.map((ground) =>
       said({ verdict: 'incomplete', ground, missing: ['a:1', 'b\u001b:2'], strategy: 'flood' }, lang),

@@ -116,6 +116,13 @@ const WHY: Readonly<Record<Ground, (missing: string, strategy: string) => Why>> 
       en: 'Search again in half a minute, or add --strategy walk',
     },
   }),
+  scanning: (missing) => ({
+    says: {
+      id: `${missing} masih membaca berkasnya sendiri`,
+      en: `${missing} is still reading its own files`,
+    },
+    next: { id: 'Cari lagi sebentar lagi', en: 'Search again in a while' },
+  }),
   alone: (missing) => ({
     says: {
       id: `node ini terputus dari semua yang dikenalnya: ${missing}`,

@@ -19,6 +19,8 @@ export const SEARCH = {
   timeoutMs: 60_000,
   /** ms between looks at deadlines: a verdict is late by this much at most. */
   tickMs: 250,
+  /** Searches of others that get a line in the log a second, and ten times as many at once. */
+  logPerSecond: 100,
   /** Own searches under way at once. */
   maxOwn: 256,
   /** ms a node remembers a query's id after its deadline, so that a late token is still recognised. */
@@ -31,8 +33,8 @@ export const SEARCH = {
   maxTimeoutMs: 600_000,
   /** Nodes named in order in an answer, so that a person can follow the walk; the counts are exact beyond that. */
   maxTrail: 64,
-  /** Hits one node answers a query with; more would not be read. */
-  maxHits: 16,
+  /** Files that one node answers a query with: three screens; their names of 1 KiB at most still fit one frame. */
+  maxHits: 64,
   /** Hits that end a search when nobody says how many: a screen of them. `get` needs one. */
   want: 20,
   /** ms that hits are gathered before the first is shown, so that holders of one file come as one hit. */
@@ -40,12 +42,15 @@ export const SEARCH = {
   /** Hits that may be asked for: each is held until the verdict, some 500 B. */
   maxWant: 1_000,
   /** Words of a query; and extensions of a type filter (all six sets of core/search/filters.ts have 103) and bytes of each. */
-  maxWords: 16,
+  maxWords: 32,
   maxTypes: 128,
   maxTypeBytes: 32,
   /** Words of a path: 1,024 bytes hold no more, so that none is ever left out; and characters of a word. */
   maxPathWords: 512,
   maxWordChars: 64,
+  /** `?` and `[…]` of a pattern, and characters of a set: 100,000 names then take a second at the very worst. */
+  maxWildcards: 16,
+  maxSetChars: 64,
   /** Hops of a flood at most, and when nobody says; 8 reaches all but a few nodes of 10,000 (Lv et al. 2002). */
   maxTtl: 32,
   floodTtl: 8,
@@ -58,8 +63,12 @@ export const SEARCH = {
   walkers: 32,
   maxWalkers: 256,
   checkEvery: 4,
-  /** Hops after which a walker gives up; at 10,000 nodes and one copy 32 walkers need 1,300 each. */
+  /**
+   * Hops after which a walker gives up, at most, and by the size of the network: all walkers together make so many hops
+   * a node. One copy among 10,000 nodes takes 4.2 a node in the mean (SEARCH.md).
+   */
   maxWalkerHops: 8_192,
+  walkerHopsPerNode: 20,
   /** ms a walker or token waits for its origin's word before it ends. */
   checkTimeoutMs: 5_000,
   /** log2 of the groups at most: 4,096 groups serve 40 million nodes. */
@@ -198,7 +207,12 @@ export const OVERLAY = {
   minNeighbours: 6,
   /** Frames a second that a neighbour may send, and twice as many at once: ten times what 100 searches a second need. */
   linkFramesPerSecond: 5_000,
-  /** Bytes of one link frame: 16 hits with names of 1 KiB and 16 addresses each, and 32 candidates, are 236 KiB. */
+  /**
+   * Questions (frames that begin work here and at others) that are taken from a neighbour a second, and twice as many
+   * at once; more are left unread. A core passes on some 5,000 floods a second: this is a tenth of it.
+   */
+  linkQuestionsPerSecond: 500,
+  /** Bytes of one link frame: 64 hits of one holder with names of 1 KiB, and 32 candidates of 4.5 KiB, are 224 KiB. */
   maxFrameBytes: 256 * KiB,
   /** ms to dial, secure, and say hello. A WAN handshake is four round trips; 10 s allows 2 s each. */
   dialTimeoutMs: 10_000,
@@ -239,6 +253,12 @@ export const OVERLAY = {
   maxGuests: 128,
   /** ms a stream to a guest may lie idle: the next search of a burst finds it open. */
   guestIdleMs: 30_000,
+  /**
+   * Dials a minute to one address, and to one host, on behalf of searches: frames name where their origin is, and a
+   * liar names who is to be flooded. Many nodes may share a host, but not an address.
+   */
+  guestDialsPerAddress: 6,
+  guestDialsPerHost: 300,
   /** ms a frame to a guest may wait for its stream: who is slower than three WAN handshakes is asked in vain. */
   askTimeoutMs: 3_000,
   /** Frames and bytes that wait for one guest's stream, and bytes that may lie unsent once it is open. */
@@ -343,8 +363,8 @@ export const TRANSFER = {
 export const LIBRARY = {
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,
-  /** Matches one query returns. */
-  maxMatches: 16,
+  /** Matches one query returns; as SEARCH.maxHits. */
+  maxMatches: 64,
   /** Matches that are ranked: some 5 ms of work; a query that matches more files is too wide to rank. */
   maxRanked: 4_096,
   /** ms after which a change is told, outside a scan and during one; the end of a scan tells it at once. */
@@ -358,6 +378,8 @@ export const LIBRARY = {
   hashLanes: 2,
   /** ms a file must have been left alone before it is hashed: a kernel tick (1 to 10) with room for slow writers. */
   settleMs: 50,
+  /** ms of hashing after which a node says that it may have more files than it knows; well within SEARCH.syncBoundMs. */
+  sayScanningMs: 5_000,
   /** ms until files that were still being written are looked at again. */
   retryMs: 100,
   /** A walk over the folders may take at most one part in this many of the time. */

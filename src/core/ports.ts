@@ -56,11 +56,21 @@ export interface Provider {
 
 /**
  * On what a verdict rests. `found`; `all-nodes`: every reachable node was asked; `all-prints`: every group's prints
- * were asked of a synced member; or why there is no proof: `lost` (nodes or tokens), `time`, `cancelled`, `unsynced`
+ * were asked of a synced member; or why there is no proof: `lost` (nodes or tokens), `time`, `cancelled`, `unsynced`,
+ * `scanning` (a node is still reading its own files)
  * (no synced member of some group), `alone` (cut off from all known peers), `no-proof` (the strategy never proves).
  */
 export type Ground =
-  'found' | 'all-nodes' | 'all-prints' | 'lost' | 'time' | 'cancelled' | 'unsynced' | 'alone' | 'no-proof';
+  | 'found'
+  | 'all-nodes'
+  | 'all-prints'
+  | 'lost'
+  | 'time'
+  | 'cancelled'
+  | 'unsynced'
+  | 'scanning'
+  | 'alone'
+  | 'no-proof';
 
 export interface SearchOutcome {
   readonly verdict: Verdict;
@@ -140,6 +150,8 @@ export interface LibraryPort {
 export interface BlockSourcePort {
   lookup(query: Query): readonly Holding[];
   list(): readonly Holding[];
+  /** Files are still being read that nobody can find yet; told by a call of the listeners when that changes. */
+  scanning(): boolean;
   /** Calls `listener` after the set of files changed; gives the way to end this. */
   onChange(listener: () => void): () => void;
   manifest(cid: string): Promise<readonly Uint8Array[]>;

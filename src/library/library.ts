@@ -99,6 +99,9 @@ export class Library implements WritableLibraryPort {
   /** The catalog's version that listeners were told of last. */
   #told = 0;
   #telling: NodeJS.Timeout | undefined;
+  #scanned = false;
+  /** A scan has run for `LIBRARY.sayScanningMs` and still hashes. */
+  #long = false;
 
   constructor(options: LibraryOptions, roots: Root[], dataDir: string, store: IndexStore) {
     this.#roots = roots;
@@ -140,6 +143,11 @@ export class Library implements WritableLibraryPort {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** The first scan, or a later one that has been hashing for some time, has files that nobody can find yet. */
+  scanning(): boolean {
+    return !this.#scanned || this.#long;
   }
 
   /** One of the files with this CID, or undefined. */
@@ -302,10 +310,11 @@ export class Library implements WritableLibraryPort {
     this.#telling = setTimeout(() => this.#tell(), ms).unref();
   }
 
-  #tell(): void {
+  /** `anyway`: not the files, but what is known of them has changed. */
+  #tell(anyway = false): void {
     clearTimeout(this.#telling);
     this.#telling = undefined;
-    if (this.#told === this.#catalog.version) return;
+    if (this.#told === this.#catalog.version && !anyway) return;
     this.#told = this.#catalog.version;
     for (const listener of this.#listeners) listener();
   }
@@ -313,7 +322,14 @@ export class Library implements WritableLibraryPort {
   /** One scan at a time: a call during one waits for that one. */
   #scan(): Promise<void> {
     if (this.#running !== undefined) return this.#running;
-    const during = setInterval(() => this.#tell(), LIBRARY.changeScanMs).unref();
+    const started = performance.now();
+    const before = this.#scanner.stats.hashedBytes;
+    const during = setInterval(() => {
+      const hashes = this.#scanner.hashing || this.#scanner.stats.hashedBytes > before;
+      const long = hashes && performance.now() - started > LIBRARY.sayScanningMs;
+      this.#tell(long !== this.#long);
+      this.#long = long;
+    }, LIBRARY.changeScanMs).unref();
     this.#running = this.#scanner
       .scan(this.#roots)
       .catch((thrown: unknown) => {
@@ -323,7 +339,10 @@ export class Library implements WritableLibraryPort {
       .finally(() => {
         clearInterval(during);
         this.#running = undefined;
-        this.#tell();
+        const unread = this.scanning();
+        this.#scanned = true;
+        this.#long = false;
+        this.#tell(unread);
       });
     return this.#running;
   }

@@ -54,6 +54,7 @@ export class Scanner {
   number = 0;
   readonly #options: ScannerOptions;
   readonly #reported = new Set<string>();
+  #busy = 0;
 
   constructor(options: ScannerOptions) {
     this.#options = options;
@@ -120,6 +121,11 @@ export class Scanner {
     this.#remember(path, hashed);
   }
 
+  /** Files are being read right now. */
+  get hashing(): boolean {
+    return this.#busy > 0;
+  }
+
   async #visit(root: Root, file: Found, scan: Scan): Promise<void> {
     const { catalog, store, now } = this.#options;
     const entry = catalog.at(file.path);
@@ -146,7 +152,11 @@ export class Scanner {
     }
     while (scan.lanes.size >= LIBRARY.hashLanes) await Promise.race(scan.lanes);
     if (this.#options.signal.aborted) return;
-    const work: Promise<void> = this.#hash(root, file, scan).finally(() => scan.lanes.delete(work));
+    this.#busy += 1;
+    const work: Promise<void> = this.#hash(root, file, scan).finally(() => {
+      this.#busy -= 1;
+      scan.lanes.delete(work);
+    });
     scan.lanes.add(work);
   }
 

@@ -49,6 +49,10 @@ export class Courier {
   #dials = 0;
   /** Where nobody answered, until when (ms). Bound to the addresses, so that a liar's do not bar the true ones. */
   readonly #failed = new Recent<string, number>(OVERLAY.maxGuestFails);
+  /** Peers that there was a stream with. */
+  readonly #met = new Recent<string, true>(RATED_PEERS);
+  /** Dials that an address, and a host, may still get: others name them, and may mean harm to who is there. */
+  readonly #places = new Recent<string, Bucket>(RATED_PLACES);
   readonly #rates = new Recent<string, { frames: Bucket; bytes: Bucket }>(RATED_PEERS);
   readonly #closed = new AbortController();
   readonly #sweeper: NodeJS.Timeout;
@@ -115,9 +119,28 @@ export class Courier {
       return false;
     if (this.#line.length >= OVERLAY.maxGuestLine) return false;
     if (openConnection(host, peer) !== undefined) return true;
-    return (
-      (this.#failed.get(failKey(peer, addresses)) ?? 0) <= now() && targetsOf({ peer, addresses }).length > 0
-    );
+    if ((this.#failed.get(failKey(peer, addresses)) ?? 0) > now()) return false;
+    if (targetsOf({ peer, addresses }).length === 0) return false;
+    // Who was met there is there: a liar must not use up what an honest peer may get.
+    return this.#met.get(peer) === true || this.#spare(addresses);
+  }
+
+  /** One listener is one peer: an address that gets dialled for ever new peers is somebody's target. */
+  #spare(addresses: readonly string[]): boolean {
+    const now = this.#options.now();
+    return addresses.every((address) => {
+      const [, , host = '', , port = ''] = address.split('/');
+      return (
+        this.#place(`${host} ${port}`, OVERLAY.guestDialsPerAddress, now).take(1, now) &&
+        this.#place(host, OVERLAY.guestDialsPerHost, now).take(1, now)
+      );
+    });
+  }
+
+  #place(key: string, perMinute: number, now: number): Bucket {
+    const bucket = this.#places.get(key) ?? new Bucket(perMinute / 60, perMinute, now);
+    this.#places.set(key, bucket);
+    return bucket;
   }
 
   #enqueue(waiting: Waiting, frame: AskFrame): void {
@@ -207,6 +230,7 @@ export class Courier {
       onLost: ({ peer }, frames) => this.#unsent(peer, frames),
     });
     this.#guests.add(guest);
+    this.#met.set(guest.peer, true);
     this.#sending.set(guest.peer, guest);
   }
 
@@ -245,5 +269,7 @@ function failKey(peer: string, addresses: readonly string[]): string {
   return `${peer} ${addresses.join()}`;
 }
 
+/** Addresses and hosts whose dials are counted: some 100 B each. */
+const RATED_PLACES = 4_096;
 /** Peers whose rate is remembered: more than can have streams, so that a new stream does not start afresh. */
 const RATED_PEERS = 8 * OVERLAY.maxGuests;

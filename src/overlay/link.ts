@@ -64,7 +64,13 @@ export function openLink(options: LinkOptions): Promise<Link> {
       clearInterval(pinger);
       clearTimeout(patience);
       if (error !== undefined) stream.abort(error);
-      else closed = stream.close({ signal: AbortSignal.timeout(OVERLAY.closeMs) }).catch(() => undefined);
+      else {
+        closed = stream.close({ signal: AbortSignal.timeout(OVERLAY.closeMs) }).catch(() => undefined);
+        // A peer that keeps its half open could go on sending what nobody reads.
+        const late = setTimeout(() => stream.abort(new Error('not closed')), OVERLAY.closeMs);
+        late.unref();
+        stream.addEventListener('close', () => clearTimeout(late));
+      }
       if (link === null)
         reject(
           error ??

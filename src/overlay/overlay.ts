@@ -32,6 +32,7 @@ import { Links, pause, REPLACED } from './links.ts';
 import { localBytes } from './local.ts';
 import { Peers, type PeerEntry } from './peers.ts';
 import { PrintKeeper } from './prints.ts';
+import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
 import { serveBlocks } from './uploads.ts';
@@ -117,6 +118,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     addresses,
     sign: signer(key),
     files: () => library.list(),
+    scanning: () => library.scanning(),
     now,
     wall: Date.now,
     random,
@@ -132,6 +134,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     label,
     addresses,
     lookup: (query) => library.lookup(query),
+    scanning: () => library.scanning(),
     neighbours: () => links.all(),
     neighbour: (peer) => links.get(peer),
     keyOf,
@@ -170,7 +173,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     },
   });
   const replacing = new Set<string>();
-  const rates = new Map<string, Bucket>();
+  const rates = new Recent<string, Rates>(OVERLAY.maxScored);
   const links = await Links.start({
     host,
     label,
@@ -181,22 +184,24 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     onUp: (link) => {
       // Two nodes that dialled each other at once drop one of two links: no news to a person.
       if (!replacing.delete(link.peer)) emit({ type: 'neighbour.added', who: label, neighbour: link.label });
-      rates.set(link.peer, new Bucket(OVERLAY.linkFramesPerSecond, 2 * OVERLAY.linkFramesPerSecond, now()));
+      // Kept when the link ends: a new one is no new allowance.
+      if (rates.get(link.peer) === undefined) rates.set(link.peer, newRates(now()));
       prints.up(link);
       searching.up(link.peer, link.label);
       exchange.up(link);
     },
     onFrame: (link, frame) => {
-      if (rates.get(link.peer)?.take(1, now()) === false) {
+      const rate = rates.get(link.peer);
+      if (rate?.frames.take(1, now()) === false) {
         liar(link.peer, 'a flood of frames');
         void link.close('flood');
-      } else if (frame.type === 'peers') exchange.receive(link, frame);
+      } else if (QUESTIONS.has(frame.type) && rate?.questions.take(1, now()) === false) return;
+      else if (frame.type === 'peers') exchange.receive(link, frame);
       else take(link.peer, frame);
     },
     onDown: (link, why) => {
       if (why === REPLACED) replacing.add(link.peer);
       else emit({ type: 'neighbour.removed', who: label, neighbour: link.label, reason: why });
-      rates.delete(link.peer);
       prints.down(link);
       searching.down(link.peer, link.label);
       exchange.down(link);
@@ -305,6 +310,26 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     },
   };
 }
+
+/** What one neighbour may still send; questions beyond that are not passed on, or whoever passes them floods in turn. */
+interface Rates {
+  readonly frames: Bucket;
+  readonly questions: Bucket;
+}
+
+function newRates(now: number): Rates {
+  const bucket = (perSecond: number): Bucket => new Bucket(perSecond, 2 * perSecond, now);
+  return { frames: bucket(OVERLAY.linkFramesPerSecond), questions: bucket(OVERLAY.linkQuestionsPerSecond) };
+}
+
+const QUESTIONS: ReadonlySet<LinkFrame['type']> = new Set([
+  'visit',
+  'flood',
+  'walker',
+  'confirm',
+  'check',
+  'token',
+]);
 
 function isSearch(frame: LinkFrame): frame is SearchFrame {
   return isSearchFrame(frame.type);

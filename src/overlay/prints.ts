@@ -15,6 +15,8 @@ export interface PrintKeeperOptions {
   readonly sign: (bytes: Uint8Array) => Uint8Array;
   /** What this node shares now. */
   files(): readonly Holding[];
+  /** Not all of them are known yet: others have to ask this node itself. */
+  scanning(): boolean;
   readonly now: () => number;
   /** ms since the Unix epoch. */
   readonly wall: () => number;
@@ -62,11 +64,9 @@ export class PrintKeeper {
 
   /** The shared files are others than before. */
   changed(): void {
-    this.#step({
-      type: 'library',
-      ...this.#writer.encode(this.#options.files()),
-      wall: this.#options.wall(),
-    });
+    const { segments, partial } = this.#writer.encode(this.#options.files());
+    const unread = this.#options.scanning();
+    this.#step({ type: 'library', segments, partial: partial || unread, wall: this.#options.wall() });
   }
 
   up({ peer, label, addresses, bits }: Link): void {

@@ -8,6 +8,8 @@ import type { Random } from '../core/random.ts';
 import { createAuto } from '../core/search/auto.ts';
 import { textOf } from '../core/search/query.ts';
 import type { Contact, NodeView, SearchFrame, SearchInput, SearchOutput } from '../core/search/search.ts';
+import { Bucket } from './bucket.ts';
+import { Recent } from './recent.ts';
 import { Results } from './results.ts';
 
 type Proof = Extract<SearchInput, { type: 'proved' }>['proof'];
@@ -47,11 +49,15 @@ export class Searching {
   readonly #options: SearchingOptions;
   readonly #strategy;
   readonly #own = new Map<string, Own>();
+  /** Queries of others that the log has, and lines that it may still get. */
+  readonly #logged = new Recent<string, true>(SEARCH.maxMarks);
+  readonly #lines: Bucket;
   readonly #ticker: NodeJS.Timeout;
 
   constructor(options: SearchingOptions) {
     this.#options = options;
     this.#strategy = createAuto(options.view);
+    this.#lines = new Bucket(SEARCH.logPerSecond, 10 * SEARCH.logPerSecond, options.now());
     this.#ticker = setInterval(() => this.#step({ type: 'tick' }), SEARCH.tickMs);
     this.#ticker.unref();
   }
@@ -129,6 +135,10 @@ export class Searching {
       case 'liar':
         return this.#options.liar(output.peer, output.why);
       case 'asked': {
+        // Walkers and tokens may come again; a line for each would fill the disk at a stranger's will.
+        if (this.#logged.get(output.id) === true || !this.#lines.take(1, this.#options.now()))
+          return undefined;
+        this.#logged.set(output.id, true);
         const from = nameOf(output.from) ?? output.from;
         return emit({ type: 'search.received', who: view.label, query: textOf(output.query), from });
       }

@@ -21,6 +21,10 @@ export class SimulatedNode implements NodeView, PrintsView {
     return this.#world.addresses();
   }
 
+  scanning(): boolean {
+    return false;
+  }
+
   lookup(_query: Query): readonly Holding[] {
     return this.#world.holdings(this.#node);
   }

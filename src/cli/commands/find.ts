@@ -90,7 +90,16 @@ async function run(context: Context, values: Values, query: Query, node: Searche
   const trace = values.flag('trace');
   const how = { ...searchHow(context, values), want: values.number('limit') ?? SEARCH.want, trace };
   const events = node.search(query, how);
-  if (!values.flag('json')) return await showEvents(context, events, values.positionals.join(' '), how);
+  if (!values.flag('json')) {
+    const code = await showEvents(context, events, values.positionals.join(' '), how);
+    if (code === EXIT.absent && query.kind === 'name') {
+      context.say({
+        id: '  → Nama dicari persis, termasuk huruf besarnya; menurut kata-katanya: --as words',
+        en: '  → A name is looked for exactly, in this case; by its words: --as words',
+      });
+    }
+    return code;
+  }
   let verdict: Verdict | null = null;
   for await (const event of events) {
     if (event.type === 'step' && !trace) continue;

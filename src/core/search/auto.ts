@@ -149,6 +149,7 @@ export function createAuto(view: NodeView): Strategy {
       outcome.verdict === 'incomplete' &&
       outcome.ground !== 'cancelled' &&
       outcome.ground !== 'alone' &&
+      outcome.ground !== 'scanning' &&
       now < search.deadline &&
       next !== undefined &&
       (next !== 'walk' || view.prints.estimate() <= SEARCH.walkUpTo);

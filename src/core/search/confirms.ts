@@ -58,6 +58,7 @@ export class Confirms {
     const origin = this.#origin;
     origin.messages = sum(origin.messages, 1);
     const label = this.#known.get(from)?.label ?? from;
+    if (frame.scanning === true) origin.unread(label);
     if (origin.trace)
       out.push({ type: 'trail', id: origin.id, steps: [{ peer: from, label, hops: frame.hops }] });
     origin.offer(
@@ -94,6 +95,7 @@ export function answerConfirm(
 ): void {
   const { id, query, hops } = frame;
   const hits = hitsOf(view, query, hops, SEARCH.maxHits);
-  out.push({ type: 'asked', query, from, hits });
-  out.push({ type: 'send', to: from, frame: { type: 'found', id, hops, walker: 0, hits } });
+  out.push({ type: 'asked', id, query, from, hits });
+  const scanning = view.scanning() ? { scanning: true as const } : {};
+  out.push({ type: 'send', to: from, frame: { type: 'found', id, hops, walker: 0, hits, ...scanning } });
 }

@@ -143,7 +143,7 @@ function spread(
     const { id, query, hops, origin } = frame;
     if (frame.trace) sendTo(view, origin, { type: 'trace', id, hops }, out);
     const hits = hitsOf(view, query, hops, SEARCH.maxHits);
-    out.push({ type: 'asked', query, from, hits });
+    out.push({ type: 'asked', id, query, from, hits });
     if (hits.length > 0) sendTo(view, origin, { type: 'found', id, hops, walker: 0, hits }, out);
     if (frame.ttl > 0) pass({ ...frame, hops: sum(hops, 1), ttl: frame.ttl - 1 }, from, out);
   }

@@ -1,3 +1,4 @@
+import { SEARCH } from '../config.ts';
 import { fold, runsOf } from './words.ts';
 
 /**
@@ -13,6 +14,8 @@ type Token =
       readonly type: 'class';
       readonly not: boolean;
       readonly ranges: readonly (readonly [number, number])[];
+      /** 1 for each ASCII character that is in the set: a scan of 100,000 names asks millions of times. */
+      readonly ascii: Uint8Array;
     };
 
 interface Name {
@@ -35,8 +38,22 @@ export function isGlob(text: string): boolean {
   return /[*?]|\[[^\]]+\]/.test(text);
 }
 
+/**
+ * Whether a pattern costs little enough to be tried on every name of a library: it has at most `SEARCH.maxWildcards`
+ * of `?` and sets, and no set is longer than `SEARCH.maxSetChars`. Stars are free.
+ */
+export function isCheapGlob(pattern: string): boolean {
+  const single = piecesOf(pattern).filter(({ wild, text }) => wild && text !== '*');
+  return (
+    single.length <= SEARCH.maxWildcards && single.every(({ text }) => text.length <= SEARCH.maxSetChars)
+  );
+}
+
 export function compileGlob(pattern: string): Glob {
-  const parts = pattern.split('/').filter((part) => part !== '');
+  // Two `**` in a row say what one says.
+  const parts = pattern
+    .split('/')
+    .filter((part, at, all) => part !== '' && !(part === '**' && all[at - 1] === '**'));
   const segments = parts.map((part): Segment => (part === '**' ? 'folders' : nameOf(part)));
   const first = segments[0];
   const words = parts.flatMap((part) => (part === '**' ? [] : wholeWords(part)));
@@ -104,7 +121,11 @@ function matchesRun<P, I>(
 function fits(token: Token, point: number): boolean {
   if (token.type === 'is') return token.point === point;
   if (token.type !== 'class') return true;
-  return token.ranges.some(([low, high]) => point >= low && point <= high) !== token.not;
+  return point < 128 ? token.ascii[point] === 1 : inSet(token.ranges, point) !== token.not;
+}
+
+function inSet(ranges: readonly (readonly [number, number])[], point: number): boolean {
+  return ranges.some(([low, high]) => point >= low && point <= high);
 }
 
 const ANY: Token = { type: 'any' };
@@ -162,7 +183,8 @@ function setOf(text: string): Token {
     if (Array.from(from).length === 1 && Array.from(to).length === 1)
       ranges.push([pointOf(from), pointOf(to)]);
   }
-  return { type: 'class', not, ranges };
+  const ascii = Uint8Array.from({ length: 128 }, (_, point) => (inSet(ranges, point) === not ? 0 : 1));
+  return { type: 'class', not, ranges, ascii };
 }
 
 function pointOf(character: string): number {

@@ -178,8 +178,11 @@ export function createGroups(view: NodeView): Strategy {
     search.home += 1;
     const { covered, failed } = agree(search, given.groups, frame);
     if (covered === null) {
-      out.push({ type: 'liar', peer: from, why: 'answered for groups that it was not asked about' });
-      tokens.avoid(from, now);
+      // A token that others had in hand may have been altered by any of them, and its reporter taken in.
+      if (frame.hops <= 1) {
+        out.push({ type: 'liar', peer: from, why: 'answered for groups that it was not asked about' });
+        tokens.avoid(from, now);
+      }
       lose(search, given.groups);
       return settle(frame.id, now, random, out);
     }

@@ -29,12 +29,14 @@ export interface Options {
   readonly bits?: number;
   /** Bits of single nodes that count otherwise. */
   readonly bitsOf?: (node: number) => number;
-  /** Shares of frames, 0 to 1. A lost frame is a link that was closed with it: nobody is told. */
+  /** Shares of frames, 0 to 1. Of a lost frame nobody is told. */
   readonly loss?: number;
   readonly duplicates?: number;
   readonly reorder?: boolean;
   /** Nodes that never were synced. */
   readonly unsynced?: ReadonlySet<number>;
+  /** Nodes that have not read all their files yet. */
+  readonly scanning?: ReadonlySet<number>;
   /** What these nodes do with a frame in place of their strategy. */
   readonly liars?: ReadonlyMap<number, (from: string, frame: SearchFrame, say: Say) => void>;
 }
@@ -107,8 +109,11 @@ export class VirtualNetwork {
       if (!this.dead.has(reply.peer)) this.#step(reply.peer, reply.input);
       return true;
     }
-    const at = this.#options.reorder === true ? Math.floor(this.random() * this.#queue.length) : 0;
-    const [envelope] = this.#queue.splice(at, 1);
+    // Between two peers frames keep their order (TCP); among all they need not.
+    const any = this.#options.reorder === true ? Math.floor(this.random() * this.#queue.length) : 0;
+    const drawn = this.#queue[any];
+    const at = this.#queue.findIndex(({ from, to }) => from === drawn?.from && to === drawn.to);
+    const [envelope] = at < 0 ? [] : this.#queue.splice(at, 1);
     if (envelope === undefined) return false;
     this.now += MS_A_ROUND / this.strategies.size;
     const frame = decodeFrame(envelope.bytes);
@@ -166,6 +171,7 @@ export class VirtualNetwork {
       label,
       addresses: () => [],
       lookup: (query) => this.lookup(node, query),
+      scanning: () => this.#options.scanning?.has(node) === true,
       neighbours: () =>
         [...(this.edges[node] ?? [])].map((other) => ({ peer: other, label: `node ${other}` })),
       neighbour: (other) =>
@@ -180,7 +186,7 @@ export class VirtualNetwork {
         candidates: (query) =>
           query.kind !== 'glob'
             ? mates()
-                .filter((at) => this.lookup(at, query).length > 0)
+                .filter((at) => this.#options.scanning?.has(at) === true || this.lookup(at, query).length > 0)
                 .map(contact)
             : bits() === 0
               ? mates().map(contact)
@@ -236,7 +242,9 @@ export class VirtualNetwork {
     if (this.random() < loss) return;
     const bytes = encodeFrame(frame);
     this.#queue.push({ from, to, bytes });
-    if (this.random() < duplicates) this.#queue.push({ from, to, bytes });
+    // A walk's token lives on links, where nothing comes twice; asks may be sent anew.
+    const once = frame.type === 'visit' || frame.type === 'return' || frame.type === 'cancel';
+    if (this.random() < duplicates && !once) this.#queue.push({ from, to, bytes });
   }
 }
 

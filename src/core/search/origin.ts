@@ -35,6 +35,7 @@ export class Origin {
   readonly #hearsay = new Map<string, string>();
   #waiting: Hit[] = [];
   #proving = 0;
+  #unread = 0;
 
   constructor(start: Start, strategy: StrategyName, now: number) {
     this.id = start.id;
@@ -71,6 +72,7 @@ export class Origin {
 
   /** This node's own files need no proof. */
   own(view: NodeView, out: SearchOutput[]): void {
+    if (view.scanning()) this.unread(view.label);
     for (const hit of hitsOf(view, this.query, 0, SEARCH.maxHits)) {
       this.accepted += 1;
       out.push({ type: 'hit', id: this.id, hit });
@@ -134,6 +136,12 @@ export class Origin {
     }
   }
 
+  /** A node that cannot tell yet what it has. */
+  unread(label: string): void {
+    this.#unread += 1;
+    this.lack(label);
+  }
+
   lack(label: string): void {
     this.missingCount = sum(this.missingCount, 1);
     if (this.missing.length < SEARCH.maxMissing) this.missing.push(label);
@@ -146,7 +154,8 @@ export class Origin {
     const proof = (ground === 'all-nodes' || ground === 'all-prints') && this.missingCount === 0;
     const { strategy, asked, messages, missingCount, missing, accepted } = this;
     const verdict = accepted > 0 ? 'found' : proof ? 'absent' : 'incomplete';
-    const why = verdict === 'found' ? 'found' : verdict === 'absent' || !PROOFS.has(ground) ? ground : 'lost';
+    const lack = this.#unread > 0 && this.#unread === missingCount ? 'scanning' : 'lost';
+    const why = verdict === 'found' ? 'found' : verdict === 'absent' || !PROOFS.has(ground) ? ground : lack;
     out.push({
       type: 'end',
       id: this.id,

@@ -4,7 +4,7 @@ import type { Text } from '../lang.ts';
 import type { Filters, Holding, Query } from '../ports.ts';
 import { parseCid } from '../transfer/cid.ts';
 import { passes } from './filters.ts';
-import { compileGlob, isGlob } from './glob.ts';
+import { compileGlob, isCheapGlob, isGlob } from './glob.ts';
 import { fold, runsOf, wordsOf } from './words.ts';
 
 export { parseSize, parseTypes, TYPE_SETS } from './filters.ts';
@@ -53,7 +53,13 @@ function guess(text: string): Query {
 
 function read(text: string, kind: Exclude<QueryKind, 'auto'>): Query {
   if (kind === 'name') return { kind, name: text };
-  if (kind === 'glob') return { kind, pattern: text };
+  if (kind === 'glob') {
+    if (isCheapGlob(text)) return { kind, pattern: text };
+    throw bad(text, {
+      id: `paling banyak ${SEARCH.maxWildcards} '?' dan '[…]', tiap '[…]' paling panjang ${SEARCH.maxSetChars} karakter`,
+      en: `at most ${SEARCH.maxWildcards} of '?' and '[…]', and each '[…]' at most ${SEARCH.maxSetChars} characters long`,
+    });
+  }
   if (kind === 'cid') {
     const cid = parseCid(text.trim());
     if (cid !== null) return { kind, cid: cid.text };

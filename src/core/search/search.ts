@@ -21,6 +21,8 @@ export interface NodeView {
   /** Multiaddrs of this node. */
   addresses(): readonly string[];
   lookup(query: Query): readonly Holding[];
+  /** This node is still reading its files: what it does not find it may have all the same. */
+  scanning(): boolean;
   neighbours(): readonly Neighbour[];
   neighbour(peer: string): Neighbour | undefined;
   /** First 32 bits of SHA-256 of a peer id: its group is the first `bits` of them. */
@@ -107,7 +109,13 @@ export type SearchOutput =
       readonly addresses?: readonly string[];
     }
   /** This node was asked by another and has looked into its own library. */
-  | { readonly type: 'asked'; readonly query: Query; readonly from: string; readonly hits: readonly Hit[] }
+  | {
+      readonly type: 'asked';
+      readonly id: string;
+      readonly query: Query;
+      readonly from: string;
+      readonly hits: readonly Hit[];
+    }
   /** Have the holder show that it has the file; answered by `proved`. */
   | { readonly type: 'prove'; readonly id: string; readonly hit: Hit }
   /** A hit that is proved, or this node's own. */

@@ -38,7 +38,9 @@ export class Tokens {
   carry(from: string, token: TokenFrame, now: number, random: Random, out: SearchOutput[]): void {
     const view = this.#view;
     const { prints } = view;
-    const { id, query, hops, origin } = token;
+    const { id, query, origin } = token;
+    // Whatever it says itself: one hop is a token straight from its origin, whose report nobody else can have altered.
+    const hops = from === origin.peer ? token.hops : Math.max(2, token.hops);
     // In one half's pass only members of that half may hand a token on, so that one liar spoils one pass at most.
     if (token.half > 0 && from !== origin.peer && halfOf(view.keyOf(from), token.bits) !== token.half) {
       out.push({ type: 'liar', peer: from, why: 'handed on a token of the other half' });
@@ -67,9 +69,10 @@ export class Tokens {
     else failed = bitset.union(failed, mine);
     if (tries > 0) missing = bitset.union(missing, mine);
     const hits = hitsOf(view, query, hops, SEARCH.maxHits);
-    out.push({ type: 'asked', query, from, hits });
+    out.push({ type: 'asked', id, query, from, hits });
     const next: TokenFrame = {
       ...token,
+      hops,
       bits,
       missing,
       covered,
@@ -78,7 +81,9 @@ export class Tokens {
       asked: sum(token.asked, able ? prints.members() : 1),
       leash: Math.max(0, token.leash - 1),
     };
-    const found = (candidates ?? []).slice(0, SEARCH.maxCandidates);
+    // A member that is still reading its files is asked itself, and says so.
+    const self = view.scanning() ? [{ peer: view.peer, label: view.label, addresses: view.addresses() }] : [];
+    const found = [...self, ...(candidates ?? [])].slice(0, SEARCH.maxCandidates);
     const leashed = token.leash === 1 && tries === 0;
     const foreign = token.half > 0 && own !== token.half;
     if (hits.length > 0 || found.length > 0 || leashed || foreign || bitset.isEmpty(missing))

@@ -33,6 +33,7 @@ function viewOf(...peers: readonly string[]): NodeView {
     label: 'a',
     addresses: () => [],
     lookup: () => [],
+    scanning: () => false,
     neighbours: () => neighbours,
     neighbour: (peer) => neighbours.find((neighbour) => neighbour.peer === peer),
     keyOf: () => 0,

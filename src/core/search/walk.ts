@@ -122,7 +122,8 @@ export function createWalk(view: NodeView): Strategy {
     }
     if (!mark.without.includes(view.peer))
       mark.hits.push(...hitsOf(view, frame.query, frame.hops, SEARCH.maxHits));
-    out.push({ type: 'asked', query: frame.query, from, hits: mark.hits });
+    out.push({ type: 'asked', id: frame.id, query: frame.query, from, hits: mark.hits });
+    if (view.scanning()) lack(mark, view.label);
     if (mark.hits.length > 0) finish(mark, now, random, out);
     else advance(mark, random, out, now);
   }

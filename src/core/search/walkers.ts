@@ -11,12 +11,20 @@ import {
   type Strategy,
 } from './search.ts';
 
+interface Own {
+  readonly origin: Origin;
+  /** Numbers of the walkers that are still on their way. */
+  readonly alive: Set<number>;
+  /** Hops each may make: in a small network they would only go round and round. */
+  readonly hopsEach: number;
+}
+
 /**
  * k independent random walkers that ask their origin every 4 hops whether to go on (Lv, Cao, Cohen, Li, Shenker 2002,
  * section 5.2). Fast and cheap where copies are many; a miss proves nothing, since walkers may pass a node by.
  */
 export function createWalkers(view: NodeView): Strategy {
-  const own = new Map<string, { origin: Origin; alive: Set<number> }>();
+  const own = new Map<string, Own>();
   /** Walkers that wait here for their origin's word. */
   const paused = new Map<string, { frame: WalkerFrame; from: string; until: number }>();
 
@@ -63,8 +71,9 @@ export function createWalkers(view: NodeView): Strategy {
     origin.own(view, out);
     if (origin.satisfied) return origin.end('found', out);
     const alive = new Set<number>();
-    own.set(input.id, { origin, alive });
     const most = Math.min(input.settings?.walkers ?? SEARCH.walkers, SEARCH.maxWalkers);
+    const hopsEach = Math.ceil((SEARCH.walkerHopsPerNode * view.prints.estimate()) / most);
+    own.set(input.id, { origin, alive, hopsEach: Math.max(hopsEach, 2 * SEARCH.checkEvery) });
     for (let walker = 1; walker <= most; walker += 1) {
       const { id, query, trace } = origin;
       const frame: WalkerFrame = {
@@ -100,7 +109,11 @@ export function createWalkers(view: NodeView): Strategy {
       if (frame.on) move(waiting.frame, waiting.from, random, out);
     } else if (frame.type === 'check') {
       const search = own.get(frame.id);
-      const on = search !== undefined && !search.origin.hopeful && search.alive.has(frame.walker);
+      const on =
+        search !== undefined &&
+        !search.origin.hopeful &&
+        search.alive.has(frame.walker) &&
+        frame.hops < search.hopsEach;
       out.push({ type: 'send', to: from, frame: { type: 'go', id: frame.id, walker: frame.walker, on } });
       if (search === undefined) return;
       const { origin, alive } = search;
@@ -130,12 +143,16 @@ export function createWalkers(view: NodeView): Strategy {
     const { id, query, hops, walker, origin } = frame;
     if (frame.trace) sendTo(view, origin, { type: 'trace', id, hops }, out);
     const hits = origin.peer === view.peer ? [] : hitsOf(view, query, hops, SEARCH.maxHits);
-    out.push({ type: 'asked', query, from, hits });
+    out.push({ type: 'asked', id, query, from, hits });
     const ends = hits.length > 0 || hops >= SEARCH.maxWalkerHops || frame.remainingMs <= 0;
     if (ends) sendTo(view, origin, { type: 'found', id, hops, walker, hits }, out);
     else if (hops % SEARCH.checkEvery !== 0) move(frame, from, random, out);
     else if (origin.peer === view.peer) {
-      if (own.get(id)?.origin.hopeful === false) move(frame, from, random, out);
+      const search = own.get(id);
+      if (search === undefined) return;
+      if (!search.origin.hopeful && hops < search.hopsEach) move(frame, from, random, out);
+      else search.alive.delete(walker);
+      settle(id, out);
     } else {
       if (paused.size >= SEARCH.maxMarks) return;
       paused.set(`${id}/${walker}`, { frame, from, until: now + SEARCH.checkTimeoutMs });

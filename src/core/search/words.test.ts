@@ -61,3 +61,10 @@ test('a path of the longest length loses no word, and a word is cut between char
   assert.deepEqual(wordsOf('𝒜'.repeat(90)), ['a'.repeat(64)]);
   assert.deepEqual(wordsOf('𐐨'.repeat(90)), ['𐐨'.repeat(64)]);
 });
+
+test('scripts without spaces have a word for each character, so that a part of a name finds it', () => {
+  assert.deepEqual(wordsOf('中文文件名.txt'), ['中', '文', '件', '名', 'txt']);
+  assert.deepEqual(wordsOf('รายงาน2024.pdf').includes('2024'), true);
+  for (const part of ['中文', '文件', 'ファイル', 'รายงาน'])
+    for (const word of wordsOf(part)) assert.ok(wordsOf(`x ${part}名 y`).includes(word), part);
+});

@@ -7,7 +7,13 @@ import { SEARCH } from '../config.ts';
 
 const ASCII = /^[ -~]*$/;
 const MARKS = /\p{M}+/gu;
-const RUNS = /[\p{L}\p{N}]+/gu;
+/**
+ * Scripts that leave no space between words: there each character is a word, which finds what dictionaries would find
+ * and more. Everywhere else a word is a run of letters and digits.
+ */
+const UNSPACED =
+  '\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}\\p{Script=Lao}\\p{Script=Khmer}\\p{Script=Myanmar}';
+const RUNS = new RegExp(`[${UNSPACED}]|(?:(?![${UNSPACED}])[\\p{L}\\p{N}])+`, 'gu');
 /** The one mark that is a letter when it is written large: the iota below a Greek vowel. */
 const IOTA_BELOW = /\u0345/g;
 /** `toLowerCase` writes a sigma at the end of a word differently. */
@@ -23,7 +29,7 @@ export function fold(text: string): string {
   return low.normalize('NFKD').replace(MARKS, '').normalize('NFC');
 }
 
-/** Runs of letters and digits of a text that is folded, in order, each once. */
+/** The words of a text that is folded, in order, each once. */
 export function runsOf(folded: string): string[] {
   const found = new Set<string>();
   for (const run of folded.match(RUNS) ?? []) {

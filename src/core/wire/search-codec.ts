@@ -34,8 +34,8 @@ import {
   readQuery,
   writeContact,
   readContact,
-  writeHit,
-  readHit,
+  writeHits,
+  appendHit,
   writeStep,
   readStep,
   MAX_LABEL_BYTES,
@@ -58,7 +58,7 @@ export function writeSearchBody(out: Writer, frame: SearchFrame): void {
       count(out, 4, frame.messages);
       count(out, 5, frame.missingCount);
       for (const missing of frame.missing) text(out, 6, missing);
-      for (const hit of frame.hits) writeHit(tag(out, 7, 2).fork(), hit).ldelim();
+      writeHits(out, 7, frame.hits);
       for (const step of frame.trail) writeStep(tag(out, 8, 2).fork(), step).ldelim();
       break;
     case 'flood':
@@ -88,7 +88,8 @@ export function writeSearchBody(out: Writer, frame: SearchFrame): void {
     case 'found':
       count(out, 2, frame.hops);
       count(out, 3, frame.walker);
-      for (const hit of frame.hits) writeHit(tag(out, 4, 2).fork(), hit).ldelim();
+      writeHits(out, 4, frame.hits);
+      flag(out, 5, frame.scanning === true);
       break;
     case 'token':
       writeAsking(out, frame);
@@ -114,7 +115,7 @@ export function writeSearchBody(out: Writer, frame: SearchFrame): void {
       count(out, 8, frame.hops);
       count(out, 9, frame.number);
       for (const candidate of frame.candidates) writeContact(out, 10, candidate);
-      for (const hit of frame.hits) writeHit(tag(out, 11, 2).fork(), hit).ldelim();
+      writeHits(out, 11, frame.hits);
       break;
     case 'trace':
       count(out, 2, frame.hops);
@@ -199,7 +200,7 @@ function readReturn(from: Reader, end: number): ReturnFrame {
     else if (field === 4) frame.messages = readCount(from);
     else if (field === 5) frame.missingCount = readCount(from);
     else if (field === 6) append(missing, readText(from, MAX_LABEL_BYTES), SEARCH.maxMissing);
-    else if (field === 7) append(hits, readHit(from, length(from)), SEARCH.maxHits);
+    else if (field === 7) appendHit(hits, from);
     else if (field === 8) append(trail, readStep(from, length(from)), SEARCH.maxTrail);
     else return false;
     return true;
@@ -233,15 +234,17 @@ function readSpread(from: Reader, end: number, type: 'flood' | 'walker' | 'confi
 function readFound(from: Reader, end: number): SearchFrame {
   const frame = { id: '', hops: 0, walker: 0 };
   const hits: Hit[] = [];
+  let scanning = false;
   eachField(from, end, (field) => {
     if (field === 1) frame.id = readQueryId(from);
     else if (field === 2) frame.hops = readCount(from);
     else if (field === 3) frame.walker = readCount(from);
-    else if (field === 4) append(hits, readHit(from, length(from)), SEARCH.maxHits);
+    else if (field === 4) appendHit(hits, from);
+    else if (field === 5) scanning = from.bool();
     else return false;
     return true;
   });
-  return { type: 'found', ...frame, id: checkId(frame.id), hits };
+  return { type: 'found', ...frame, id: checkId(frame.id), hits, ...(scanning ? { scanning } : {}) };
 }
 
 function readToken(from: Reader, end: number): TokenFrame {
@@ -285,7 +288,7 @@ function readReport(from: Reader, end: number): ReportFrame {
     else if (field === 8) frame.hops = readCount(from);
     else if (field === 9) frame.number = readCount(from);
     else if (field === 10) append(candidates, readContact(from, length(from)), SEARCH.maxCandidates);
-    else if (field === 11) append(hits, readHit(from, length(from)), SEARCH.maxHits);
+    else if (field === 11) appendHit(hits, from);
     else return false;
     return true;
   });

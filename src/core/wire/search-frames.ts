@@ -125,6 +125,8 @@ export type SearchFrame =
       readonly hops: number;
       readonly walker: number;
       readonly hits: readonly Hit[];
+      /** The sender is still reading its files: there may be more. */
+      readonly scanning?: true;
     }
   | TokenFrame
   | ReportFrame

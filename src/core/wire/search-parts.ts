@@ -4,6 +4,7 @@ import {
   append,
   count,
   eachField,
+  length,
   readCount,
   readText,
   refuse,
@@ -12,6 +13,7 @@ import {
   type Reader,
   type Writer,
 } from './protobuf.ts';
+import { isCheapGlob } from '../search/glob.ts';
 import type { Contact, TrailStep } from './search-frames.ts';
 
 export const MAX_LABEL_BYTES = 300;
@@ -49,7 +51,7 @@ export function readQuery(from: Reader, end: number): Query {
   eachField(from, end, (field) => {
     if (field === 1) base = { kind: 'name', name: part() };
     else if (field === 2) base = { kind: 'cid', cid: part() };
-    else if (field === 3) base = { kind: 'glob', pattern: part() };
+    else if (field === 3) base = { kind: 'glob', pattern: cheap(part()) };
     else if (field === 4) append(words, part(), SEARCH.maxWords);
     else if (field === 5) filters.minSize = readSize(from);
     else if (field === 6) filters.maxSize = readSize(from);
@@ -62,6 +64,11 @@ export function readQuery(from: Reader, end: number): Query {
   if (query === null) throw refuse('a query for nothing');
   const all: Filters = { ...filters, ...(types.length > 0 ? { types } : {}) };
   return Object.keys(all).length > 0 ? { ...query, filters: all } : query;
+}
+
+function cheap(pattern: string): string {
+  if (!isCheapGlob(pattern)) throw refuse('a pattern that costs too much');
+  return pattern;
 }
 
 function readSize(from: Reader): number {
@@ -95,18 +102,39 @@ export function readContact(from: Reader, end: number): Contact {
   return { ...contact, addresses };
 }
 
-export function writeHit(out: Writer, hit: Hit): Writer {
+/** Of hits of one holder in a row only the first names it: a node's answer is mostly its own files. */
+export function writeHits(out: Writer, field: number, hits: readonly Hit[]): void {
+  let before: Hit | undefined;
+  for (const hit of hits) {
+    writeHit(tag(out, field, 2).fork(), hit, before !== undefined && sameHolder(before, hit)).ldelim();
+    before = hit;
+  }
+}
+
+function sameHolder(one: Hit, other: Hit): boolean {
+  return (
+    one.peer === other.peer && one.label === other.label && one.addresses.join() === other.addresses.join()
+  );
+}
+
+function writeHit(out: Writer, hit: Hit, same: boolean): Writer {
   text(out, 1, hit.name);
   tag(out, 2, 0).uint64Number(hit.size);
   text(out, 3, hit.cid);
-  text(out, 4, hit.peer);
-  text(out, 5, hit.label);
-  for (const address of hit.addresses) text(out, 6, address);
+  if (!same) {
+    text(out, 4, hit.peer);
+    text(out, 5, hit.label);
+    for (const address of hit.addresses) text(out, 6, address);
+  }
   count(out, 7, hit.hops);
   return out;
 }
 
-export function readHit(from: Reader, end: number): Hit {
+export function appendHit(hits: Hit[], from: Reader): void {
+  append(hits, readHit(from, length(from), hits.at(-1)), SEARCH.maxHits);
+}
+
+function readHit(from: Reader, end: number, before: Hit | undefined): Hit {
   const hit = { name: '', size: 0, cid: '', peer: '', label: '', hops: 0 };
   const addresses: string[] = [];
   eachField(from, end, (field) => {
@@ -120,8 +148,10 @@ export function readHit(from: Reader, end: number): Hit {
     else return false;
     return true;
   });
-  if (hit.name === '' || hit.cid === '' || hit.peer === '') throw refuse('a hit without name, CID or holder');
-  return { ...hit, addresses };
+  const holder = hit.peer === '' && before !== undefined ? before : { ...hit, addresses };
+  if (hit.name === '' || hit.cid === '' || holder.peer === '')
+    throw refuse('a hit without name, CID or holder');
+  return { ...hit, peer: holder.peer, label: holder.label, addresses: holder.addresses };
 }
 
 export function writeStep(out: Writer, step: TrailStep): Writer {
