@@ -123,7 +123,7 @@ const growth: Scenario = {
     return [
       { cell: { ...cell, strategy: 'groups' as const, copies: ONE } },
       { cell: { ...cell, strategy: 'groups' as const, copies: ONE, settings: { tokens: 1 } } },
-      { cell: { ...cell, strategy: 'groups' as const, copies: NONE, queries: 200 } },
+      { cell: { ...cell, strategy: 'groups' as const, copies: NONE } },
       { cell: { ...cell, strategy: 'dht' as const, copies: ONE, cid: true } },
       ...(nodes > 100_000
         ? []
@@ -135,6 +135,8 @@ const growth: Scenario = {
 const GOAL: Cell = { ...CELL, strategy: 'groups', queries: 1_000 };
 /** One token at a time asks the fewest; several, the default, answer sooner and spend more on what is found late. */
 const FRUGAL = { tokens: 1 } as const;
+/** Real nodes ask a second member of each group before they say absent, so that no single liar can make it false. */
+const AUDITED = { audit: true } as const;
 const goals: Scenario = {
   name: 'goals',
   summary: {
@@ -179,6 +181,19 @@ const goals: Scenario = {
     {
       cell: { ...WORDS, strategy: 'auto' },
       title: { id: 'kata kunci', en: 'keyword mix' },
+      claims: [most('messagesMean', 40), most('falseAbsent', 0)],
+    },
+    {
+      cell: { ...GOAL, copies: NONE, settings: AUDITED },
+      title: {
+        id: 'overlay, terbukti tidak ada, seperti node sungguhan',
+        en: 'overlay, definitive miss, as real nodes',
+      },
+      claims: [most('missMessagesMean', 100), most('missRoundsMean', 18), most('missBytesMean', 11_000)],
+    },
+    {
+      cell: { ...WORDS, strategy: 'auto', settings: AUDITED },
+      title: { id: 'kata kunci, seperti node sungguhan', en: 'keyword mix, as real nodes' },
       claims: [most('messagesMean', 40), most('falseAbsent', 0)],
     },
     {

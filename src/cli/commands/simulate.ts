@@ -61,6 +61,10 @@ async function run(context: Context, values: Values): Promise<number> {
   if (scenario !== null) checkBeside(values);
   const files = await readGraphs(context, values);
   const cells = scenario === null ? cellsOf(values, files) : changed(scenario.cells, values);
+  checkCopies(cells.map(({ cell }) => cell));
+  const html = values.text('html');
+  // Better now than after minutes of work.
+  if (html !== undefined) await writeReport(context, html, '');
   const seed = values.number('seed') ?? 1;
   const seeds = values.number('seeds') ?? scenario?.seeds ?? 1;
   const reported: Reported[] = [];
@@ -97,13 +101,26 @@ async function run(context: Context, values: Values): Promise<number> {
       ? null
       : printsReport(scenario.prints.nodes, scenario.prints.sample, scenario.prints.queries, seed);
   if (prints !== null) show.prints(prints);
-  const html = values.text('html');
   if (html !== undefined) {
     const about = { scenario, seed, seeds, prints, lang: context.lang };
     await writeReport(context, html, htmlReport(reported, about));
   }
   const missed = reported.some(({ judgements }) => judgements.some(({ ok }) => ok === false));
   return missed ? EXIT.threshold : EXIT.done;
+}
+
+/** @throws KelanaError BAD_VALUE where there are not as many nodes as copies */
+function checkCopies(cells: readonly Cell[]): void {
+  for (const { copies, nodes } of cells) {
+    if (copies.kind !== 'count' || copies.count <= nodes) continue;
+    const why = { id: `hanya ada ${nodes} node`, en: `there are only ${nodes} nodes` };
+    throw new KelanaError('BAD_VALUE', {
+      name: '--copies',
+      value: String(copies.count),
+      why,
+      example: '--copies 1%',
+    });
+  }
 }
 
 /** @throws KelanaError USAGE where an option would be passed over in silence */

@@ -191,8 +191,12 @@ export function createWalkers(view: NodeView): Strategy {
   }
 
   function close(id: string, ground: Parameters<Origin['end']>[0], out: SearchOutput[]): void {
-    own.get(id)?.origin.end(ground, out);
+    const origin = own.get(id)?.origin;
     own.delete(id);
+    if (origin === undefined) return;
+    // Walkers meet the same nodes again and again; there are no more to ask than there are.
+    origin.asked = Math.min(origin.asked, Math.max(1, Math.ceil(view.prints.estimate()) - 1));
+    origin.end(ground, out);
   }
 
   return { step };
