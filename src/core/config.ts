@@ -86,6 +86,8 @@ export const SEARCH = {
   tokenGrowth: 4,
   /** Neighbours in groups not asked yet from which a token goes to one of them; with fewer it goes to any contact. */
   spread: 3,
+  /** Neighbours with which a node always prefers them: no hub is behind all of so many. */
+  wellLinked: 6,
   /** Addresses that a frame gives of its origin: one of the LAN, one of the world, one of each for IPv6. */
   homeAddresses: 4,
   /** Members of a group that are tried before the group counts as failed. */

@@ -160,8 +160,10 @@ export class Tokens {
           bestGroup = group;
         }
       }
-      // Where few neighbours would do, all their neighbours would send to them, and hubs carry it all.
-      if (best !== null && seen >= SEARCH.spread) return { contact: best, group: bestGroup };
+      // A link is there, a contact has to be dialled. But where nodes have few links, these lead to the same hubs, and
+      // hubs would carry it all.
+      const spread = seen >= SEARCH.spread || view.neighbours().length >= SEARCH.wellLinked;
+      if (best !== null && spread) return { contact: best, group: bestGroup };
     }
     const groups = again ? [own] : bitset.members(missing);
     const group = groups[Math.floor(random() * groups.length)] ?? 0;
