@@ -210,10 +210,12 @@ export const OVERLAY = {
   /** Frames a second that a neighbour may send, and twice as many at once: ten times what 100 searches a second need. */
   linkFramesPerSecond: 5_000,
   /**
-   * Questions (frames that begin work here and at others) that are taken from a neighbour a second, and twice as many
-   * at once; more are left unread. A core passes on some 5,000 floods a second: this is a tenth of it.
+   * Questions taken from a neighbour a second, and twice as many at once; more are left unread. So what is passed on for
+   * two flooders stays below what gets a neighbour dropped. Floods and walkers, which others multiply and whose loss
+   * denies nothing, are taken less: a core passes on some 5,000 floods a second.
    */
-  linkQuestionsPerSecond: 500,
+  linkQuestionsPerSecond: 2_000,
+  linkFloodsPerSecond: 500,
   /** Bytes of one link frame: 64 hits of one holder with names of 1 KiB, and 32 candidates of 4.5 KiB, are 224 KiB. */
   maxFrameBytes: 256 * KiB,
   /** ms to dial, secure, and say hello. A WAN handshake is four round trips; 10 s allows 2 s each. */

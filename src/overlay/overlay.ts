@@ -192,10 +192,11 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     },
     onFrame: (link, frame) => {
       const rate = rates.get(link.peer);
+      const kind = QUESTIONS[frame.type];
       if (rate?.frames.take(1, now()) === false) {
         liar(link.peer, 'a flood of frames');
         void link.close('flood');
-      } else if (QUESTIONS.has(frame.type) && rate?.questions.take(1, now()) === false) return;
+      } else if (kind !== undefined && rate?.[kind].take(1, now()) === false) return;
       else if (frame.type === 'peers') exchange.receive(link, frame);
       else take(link.peer, frame);
     },
@@ -311,25 +312,31 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   };
 }
 
-/** What one neighbour may still send; questions beyond that are not passed on, or whoever passes them floods in turn. */
+/** What one neighbour may still send. Questions beyond that are not passed on, or whoever passes them floods in turn. */
 interface Rates {
   readonly frames: Bucket;
   readonly questions: Bucket;
+  readonly floods: Bucket;
 }
 
 function newRates(now: number): Rates {
   const bucket = (perSecond: number): Bucket => new Bucket(perSecond, 2 * perSecond, now);
-  return { frames: bucket(OVERLAY.linkFramesPerSecond), questions: bucket(OVERLAY.linkQuestionsPerSecond) };
+  return {
+    frames: bucket(OVERLAY.linkFramesPerSecond),
+    questions: bucket(OVERLAY.linkQuestionsPerSecond),
+    floods: bucket(OVERLAY.linkFloodsPerSecond),
+  };
 }
 
-const QUESTIONS: ReadonlySet<LinkFrame['type']> = new Set([
-  'visit',
-  'flood',
-  'walker',
-  'confirm',
-  'check',
-  'token',
-]);
+/** Frames that begin work here and at others. */
+const QUESTIONS: Partial<Readonly<Record<LinkFrame['type'], 'questions' | 'floods'>>> = {
+  visit: 'questions',
+  token: 'questions',
+  confirm: 'questions',
+  check: 'questions',
+  flood: 'floods',
+  walker: 'floods',
+};
 
 function isSearch(frame: LinkFrame): frame is SearchFrame {
   return isSearchFrame(frame.type);

@@ -53,6 +53,7 @@ export class Searching {
   readonly #logged = new Recent<string, true>(SEARCH.maxMarks);
   readonly #lines: Bucket;
   readonly #ticker: NodeJS.Timeout;
+  #stopped = false;
 
   constructor(options: SearchingOptions) {
     this.#options = options;
@@ -71,6 +72,8 @@ export class Searching {
   }
 
   receive(from: string, frame: SearchFrame): void {
+    // A node that goes does not take on what it cannot finish.
+    if (this.#stopped) return;
     this.#step({ type: 'frame', from, frame });
   }
 
@@ -118,6 +121,7 @@ export class Searching {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#ticker);
     for (const id of this.#own.keys()) this.#step({ type: 'cancel', id });
   }
