@@ -17,6 +17,7 @@ async function start(
   t: TestContext,
   wantNeighbours: number,
   drop: () => readonly string[] = () => [],
+  now: () => number = () => performance.now(),
 ): Promise<Node> {
   const known = new Map<string, Contact>();
   const linked = await startLinks(t, {
@@ -32,8 +33,8 @@ async function start(
   const { links } = linked;
   const exchange = new Exchange({
     links,
-    now: () => performance.now(),
-    random: Math.random,
+    now,
+    random: () => 0.5,
     wantNeighbours,
     sample: (count) => [...known.values()].slice(-count),
     heard: (contact) => known.set(contact.peer, contact),
@@ -85,6 +86,32 @@ test('a peer that a person removed is not chosen, and one that is dropped is lef
   const end = performance.now() + OVERLAY.chooseMs + 300;
   await until('another choice was made', () => performance.now() > end);
   assert.equal(a.links.get(b.contact.peer), undefined);
+});
+
+test('a peer that takes a link and drops it each time is dialled ever more seldom', async (t) => {
+  let ahead = 0;
+  const full = await start(t, 0);
+  const a = await start(
+    t,
+    1,
+    () => [],
+    () => performance.now() + ahead,
+  );
+  const downs = async (count: number): Promise<void> => {
+    await until(`${count} links came`, () => a.up.length === count && full.up.length === count);
+    await full.links.get(a.contact.peer)?.close('not needed');
+    await until(`${count} links are down`, () => a.down.length === count);
+  };
+  a.known.set(full.contact.peer, full.contact);
+  await downs(1);
+  ahead += OVERLAY.chooseBackOffMinMs;
+  await downs(2);
+  ahead += OVERLAY.chooseBackOffMinMs;
+  const end = performance.now() + OVERLAY.chooseMs + 300;
+  await until('another choice was made', () => performance.now() > end);
+  assert.equal(a.up.length, 2);
+  ahead += OVERLAY.chooseBackOffMinMs;
+  await until('the longer wait is over', () => a.up.length === 3);
 });
 
 test('a neighbour that tells more than its share is not listened to', async (t) => {

@@ -32,6 +32,8 @@ export interface ExchangeOptions {
 const MAX_BACK_OFFS = 1_024;
 /** ms after hearing of peers until the next choice: one frame names several. */
 const SOON_MS = 50;
+/** ms after which the end of a link does not tell that its peer has no room. */
+const STEADY_MS = 60_000;
 
 /** Keeps a node's neighbours: tells them of each other, hears of others, and links to those that are chosen. */
 export class Exchange {
@@ -60,7 +62,6 @@ export class Exchange {
   }
 
   up(link: Link): void {
-    this.#backOffs.delete(link.peer);
     if (this.#options.wantNeighbours === 0 || this.#stopped.signal.aborted) return;
     this.#tell(link);
     this.#chooseIn(SOON_MS);
@@ -69,7 +70,9 @@ export class Exchange {
   down(link: Link): void {
     this.#told.delete(link.peer);
     if (this.#options.wantNeighbours === 0 || this.#stopped.signal.aborted) return;
-    // Whoever ended the link had a reason; dialling at once would only make it end again.
+    // Whoever ended the link had a reason; dialling at once would only make it end again. Who has more links than it
+    // wants drops the youngest, so that only one that lasted lets the waits begin anew.
+    if (this.#options.now() - link.sinceMs >= STEADY_MS) this.#backOffs.delete(link.peer);
     this.#backOff(link.peer);
     this.#chooseIn(SOON_MS);
   }
