@@ -130,10 +130,22 @@ export function tableOf(rows: readonly Row[]): string {
   return all.map(line).join('\n');
 }
 
+/** Share by which the prediction may be off. */
+const OFF = 0.15;
+
+const JUDGED = { ok: 'ok    ', unclear: '?     ', missed: 'MISSED' } as const;
+
+/** Unclear where the prediction is off by more than it may, but by less than chance explains: too few queries. */
+export function judged({ ratio, ratioError }: Row): keyof typeof JUDGED {
+  const off = Math.abs((ratio ?? 1) - 1);
+  return off <= OFF ? 'ok' : off - 2 * (ratioError ?? 0) <= OFF ? 'unclear' : 'missed';
+}
+
 /** Verdicts of each row, and its goal beside its result. */
 export function judgementsOf(rows: readonly Row[]): string {
   return rows
-    .map(({ what, strategy, verdicts, wrong, goal, ratio }) => {
+    .map((row) => {
+      const { what, strategy, verdicts, wrong, goal, ratio } = row;
       const counts = Object.entries(verdicts).map(([name, count]) => `${count} ${name}`);
       const parts = [`${what}, ${strategy}: ${counts.join(', ')}; ${wrong} wrong`];
       if (goal !== null)
@@ -142,7 +154,7 @@ export function judgementsOf(rows: readonly Row[]): string {
         );
       if (ratio !== null)
         parts.push(
-          `  ${Math.abs(ratio - 1) <= 0.15 ? 'ok    ' : 'MISSED'} predicted by the simulator ${((ratio - 1) * 100).toFixed(1)} % off, goal within 15 %`,
+          `  ${JUDGED[judged(row)]} predicted by the simulator ${((ratio - 1) * 100).toFixed(1)} % off, goal within 15 %`,
         );
       return parts.join('\n');
     })

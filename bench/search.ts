@@ -34,7 +34,7 @@ import type { NodeState, SearchDone, Usage } from './search-child.ts';
 import { Corpus, type Asked } from './search-corpus.ts';
 import { audits, Net } from './search-net.ts';
 import { exportGraph, predict, type Trial } from './search-predict.ts';
-import { judgementsOf, rowOf, tableOf, type Row } from './search-rows.ts';
+import { judged, judgementsOf, rowOf, tableOf, type Row } from './search-rows.ts';
 
 const { values } = parseArgs({
   options: {
@@ -242,10 +242,7 @@ async function run(): Promise<number> {
     for (const [at, usage] of after.entries())
       for (const [type, count] of Object.entries(usage.events))
         events[type] = (events[type] ?? 0) + count - (before[at]?.events[type] ?? 0);
-    const missed = rows.some(
-      ({ goal, ratio, wrong }) =>
-        goal?.ok === false || wrong > 0 || (ratio !== null && Math.abs(ratio - 1) > 0.15),
-    );
+    const missed = rows.some((row) => row.goal?.ok === false || row.wrong > 0 || judged(row) === 'missed');
     const about = { nodes, processes, files, dht, bits, resizeAfterMs, seed, load: loadavg()[0] };
     const whole = { ...about, bringUp, network: shape(states), cost, rows, events };
     if (values.json) process.stdout.write(`${JSON.stringify(whole)}\n`);

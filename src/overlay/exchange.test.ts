@@ -3,7 +3,7 @@ import test, { type TestContext } from 'node:test';
 import { OVERLAY } from '../core/config.ts';
 import type { LinkFrame } from '../core/wire/frames.ts';
 import type { Contact } from '../core/wire/search-frames.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, STEADY_MS } from './exchange.ts';
 import { contactOf, startLinks, until, type Linked } from './hosts.testkit.ts';
 
 interface Node extends Linked {
@@ -28,7 +28,8 @@ async function start(
     onFrame: (link, frame) => {
       if (frame.type === 'peers') exchange.receive(link, frame);
     },
-    onDown: (link) => exchange.down(link),
+    // On the clock of the exchange; no link of these tests grows old.
+    onDown: (link) => exchange.down({ ...link, sinceMs: now() }),
   });
   const { links } = linked;
   const exchange = new Exchange({
@@ -104,13 +105,13 @@ test('a peer that takes a link and drops it each time is dialled ever more seldo
   };
   a.known.set(full.contact.peer, full.contact);
   await downs(1);
-  ahead += OVERLAY.chooseBackOffMinMs;
+  ahead += STEADY_MS;
   await downs(2);
-  ahead += OVERLAY.chooseBackOffMinMs;
+  ahead += STEADY_MS;
   const end = performance.now() + OVERLAY.chooseMs + 300;
   await until('another choice was made', () => performance.now() > end);
   assert.equal(a.up.length, 2);
-  ahead += OVERLAY.chooseBackOffMinMs;
+  ahead += STEADY_MS;
   await until('the longer wait is over', () => a.up.length === 3);
 });
 

@@ -32,8 +32,8 @@ export interface ExchangeOptions {
 const MAX_BACK_OFFS = 1_024;
 /** ms after hearing of peers until the next choice: one frame names several. */
 const SOON_MS = 50;
-/** ms after which the end of a link does not tell that its peer has no room. */
-const STEADY_MS = 60_000;
+/** ms after which the end of a link does not tell that its peer has no room; before, it is left alone at least so long. */
+export const STEADY_MS = 60_000;
 
 /** Keeps a node's neighbours: tells them of each other, hears of others, and links to those that are chosen. */
 export class Exchange {
@@ -71,9 +71,10 @@ export class Exchange {
     this.#told.delete(link.peer);
     if (this.#options.wantNeighbours === 0 || this.#stopped.signal.aborted) return;
     // Whoever ended the link had a reason; dialling at once would only make it end again. Who has more links than it
-    // wants drops the youngest, so that only one that lasted lets the waits begin anew.
-    if (this.#options.now() - link.sinceMs >= STEADY_MS) this.#backOffs.delete(link.peer);
-    this.#backOff(link.peer);
+    // wants drops the youngest, and will for a while.
+    const young = this.#options.now() - link.sinceMs < STEADY_MS;
+    if (!young) this.#backOffs.delete(link.peer);
+    this.#backOff(link.peer, young ? STEADY_MS : OVERLAY.chooseBackOffMinMs);
     this.#chooseIn(SOON_MS);
   }
 
@@ -143,12 +144,11 @@ export class Exchange {
     }
   }
 
-  #backOff(peer: string): void {
+  /** `least`: ms of the first wait; each further one is twice the one before. */
+  #backOff(peer: string, least: number = OVERLAY.chooseBackOffMinMs): void {
     const { now, random } = this.#options;
-    const wait = Math.min(
-      OVERLAY.chooseBackOffMaxMs,
-      2 * (this.#backOffs.get(peer)?.wait ?? OVERLAY.chooseBackOffMinMs / 2),
-    );
+    const before = this.#backOffs.get(peer)?.wait ?? 0;
+    const wait = Math.min(OVERLAY.chooseBackOffMaxMs, Math.max(least, 2 * before));
     this.#backOffs.set(peer, { until: now() + wait * (0.5 + random()), wait });
   }
 }
