@@ -1,17 +1,17 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
-import type { Libp2p, PrivateKey, Startable } from '@libp2p/interface';
+import type { ConnectionEncrypter, Libp2p, PrivateKey, Startable } from '@libp2p/interface';
 import type { KadDHT } from '@libp2p/kad-dht';
 import { ping, type Ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
-import { tls } from '@libp2p/tls';
 import { createLibp2p } from 'libp2p';
 import { DHT, OVERLAY } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { createDht } from './dht-service.ts';
 import { closeIdle } from './idle.ts';
+import { nativeTls, type EncrypterComponents } from './tls/encrypter.ts';
 
 /** The services of a host beside its connections. */
 export interface HostServices extends Record<string, unknown> {
@@ -48,7 +48,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       nodeInfo: { userAgent: 'kelana' },
       addresses: { listen: [`/${family}/${host}/tcp/${options.port}`] },
       transports: [tcp()],
-      connectionEncrypters: [tls(), noise()],
+      connectionEncrypters: [nativeTls({ fallback: streamTls }), noise()],
       streamMuxers: [yamux()],
       services: {
         identify: identify(),
@@ -86,4 +86,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
     const errno = /\b(EACCES|EADDRNOTAVAIL|ENOTFOUND|EINVAL|EAI_AGAIN)\b/.exec(text)?.[1];
     throw new KelanaError('BAD_ADDRESS', { host, port, why: errno ?? reason(thrown) }, thrown);
   }
+}
+
+/** libp2p's own encrypter, over streams: for connections that are no sockets. Loaded by the first of them. */
+async function streamTls(components: EncrypterComponents): Promise<ConnectionEncrypter> {
+  const { tls } = await import('@libp2p/tls');
+  return tls()(components);
 }
