@@ -56,9 +56,9 @@ export interface Provider {
 
 /**
  * On what a verdict rests. `found`; `all-nodes`: every reachable node was asked; `all-prints`: every group's prints
- * were asked of a synced member; or why there is no proof: `lost` (nodes or tokens), `time`, `cancelled`, `unsynced`,
- * `scanning` (a node is still reading its own files)
- * (no synced member of some group), `alone` (cut off from all known peers), `no-proof` (the strategy never proves).
+ * were asked of a synced member; or why there is no proof: `lost` (nodes or tokens), `time`, `cancelled`, `unsynced`
+ * (no synced member of some group), `scanning` (a node is still reading its own files), `alone` (cut off from all known
+ * peers), `no-proof` (the strategy never proves).
  */
 export type Ground =
   | 'found'
@@ -200,6 +200,53 @@ export interface NeighbourInfo {
   readonly address: string;
   readonly direction: 'inbound' | 'outbound';
   readonly sinceMs: number;
+}
+
+/**
+ * An open way to the blocks of one provider. Requests may be made without waiting for earlier ones, and are answered in
+ * their order. **Nothing here is verified**: whoever asks checks each byte against its CID before using it.
+ * Every method fails with a KelanaError: PEER_UNREACHABLE, TRANSFER_FAILED (`params.refusal` where the provider said
+ * no: `not-here`, `busy`, `failed`), SOURCE_CHANGED, PEER_PROTOCOL (a breach: the provider lies).
+ */
+export interface BlockSession {
+  readonly peer: string;
+  readonly label: string;
+  /** A connection of its own for bulk bytes, or a stream of libp2p where none can be had. */
+  readonly via: 'lane' | 'stream';
+  /** The DAG-PB nodes of a file or folder, root first; none where the root is itself the only (raw) block. */
+  manifest(cid: string): Promise<readonly Uint8Array[]>;
+  /** The blocks it has of a file, one bit each, lowest bit first; null: all. */
+  have(cid: string): Promise<Uint8Array | null>;
+  /** Fills `into`, which has exactly the size of the block. */
+  block(cid: string, index: number, into: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+  abort(why: string): void;
+}
+
+/** Memory of one block, shared with the thread that hashes and writes. */
+export interface Slot {
+  /** `TRANSFER.blockBytes` of shared memory. */
+  readonly bytes: Uint8Array;
+  /** Gives it back; `IncomingFile.write` does so itself. */
+  release(): void;
+}
+
+/** A file on its way into the downloads folder; what is on the disk survives any end of the process. */
+export interface IncomingFile {
+  /** Set where the folder has this very file already: nothing is to be fetched. */
+  readonly path: string | null;
+  /** Blocks that were found on the disk and match their hash, one bit each, lowest bit first; kept up to date. */
+  readonly have: Uint8Array;
+  /** Waits for memory for one block: what bounds a download. */
+  slot(signal?: AbortSignal): Promise<Slot>;
+  /** Hashes the first bytes of the slot and, where they are block `index`, writes them; false where they are not. */
+  write(index: number, slot: Slot): Promise<boolean>;
+  /** Makes it durable and visible under its name, never over a different file; gives its path. */
+  finish(): Promise<string>;
+  /** Stops for now: what is there is used by the next download of the same CID. */
+  suspend(): Promise<void>;
+  /** Removes what was fetched. */
+  abort(): Promise<void>;
 }
 
 /** A file on its way into the downloads folder, under a temporary name until it is whole. */

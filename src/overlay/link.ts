@@ -156,12 +156,14 @@ export function openLink(options: LinkOptions): Promise<Link> {
       void end('no hello', error);
     }, OVERLAY.dialTimeoutMs);
     const pinger = setInterval(() => {
-      if (now() - heard > 3 * OVERLAY.pingIntervalMs) {
+      const silence = now() - heard;
+      if (silence > 3 * OVERLAY.pingIntervalMs) {
         void end(
           'silent',
           new KelanaError('TIMEOUT', { what: 'ping', seconds: (3 * OVERLAY.pingIntervalMs) / 1000 }),
         );
-      } else {
+      } else if (silence >= OVERLAY.pingIntervalMs / 2) {
+        // Whoever was heard of late is there; and its own ping spares ours.
         send({ type: 'ping', nonce: 0 });
       }
     }, OVERLAY.pingIntervalMs);

@@ -29,12 +29,16 @@ export interface PrintKeeperOptions {
   readonly resizeAfterMs?: number;
 }
 
+/** ms between looks at the DHT's density; it moves with the size of the network, which takes minutes. */
+const DENSITY_MS = 2_000;
+
 /** Keeps the prints of this node's group: the directory of core, run over links and guests, with the library's own prints. */
 export class PrintKeeper {
   readonly #options: PrintKeeperOptions;
   readonly #directory: Directory;
   readonly #writer = new PrintWriter();
   readonly #ticker: NodeJS.Timeout;
+  #densityAt = -Infinity;
 
   constructor(options: PrintKeeperOptions) {
     const { peer, label, sign, bits, resizeAfterMs } = options;
@@ -106,8 +110,12 @@ export class PrintKeeper {
   }
 
   #tick(): void {
-    const keys = this.#options.closest().map(keyOf);
-    if (keys.length > 0) this.#step({ type: 'density', keys });
+    const now = this.#options.now();
+    if (now >= this.#densityAt) {
+      this.#densityAt = now + DENSITY_MS;
+      const keys = this.#options.closest().map(keyOf);
+      if (keys.length > 0) this.#step({ type: 'density', keys });
+    }
     this.#step({ type: 'tick', wall: this.#options.wall() });
   }
 
