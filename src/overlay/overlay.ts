@@ -92,7 +92,15 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     dht: options.dht ?? true,
   });
   const peerId = host.peerId.toString();
-  const addresses = (): readonly string[] => host.getMultiaddrs().map(String).slice(0, MAX_ADDRESSES);
+  let named: { readonly list: readonly string[]; readonly until: number } = { list: [], until: -Infinity };
+  const addresses = (): readonly string[] => {
+    if (now() >= named.until)
+      named = {
+        list: host.getMultiaddrs().map(String).slice(0, MAX_ADDRESSES),
+        until: now() + ADDRESSES_MS,
+      };
+    return named.list;
+  };
   const port = Number(/\/tcp\/(\d+)/.exec(addresses()[0] ?? '')?.[1] ?? options.port);
   const label = labelOf(options.host, port);
   const nameOf = (peer: string): string | null =>
@@ -342,5 +350,7 @@ function isSearch(frame: LinkFrame): frame is SearchFrame {
   return isSearchFrame(frame.type);
 }
 
+/** ms for which the list of own addresses is kept: libp2p takes 0.3 ms to make it, and records ask 4 times a second. */
+const ADDRESSES_MS = 5_000;
 /** Of a machine with many interfaces; the first are enough to be reached. */
 const MAX_ADDRESSES = 16;
