@@ -11,7 +11,7 @@ import { settle } from '../src/cli/options.ts';
 import { Settings } from '../src/cli/settings.ts';
 import { planParts } from '../src/cli/up/plan.ts';
 import { EXIT, KelanaError } from '../src/core/errors.ts';
-import { encodeBlockFrame, REFUSALS } from '../src/core/wire/blocks.ts';
+import { FRAME, REFUSALS } from '../src/core/wire/blocks.ts';
 import { encodeFrame, type LinkFrame } from '../src/core/wire/frames.ts';
 import { SEARCH_FIELD } from '../src/core/wire/search-frames.ts';
 import type { SyncFrame } from '../src/core/wire/sync.ts';
@@ -257,20 +257,19 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   );
   const seen = new Set<string>();
   for (const frame of frames) walk(messages, 'Frame', encodeFrame(frame), seen);
-  const bytes = new Uint8Array(3);
-  walk(messages, 'Block', encodeBlockFrame({ type: 'want-block', cid: 'c', index: 1 }), seen);
-  walk(messages, 'Block', encodeBlockFrame({ type: 'manifest', node: bytes, last: true }), seen);
-  walk(messages, 'Block', encodeBlockFrame({ type: 'data', index: 1, bytes, last: true }), seen);
-  walk(messages, 'Block', encodeBlockFrame({ type: 'refused', code: 'busy' }), seen);
   const described = [...messages].flatMap(([name, fields]) =>
     [...fields.keys()].map((no) => `${name}.${no}`),
   );
   assert.deepEqual([...seen].toSorted(), described.toSorted());
-  const refusals = /enum Refusal \{([^}]*)\}/.exec(read('docs/protocol.md'))?.[1] ?? '';
-  const words = [...refusals.matchAll(/(\w+) = \d/g)].map(([, word = '']) =>
-    word.toLowerCase().replace('_', '-'),
-  );
+  const [, blocks = ''] = read('docs/protocol.md').split('## Blocks');
+  const [, refusals = ''] = blocks.split('| refusal |');
+  const words = [...refusals.matchAll(/^\| `([a-z-]+)` \| (\d) \|/gm)].map(([, word]) => word);
   assert.deepEqual(words, [...REFUSALS]);
+  const types = [...blocks.matchAll(/^\| `(\w+)` \| (\d+) \| (?:asker|holder)/gm)];
+  assert.deepEqual(
+    types.map(([, name, number]) => [name, Number(number)]),
+    Object.entries(FRAME),
+  );
 });
 
 /** One frame of each kind by which prints are kept, with all that it may hold. */

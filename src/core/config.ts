@@ -353,6 +353,14 @@ export const TRANSFER = {
   window: 8,
   /** Bytes of one data frame. */
   frameBytes: 256 * KiB,
+  /** Requests of one asker that may wait at a provider at once; 4,096 files of 4 KiB are 0.2 s at the speed of the wire. */
+  maxAsked: 4096,
+  /** Blocks of one upload that are read ahead of the socket, a MiB each: one is read while one is encrypted. */
+  readAhead: 3,
+  /** ms that a lane without requests stays open: the next file of a person who looks around begins at once. */
+  laneIdleMs: 30_000,
+  /** ms to dial and secure a lane before a stream of libp2p is used in its place. */
+  laneTimeoutMs: 3_000,
   /** ms without a byte before a provider counts as gone. */
   idleTimeoutMs: 20_000,
   /** ms for one whole block: 1 MiB in five minutes is 3.5 kB/s; who is slower holds a download, not helps it. */

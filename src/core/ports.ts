@@ -155,8 +155,13 @@ export interface BlockSourcePort {
   /** Calls `listener` after the set of files changed; gives the way to end this. */
   onChange(listener: () => void): () => void;
   manifest(cid: string): Promise<readonly Uint8Array[]>;
-  /** One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. */
-  readBlock(cid: string, index: number): Promise<Uint8Array>;
+  /**
+   * One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. With `into` (of at
+   * least the block's size) no memory is taken, and the result is the filled part of it.
+   */
+  readBlock(cid: string, index: number, into?: Uint8Array): Promise<Uint8Array>;
+  /** The blocks that are there of a file that is still coming, one bit each, lowest first; null: all, or not shared. */
+  have?(cid: string): Uint8Array | null;
 }
 
 /** A library that also takes files in, for the server's uploads. */
@@ -175,6 +180,8 @@ export interface OverlayPort {
   search(query: Query, options?: SearchOptions): AsyncIterable<SearchEvent>;
   /** Verified bytes of a hit, from its holder, in order; each block is checked against the CID before it is yielded. */
   fetch(hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes;
+  /** Opens a way to a provider's blocks; this node's own are opened as those of others. */
+  open(provider: Provider, signal?: AbortSignal): Promise<BlockSession>;
   neighbours(): readonly NeighbourInfo[];
   prints(): PrintsInfo;
 }

@@ -10,6 +10,7 @@ import type {
   Hit,
   NeighbourInfo,
   OverlayPort,
+  Provider,
   Query,
   SearchEvent,
   SearchOptions,
@@ -19,6 +20,7 @@ import type { NodeView } from '../core/search/search.ts';
 import { chooseLinks } from '../core/search/topology.ts';
 import type { LinkFrame } from '../core/wire/frames.ts';
 import { isSearchFrame, type SearchFrame } from '../core/wire/search-frames.ts';
+import { Blocks } from './blocks/blocks.ts';
 import { Bucket } from './bucket.ts';
 import { Courier, type AskFrame } from './courier.ts';
 import { Dht } from './dht.ts';
@@ -29,13 +31,11 @@ import { loadIdentity } from './identity.ts';
 import { keyOf, signer } from './keys.ts';
 import type { Link } from './link.ts';
 import { Links, pause, REPLACED } from './links.ts';
-import { localBytes } from './local.ts';
 import { Peers, type PeerEntry } from './peers.ts';
 import { PrintKeeper } from './prints.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
-import { serveBlocks } from './uploads.ts';
 
 export interface OverlayOptions {
   readonly host: string;
@@ -62,6 +62,8 @@ export interface OverlayOptions {
   readonly resizeAfterMs?: number;
   /** Ask a second, independent member of each group before absent is said; true by default. */
   readonly audit?: boolean;
+  /** Connections of their own for blocks, beside those of libp2p; true by default. */
+  readonly lanes?: boolean;
 }
 
 export interface Overlay extends OverlayPort {
@@ -84,12 +86,17 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const { emit, now, random, library, flag = '--port', wantNeighbours = OVERLAY.wantNeighbours } = options;
   for (const peer of options.peers) parsePeerAddress(peer);
   const key = await loadIdentity(options.dataFolder);
+  let blocks: Blocks | undefined;
   const host = await createHost({
     key,
     host: options.host,
     port: options.port,
     flag,
     dht: options.dht ?? true,
+    onTls: (socket) => {
+      if (blocks === undefined) socket.destroy();
+      else blocks.take(socket);
+    },
   });
   const peerId = host.peerId.toString();
   let named: { readonly list: readonly string[]; readonly until: number } = { list: [], until: -Infinity };
@@ -107,6 +114,20 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     peer === peerId ? label : (links.get(peer)?.label ?? null);
 
   const scores = new Scores({ now });
+  const service = await Blocks.start({
+    host,
+    key,
+    source: library,
+    emit,
+    who: label,
+    now,
+    labelOf: (peer, address) =>
+      links.get(peer)?.label ?? labelOf(address.split('/')[2] ?? '', Number(address.split('/')[4] ?? 0)),
+    refuses: (peer) => scores.banned(peer),
+    ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
+  });
+  blocks = service;
+  const open = service.open.bind(service);
   const liar = (peer: string, why: string): void => {
     if (!scores.add(peer, why)) return;
     emit({ type: 'peer.banned', who: label, peer: nameOf(peer) ?? peer, reason: why });
@@ -155,7 +176,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     now,
     random,
     send,
-    prove: (hit, signal) => proveHolding(host, hit, signal),
+    prove: (hit, signal) =>
+      proveHolding((provider, limit) => open(provider, limit, { stream: true }), hit, signal),
     dht: async (query, signal, onProvider) => (await dht.find(query, signal, onProvider)).messages,
     liar,
     labelOf: nameOf,
@@ -249,14 +271,6 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       );
     },
   });
-  const stopServing = await serveBlocks({
-    host,
-    source: library,
-    emit,
-    who: label,
-    labelOf: (peer, address) =>
-      links.get(peer)?.label ?? labelOf(address.split('/')[2] ?? '', Number(address.split('/')[4] ?? 0)),
-  });
   const publish = (): void => {
     prints.changed();
     dht.setFiles(library.list());
@@ -272,8 +286,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     port,
     addresses,
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
-    fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes =>
-      hit.peer === peerId ? localBytes(library, hit, range) : fetchBytes(host, hit, range, signal),
+    fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes => fetchBytes(open, hit, range, signal),
+    open: (provider: Provider, signal?: AbortSignal) => open(provider, signal),
     neighbours: (): readonly NeighbourInfo[] =>
       links.all().map((link: Link) => ({
         peer: link.peer,
@@ -312,7 +326,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await exchange.stop();
       await peers.stop();
       await dht.stop();
-      await stopServing();
+      await service.stop();
       await links.stop();
       await courier.stop();
       await host.stop();

@@ -1,0 +1,11 @@
+import { mkdir } from 'node:fs/promises';
+import { openLibrary } from '../src/library/library.ts';
+import { startOverlay } from '../src/overlay/overlay.ts';
+const [, , share, data, lanes] = process.argv;
+await mkdir(data!, { recursive: true });
+const library = await openLibrary({ roots: [share!], dataDir: data! });
+await library.ready;
+const overlay = await startOverlay({ host: '127.0.0.1', port: 0, dataFolder: data!, library, peers: [], emit: () => undefined, now: () => performance.now(), random: Math.random, dht: false, wantNeighbours: 0, lanes: lanes !== 'off' });
+const f = library.list()[0]!;
+process.send!({ addresses: overlay.addresses(), peer: overlay.peerId, ...f });
+process.on('message', () => { process.send!({ cpu: process.cpuUsage(), rss: process.memoryUsage().rss }); });
