@@ -171,10 +171,10 @@ export class StreamChannel implements ByteChannel {
   async #send(bytes: Uint8Array): Promise<void> {
     const stream = this.#stream;
     for (let at = 0; at < bytes.length; at += TRANSFER.frameBytes) {
-      // The queue keeps what it is given; the caller's memory is overwritten soon.
-      const piece = bytes.slice(at, at + TRANSFER.frameBytes);
-      if (stream.send(piece)) continue;
-      await drained(stream);
+      // libp2p's queues, and OpenSSL's below them, keep what they are given; the caller's memory is overwritten soon.
+      const piece = Buffer.allocUnsafeSlow(Math.min(TRANSFER.frameBytes, bytes.length - at));
+      piece.set(bytes.subarray(at, at + piece.length));
+      if (!stream.send(piece)) await drained(stream);
     }
   }
 }
