@@ -86,7 +86,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const { emit, now, random, library, flag = '--port', wantNeighbours = OVERLAY.wantNeighbours } = options;
   for (const peer of options.peers) parsePeerAddress(peer);
   const key = await loadIdentity(options.dataFolder);
-  let blocks: Blocks | undefined;
+  const lanes: { service: Blocks | null } = { service: null };
   const host = await createHost({
     key,
     host: options.host,
@@ -94,8 +94,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     flag,
     dht: options.dht ?? true,
     onTls: (socket) => {
-      if (blocks === undefined) socket.destroy();
-      else blocks.take(socket);
+      if (lanes.service === null) socket.destroy();
+      else lanes.service.take(socket);
     },
   });
   const peerId = host.peerId.toString();
@@ -126,7 +126,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     refuses: (peer) => scores.banned(peer),
     ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
   });
-  blocks = service;
+  lanes.service = service;
   const open = service.open.bind(service);
   const liar = (peer: string, why: string): void => {
     if (!scores.add(peer, why)) return;

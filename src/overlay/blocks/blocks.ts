@@ -23,8 +23,8 @@ export interface BlocksOptions {
   readonly who: string;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
-  labelOf(peer: string, address: string): string;
-  refuses(peer: string): boolean;
+  readonly labelOf: (peer: string, address: string) => string;
+  readonly refuses: (peer: string) => boolean;
   /** False hides a file from a peer. */
   readonly visible?: (peer: string, cid: string) => boolean;
   /** Waits for a peer's turn to be sent to, and to be fetched from; undefined: now. */

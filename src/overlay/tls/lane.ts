@@ -1,5 +1,11 @@
 import type { Socket } from 'node:net';
-import { connect, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
+import {
+  connect,
+  createSecureContext,
+  TLSSocket,
+  type ConnectionOptions,
+  type SecureContext,
+} from 'node:tls';
 import type { PeerId, PrivateKey } from '@libp2p/interface';
 import { createCertificate, peerOf } from './certificate.ts';
 import { handshake } from './encrypter.ts';
@@ -30,16 +36,17 @@ export async function dialLane(
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   signal.throwIfAborted();
-  const socket = connect({
+  // @types/node has `onread` for TCP only; tls.connect passes it on.
+  const options: ConnectionOptions & { onread: OnRead } = {
     host,
     port,
     secureContext: context,
     rejectUnauthorized: false,
     ALPNProtocols: [LANE],
     minVersion: 'TLSv1.3',
-    // @types/node has `onread` for TCP only; tls.connect passes it on.
-    ...{ onread },
-  });
+    onread,
+  };
+  const socket = connect(options);
   socket.setNoDelay(true);
   const remote = await proved(socket, signal);
   if (remote.toString() === peer) return socket;
