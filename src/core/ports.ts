@@ -194,6 +194,18 @@ export interface PrintsInfo {
   readonly dht: number;
 }
 
+/** What goes one way, up or down. */
+export interface TrafficInfo {
+  /** Bytes a second that may pass now; null: no limit. */
+  readonly limit: number | null;
+  /** The mean of the last `LIMITS.meterMs`. */
+  readonly bytesPerSecond: number;
+  /** Since the start. */
+  readonly bytes: number;
+  /** Turns that wait for the limit. */
+  readonly waiting: number;
+}
+
 export interface NeighbourInfo {
   readonly peer: string;
   readonly label: string;

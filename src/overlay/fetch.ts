@@ -7,6 +7,7 @@ import { leafOf, sameBytes, SHAPE, type Layout } from '../core/transfer/layout.t
 import { mostNodes, verifyManifest } from '../core/transfer/verify.ts';
 import { BlockChannel } from './channel.ts';
 import { openConnection, targetsOf } from './contacts.ts';
+import type { Turns } from './turns.ts';
 import { BLOCKS_PROTOCOL } from './uploads.ts';
 
 /** Bytes of a manifest: the largest file has 1,025 nodes of about 50 KiB. */
@@ -20,7 +21,13 @@ const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer'
  * A block is checked against the CID before it is yielded.
  * @throws KelanaError PEER_UNREACHABLE, TRANSFER_FAILED, SOURCE_CHANGED, BAD_BLOCK, PEER_PROTOCOL
  */
-export async function* fetchBytes(host: Libp2p, hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes {
+export async function* fetchBytes(
+  host: Libp2p,
+  hit: Hit,
+  range?: ByteRange,
+  signal?: AbortSignal,
+  turns?: Turns,
+): Bytes {
   const channel = await openChannel(host, hit, signal);
   let whole = false;
   try {
@@ -31,7 +38,9 @@ export async function* fetchBytes(host: Libp2p, hit: Hit, range?: ByteRange, sig
     const first = Math.min(last, Math.floor(start / layout.blockBytes));
     let asked = first;
     for (let index = first; index <= last; index += 1) {
-      while (asked <= last && asked < index + TRANSFER.window) {
+      const window = turns?.ahead(TRANSFER.window, layout.blockBytes) ?? TRANSFER.window;
+      while (asked <= last && asked < index + window) {
+        await turns?.take(hit.peer, leafOf(layout, asked).size, signal);
         await channel.send({ type: 'want-block', cid: hit.cid, index: asked });
         asked += 1;
       }

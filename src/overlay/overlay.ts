@@ -13,6 +13,7 @@ import type {
   Query,
   SearchEvent,
   SearchOptions,
+  TrafficInfo,
 } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import type { NodeView } from '../core/search/search.ts';
@@ -35,6 +36,7 @@ import { PrintKeeper } from './prints.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
+import { Turns } from './turns.ts';
 import { serveBlocks } from './uploads.ts';
 
 export interface OverlayOptions {
@@ -62,6 +64,9 @@ export interface OverlayOptions {
   readonly resizeAfterMs?: number;
   /** Ask a second, independent member of each group before absent is said; true by default. */
   readonly audit?: boolean;
+  /** Bytes a second that file blocks may take now, out and in; null, and where this is left out: no limit. */
+  readonly uploadLimit?: () => number | null;
+  readonly downloadLimit?: () => number | null;
 }
 
 export interface Overlay extends OverlayPort {
@@ -71,6 +76,8 @@ export interface Overlay extends OverlayPort {
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
   removePeer(address: string): Promise<boolean>;
   peers(): readonly PeerEntry[];
+  /** File blocks sent and asked for. */
+  traffic(): { readonly up: TrafficInfo; readonly down: TrafficInfo };
   /** Resolves once every known address was tried, so that a search right after the start has somebody to ask. */
   settled(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -98,6 +105,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const nameOf = (peer: string): string | null =>
     peer === peerId ? label : (links.get(peer)?.label ?? null);
 
+  const ups = new Turns({ now, limit: options.uploadLimit ?? unlimited });
+  const downs = new Turns({ now, limit: options.downloadLimit ?? unlimited });
   const scores = new Scores({ now });
   const liar = (peer: string, why: string): void => {
     if (!scores.add(peer, why)) return;
@@ -244,6 +253,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const stopServing = await serveBlocks({
     host,
     source: library,
+    turns: ups,
     emit,
     who: label,
     labelOf: (peer, address) =>
@@ -265,7 +275,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     addresses,
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes =>
-      hit.peer === peerId ? localBytes(library, hit, range) : fetchBytes(host, hit, range, signal),
+      hit.peer === peerId ? localBytes(library, hit, range) : fetchBytes(host, hit, range, signal, downs),
     neighbours: (): readonly NeighbourInfo[] =>
       links.all().map((link: Link) => ({
         peer: link.peer,
@@ -288,6 +298,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     addPeer: (address, signal) => peers.add(address, signal),
     removePeer: (address) => peers.remove(address),
     peers: () => peers.list(),
+    traffic: () => ({ up: ups.info(), down: downs.info() }),
     settled: async (signal) => {
       await peers.settled(signal);
       // The first exchange of prints takes some round trips; without it a search would have to walk.
@@ -304,6 +315,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await exchange.stop();
       await peers.stop();
       await dht.stop();
+      ups.stop();
+      downs.stop();
       await stopServing();
       await links.stop();
       await courier.stop();
@@ -344,3 +357,5 @@ function isSearch(frame: LinkFrame): frame is SearchFrame {
 
 /** Of a machine with many interfaces; the first are enough to be reached. */
 const MAX_ADDRESSES = 16;
+
+const unlimited = (): null => null;

@@ -5,6 +5,7 @@ import type { Emit } from '../core/events.ts';
 import type { BlockSourcePort } from '../core/ports.ts';
 import type { RefusalCode } from '../core/wire/blocks.ts';
 import { BlockChannel } from './channel.ts';
+import type { Turns } from './turns.ts';
 
 export const BLOCKS_PROTOCOL = '/kelana/blocks/1.0.0';
 
@@ -16,6 +17,8 @@ const MAX_REQUEST_BYTES = 64 * 1024;
 export interface UploadsOptions {
   readonly host: Libp2p;
   readonly source: BlockSourcePort;
+  /** Upload bandwidth. */
+  readonly turns: Turns;
   readonly emit: Emit;
   readonly who: string;
   labelOf(peer: string, address: string): string;
@@ -40,7 +43,7 @@ export async function serveBlocks(options: UploadsOptions): Promise<() => Promis
     }
     perPeer.set(peer, count + 1);
     running.add(channel);
-    serveOne(options, channel, label)
+    serveOne(options, channel, peer, label)
       .catch((thrown: unknown) => channel.abort(thrown instanceof Error ? thrown.message : 'failed'))
       .finally(() => {
         running.delete(channel);
@@ -56,7 +59,12 @@ export async function serveBlocks(options: UploadsOptions): Promise<() => Promis
   };
 }
 
-async function serveOne(options: UploadsOptions, channel: BlockChannel, label: string): Promise<void> {
+async function serveOne(
+  options: UploadsOptions,
+  channel: BlockChannel,
+  peer: string,
+  label: string,
+): Promise<void> {
   const sent = new Map<string, number>();
   try {
     for (;;) {
@@ -65,7 +73,7 @@ async function serveOne(options: UploadsOptions, channel: BlockChannel, label: s
       if (frame.type !== 'want-manifest' && frame.type !== 'want-block') {
         throw new KelanaError('PEER_PROTOCOL', { peer: label, why: `unexpected ${frame.type}` });
       }
-      const refusal = await answer(options.source, channel, frame, sent);
+      const refusal = await answer(options, channel, peer, frame, sent);
       if (refusal !== null) await channel.send({ type: 'refused', code: refusal });
     }
   } finally {
@@ -79,8 +87,9 @@ async function serveOne(options: UploadsOptions, channel: BlockChannel, label: s
 
 /** Sends what was asked for, or tells why not. Errors of the connection pass through. */
 async function answer(
-  source: BlockSourcePort,
+  { source, turns }: UploadsOptions,
   channel: BlockChannel,
+  peer: string,
   want: { type: 'want-manifest'; cid: string } | { type: 'want-block'; cid: string; index: number },
   sent: Map<string, number>,
 ): Promise<RefusalCode | null> {
@@ -97,14 +106,11 @@ async function answer(
   }
   const block = await source.readBlock(want.cid, want.index).catch((thrown: unknown) => refusalOf(thrown));
   if (typeof block === 'string') return block;
-  for (let from = 0; from === 0 || from < block.length; from += TRANSFER.frameBytes) {
-    const bytes = block.subarray(from, from + TRANSFER.frameBytes);
-    await channel.send({
-      type: 'data',
-      index: want.index,
-      bytes,
-      last: from + TRANSFER.frameBytes >= block.length,
-    });
+  const piece = turns.piece(TRANSFER.frameBytes);
+  for (let from = 0; from === 0 || from < block.length; from += piece) {
+    const bytes = block.subarray(from, from + piece);
+    await turns.take(peer, bytes.length);
+    await channel.send({ type: 'data', index: want.index, bytes, last: from + piece >= block.length });
   }
   sent.set(want.cid, (sent.get(want.cid) ?? 0) + block.length);
   return null;
