@@ -366,10 +366,10 @@ export const TRANSFER = {
 
 export const LIMITS = {
   /**
-   * Bytes a second that a limit allows at least: a block of 1 MiB then takes 53 s, within the two minutes that a
-   * sender waits for the next request and the five for a block. And at most: beyond any wire, still exact as a number.
+   * Bytes a second that a limit allows at least: the debt that a turn of a whole block leaves is paid in 17 s, before
+   * anybody who waits meanwhile gives up (TRANSFER.idleTimeoutMs). And at most: beyond any wire, still exact as a number.
    */
-  leastBytesPerSecond: 20_000,
+  leastBytesPerSecond: 64_000,
   mostBytesPerSecond: 1e12,
   /** Rules of one schedule, and characters of its text: a rule for every hour of a day, with days and rates. */
   maxRules: 24,

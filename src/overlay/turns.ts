@@ -69,6 +69,11 @@ export class Turns {
     return this.#rate() === null ? most : this.#order.piece(most);
   }
 
+  /** Whether a turn of any size would be granted at once: nobody waits, and the limit leaves room. */
+  free(): boolean {
+    return this.#rate() === null || this.#order.free(this.#options.now());
+  }
+
   /** How many pieces of `bytes` to ask for ahead, of `most`: no more than the limit brings in a second, and one. */
   ahead(most: number, bytes: number): number {
     return Math.min(most, 1 + Math.floor((this.#rate() ?? Infinity) / bytes));

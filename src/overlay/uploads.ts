@@ -106,10 +106,13 @@ async function answer(
   }
   const block = await source.readBlock(want.cid, want.index).catch((thrown: unknown) => refusalOf(thrown));
   if (typeof block === 'string') return block;
-  const piece = turns.piece(TRANSFER.frameBytes);
+  // A file of one block is what a search has shown, within SEARCH.confirmTimeoutMs: at once, where nobody waits.
+  const whole = holding.size === block.length && turns.free();
+  if (whole) await turns.take(peer, block.length);
+  const piece = whole ? TRANSFER.frameBytes : turns.piece(TRANSFER.frameBytes);
   for (let from = 0; from === 0 || from < block.length; from += piece) {
     const bytes = block.subarray(from, from + piece);
-    await turns.take(peer, bytes.length);
+    if (!whole) await turns.take(peer, bytes.length);
     await channel.send({ type: 'data', index: want.index, bytes, last: from + piece >= block.length });
   }
   sent.set(want.cid, (sent.get(want.cid) ?? 0) + block.length);

@@ -109,6 +109,12 @@ export class TurnOrder {
     return now + ((1 - this.#tokens) / this.#rate) * 1000;
   }
 
+  /** Whether a turn of any size would be granted at once. */
+  free(now: number): boolean {
+    this.#fill(now);
+    return this.#waiting === 0 && (this.#rate === null || this.#tokens > 0);
+  }
+
   /** Bytes that one turn should take of `most`, so that peers follow each other closely where the rate is low. */
   piece(most: number): number {
     if (this.#rate === null) return most;
