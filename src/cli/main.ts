@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   ls: () => import('./commands/ls.ts'),
   peers: () => import('./commands/peers.ts'),
   status: () => import('./commands/status.ts'),
+  limits: () => import('./commands/limits.ts'),
   server: () => import('./commands/server.ts'),
   balancer: () => import('./commands/balancer.ts'),
   client: () => import('./commands/client.ts'),

@@ -5,13 +5,14 @@ import { serveControl, type NodeControls } from '../control/server.ts';
 import { socketPath } from '../control/socket.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { SearchOptions } from '../core/ports.ts';
+import type { LimitsInfo, SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openDownload } from '../library/download.ts';
 import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
 import type { Context } from './context.ts';
+import { NodeLimits, type LimitTexts } from './limits.ts';
 
 export interface NodeAppOptions {
   readonly host: string;
@@ -25,6 +26,8 @@ export interface NodeAppOptions {
   readonly neighbours?: number;
   /** Takes part in the DHT; true by default. */
   readonly dht?: boolean;
+  /** Limits of bandwidth; a direction that is left out has the limit kept in the data folder, if any. */
+  readonly limits?: LimitTexts;
   readonly emit: Emit;
   /** False for a node that lives only for one command: no other command should find it. */
   readonly control?: boolean;
@@ -61,6 +64,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       who: `node ${options.port}`,
     });
     closers.push(() => library.close());
+    const limits = await NodeLimits.open(folder.path, options.limits ?? {});
     const overlay = await startOverlay({
       host: options.host,
       port: options.port,
@@ -70,11 +74,13 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       emit,
       now: () => performance.now(),
       random: Math.random,
+      uploadLimit: () => limits.rate('up'),
+      downloadLimit: () => limits.rate('down'),
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
       ...(options.dht === undefined ? {} : { dht: options.dht }),
     });
     closers.push(() => overlay.close());
-    const controls = controlsOf(context, overlay, library, downloads, emit);
+    const controls = controlsOf(context, overlay, library, limits, downloads, emit);
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -92,9 +98,14 @@ function controlsOf(
   context: Context,
   overlay: Overlay,
   library: Library,
+  limits: NodeLimits,
   downloads: string,
   emit: Emit,
 ): NodeControls {
+  const shown = (): LimitsInfo => {
+    const { up, down } = overlay.traffic();
+    return { up: limits.info('up', up), down: limits.info('down', down) };
+  };
   let scanning = true;
   void library.ready.then(() => {
     scanning = false;
@@ -108,6 +119,7 @@ function controlsOf(
         addresses: overlay.addresses(),
         neighbours: overlay.neighbours(),
         prints: overlay.prints(),
+        limits: shown(),
         files: files.length,
         bytes: files.reduce((sum, file) => sum + file.size, 0),
         scanning,
@@ -131,6 +143,11 @@ function controlsOf(
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),
+    limits: shown,
+    setLimits: async ({ save = false, ...change }) => {
+      await limits.set(change, save);
+      return shown();
+    },
   };
 }
 

@@ -372,6 +372,37 @@ export const TRANSFER = {
   maxUploads: 64,
 } as const;
 
+export const LIMITS = {
+  /**
+   * Bytes a second that a limit allows at least: the debt that a turn of a whole block leaves is paid in 17 s, before
+   * anybody who waits meanwhile gives up (TRANSFER.idleTimeoutMs). And at most: beyond any wire, still exact as a number.
+   */
+  leastBytesPerSecond: 64_000,
+  mostBytesPerSecond: 1e12,
+  /** Rules of one schedule, and characters of its text: a rule for every hour of a day, with days and rates. */
+  maxRules: 24,
+  maxTextChars: 1_024,
+  /**
+   * ms of a rate that may be used at once after silence, or after a loop that was late. Over ten seconds that is 0.5 %
+   * too much at most; timers come 1 to 20 ms late, so that nothing of the rate is lost.
+   */
+  burstMs: 50,
+  /** ms of a rate that one turn takes, so that many peers follow each other closely; and bytes at least. */
+  turnMs: 20,
+  leastTurnBytes: 4 * KiB,
+  /** Peers whose share is kept: twice OVERLAY.maxConnections; about 200 B each. */
+  maxPeers: 512,
+  /** Turns that one peer may wait for at once: eight times its uploads. */
+  maxWaits: 64,
+  /** Bytes a peer may be behind the others and still make up for: one frame, which passes while it asks again. */
+  maxBehindBytes: 256 * KiB,
+  /** ms until a limit that changed is noticed by who waits. */
+  recheckMs: 250,
+  /** ms over which the shown rate is the mean, and ms of one of its steps. */
+  meterMs: 5_000,
+  meterStepMs: 250,
+} as const;
+
 export const LIBRARY = {
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,

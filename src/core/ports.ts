@@ -201,6 +201,39 @@ export interface PrintsInfo {
   readonly dht: number;
 }
 
+/** What goes one way, up or down. */
+export interface TrafficInfo {
+  /** Bytes a second that may pass now; null: no limit. */
+  readonly limit: number | null;
+  /** The mean of the last `LIMITS.meterMs`. */
+  readonly bytesPerSecond: number;
+  /** Since the start. */
+  readonly bytes: number;
+  /** Turns that wait for the limit. */
+  readonly waiting: number;
+}
+
+/** A limit of bandwidth as people see it, and what it has to do. */
+export interface LimitInfo {
+  /** As it was written (core/transfer/limits.ts). */
+  readonly limit: string;
+  /** What the next start of the node would begin with. */
+  readonly afterRestart: string;
+  /** Bytes a second that may pass now; null: no limit. And when that changes next: ISO 8601, UTC; null: never. */
+  readonly bytesPerSecond: number | null;
+  readonly changesAt: string | null;
+  /** What passed: the mean of the last seconds, and since the start. */
+  readonly movedBytesPerSecond: number;
+  readonly movedBytes: number;
+  /** Turns that wait for the limit. */
+  readonly waiting: number;
+}
+
+export interface LimitsInfo {
+  readonly up: LimitInfo;
+  readonly down: LimitInfo;
+}
+
 export interface NeighbourInfo {
   readonly peer: string;
   readonly label: string;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { labelOf, parsePeerAddress } from '../core/address.ts';
 import { OVERLAY, SEARCH } from '../core/config.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type {
   BlockSourcePort,
@@ -14,6 +15,7 @@ import type {
   Query,
   SearchEvent,
   SearchOptions,
+  TrafficInfo,
 } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import type { NodeView } from '../core/search/search.ts';
@@ -36,6 +38,7 @@ import { PrintKeeper } from './prints.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
+import { Turns } from './turns.ts';
 
 export interface OverlayOptions {
   readonly host: string;
@@ -64,6 +67,9 @@ export interface OverlayOptions {
   readonly audit?: boolean;
   /** Connections of their own for blocks, beside those of libp2p; true by default. */
   readonly lanes?: boolean;
+  /** Bytes a second that file blocks may take now, out and in; null, and where this is left out: no limit. */
+  readonly uploadLimit?: () => number | null;
+  readonly downloadLimit?: () => number | null;
 }
 
 export interface Overlay extends OverlayPort {
@@ -73,6 +79,8 @@ export interface Overlay extends OverlayPort {
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
   removePeer(address: string): Promise<boolean>;
   peers(): readonly PeerEntry[];
+  /** File blocks sent and asked for. */
+  traffic(): { readonly up: TrafficInfo; readonly down: TrafficInfo };
   /** Resolves once every known address was tried, so that a search right after the start has somebody to ask. */
   settled(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -113,21 +121,13 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const nameOf = (peer: string): string | null =>
     peer === peerId ? label : (links.get(peer)?.label ?? null);
 
+  const ups = new Turns({ now, limit: options.uploadLimit ?? unlimited });
+  const downs = new Turns({ now, limit: options.downloadLimit ?? unlimited });
   const scores = new Scores({ now });
-  const service = await Blocks.start({
-    host,
-    key,
-    source: library,
-    emit,
-    who: label,
-    now,
-    labelOf: (peer, address) =>
-      links.get(peer)?.label ?? labelOf(address.split('/')[2] ?? '', Number(address.split('/')[4] ?? 0)),
-    refuses: (peer) => scores.banned(peer),
-    ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
-  });
-  lanes.service = service;
-  const open = service.open.bind(service);
+  /** Blocks are served once there are links; nothing is searched for before. */
+  const open: Blocks['open'] = (provider, signal, how) =>
+    lanes.service?.open(provider, signal, how) ??
+    Promise.reject(new KelanaError('PEER_UNREACHABLE', { peer: provider.label, why: 'not started' }));
   const liar = (peer: string, why: string): void => {
     if (!scores.add(peer, why)) return;
     emit({ type: 'peer.banned', who: label, peer: nameOf(peer) ?? peer, reason: why });
@@ -271,6 +271,21 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       );
     },
   });
+  const service = await Blocks.start({
+    host,
+    key,
+    source: library,
+    emit,
+    who: label,
+    now,
+    labelOf: (peer, address) =>
+      links.get(peer)?.label ?? labelOf(address.split('/')[2] ?? '', Number(address.split('/')[4] ?? 0)),
+    refuses: (peer) => scores.banned(peer),
+    ups,
+    downs,
+    ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
+  });
+  lanes.service = service;
   const publish = (): void => {
     prints.changed();
     dht.setFiles(library.list());
@@ -310,6 +325,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     addPeer: (address, signal) => peers.add(address, signal),
     removePeer: (address) => peers.remove(address),
     peers: () => peers.list(),
+    traffic: () => ({ up: ups.info(), down: downs.info() }),
     settled: async (signal) => {
       await peers.settled(signal);
       // The first exchange of prints takes some round trips; without it a search would have to walk.
@@ -326,6 +342,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await exchange.stop();
       await peers.stop();
       await dht.stop();
+      ups.stop();
+      downs.stop();
       await service.stop();
       await links.stop();
       await courier.stop();
@@ -368,3 +386,5 @@ function isSearch(frame: LinkFrame): frame is SearchFrame {
 const ADDRESSES_MS = 5_000;
 /** Of a machine with many interfaces; the first are enough to be reached. */
 const MAX_ADDRESSES = 16;
+
+const unlimited = (): null => null;

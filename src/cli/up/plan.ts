@@ -59,6 +59,7 @@ export async function planParts(
       'ls',
       'peers',
       'status',
+      'limits',
       'simulate',
     ];
     if (!known.includes(key)) settings.refuseKey(key, known, settings.lineOf(key, 0));

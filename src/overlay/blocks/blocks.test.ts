@@ -12,6 +12,7 @@ import { cidOf, RAW } from '../../core/transfer/cid.ts';
 import { createHost, type Host } from '../host.ts';
 import { until } from '../hosts.testkit.ts';
 import { contextOf } from '../tls/encrypter.ts';
+import { Turns } from '../turns.ts';
 import { Blocks, type BlocksOptions } from './blocks.ts';
 
 interface Node {
@@ -67,6 +68,8 @@ async function start(
     now: () => performance.now(),
     labelOf: (peer) => peer.slice(-6),
     refuses: () => false,
+    ups: unlimited(),
+    downs: unlimited(),
     ...more,
   });
   lanes.service = blocks;
@@ -251,6 +254,8 @@ test('uploads beyond what one peer may have are told that the node is busy', asy
       now: () => performance.now(),
       labelOf: (peer) => peer,
       refuses: () => false,
+      ups: unlimited(),
+      downs: unlimited(),
     });
     t.after(() => more.stop());
     const session = await more.open(holder.provider);
@@ -259,6 +264,10 @@ test('uploads beyond what one peer may have are told that the node is busy', asy
   assert.equal(answers.at(-1), 'busy');
   assert.equal(answers.filter((answer) => answer === 'served').length, TRANSFER.maxUploadsPerPeer);
 });
+
+function unlimited(): Turns {
+  return new Turns({ now: () => performance.now(), limit: () => null });
+}
 
 /** The same peer, which knows of no connection: each `Blocks` on it dials for itself. */
 function withoutConnections(host: Host): Host {

@@ -6,6 +6,7 @@ import { KelanaError, reason } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import type { BlockSession, BlockSourcePort, Provider } from '../../core/ports.ts';
 import { openConnection, targetsOf } from '../contacts.ts';
+import type { Turns } from '../turns.ts';
 import { dialLane, laneContext, takeLane } from '../tls/lane.ts';
 import { LaneChannel, onreadOf, StreamChannel, type ByteChannel, type Tap } from './channel.ts';
 import { BlockClient } from './client.ts';
@@ -27,9 +28,9 @@ export interface BlocksOptions {
   readonly refuses: (peer: string) => boolean;
   /** False hides a file from a peer. */
   readonly visible?: (peer: string, cid: string) => boolean;
-  /** Waits for a peer's turn to be sent to, and to be fetched from; undefined: now. */
-  readonly up?: (peer: string, bytes: number) => Promise<void> | undefined;
-  readonly down?: (peer: string, bytes: number) => Promise<void> | undefined;
+  /** Bandwidth, out and in. */
+  readonly ups: Turns;
+  readonly downs: Turns;
   /** False keeps to streams of libp2p. */
   readonly lanes?: boolean;
 }
@@ -89,7 +90,7 @@ export class Blocks {
    * @throws KelanaError PEER_UNREACHABLE
    */
   async open(provider: Provider, signal?: AbortSignal, { stream = false } = {}): Promise<BlockSession> {
-    const { host, source, who, down } = this.#options;
+    const { host, source, who, downs } = this.#options;
     const { peer, label } = provider;
     if (peer === host.peerId.toString()) return localSession(source, peer, who);
     const limit = AbortSignal.any([
@@ -102,8 +103,7 @@ export class Blocks {
     clearTimeout(shared.idle);
     try {
       const client = await before(shared.client, limit);
-      const turn = (bytes: number): Promise<void> | undefined => down?.(peer, bytes);
-      return new ClientSession(client, turn, () => this.#release(peer, shared));
+      return new ClientSession(client, downs, () => this.#release(peer, shared));
     } catch (thrown) {
       this.#release(peer, shared);
       signal?.throwIfAborted();
@@ -196,7 +196,7 @@ export class Blocks {
   }
 
   #serve(peer: string, address: string, channel: ByteChannel): void {
-    const { source, up, visible, refuses, labelOf, now } = this.#options;
+    const { source, ups, visible, refuses, labelOf, now } = this.#options;
     if (refuses(peer)) {
       channel.abort(new Error('banned'));
       return;
@@ -207,7 +207,8 @@ export class Blocks {
     serveChannel(channel, {
       source,
       visible: (cid) => visible?.(peer, cid) ?? true,
-      turn: (bytes) => up?.(peer, bytes),
+      peer,
+      turns: ups,
       sent: (cid, bytes) => this.#sent.add(label, cid, bytes),
       busy: own >= TRANSFER.maxUploadsPerPeer || this.#uploads.size > TRANSFER.maxUploads,
       now,

@@ -2,7 +2,7 @@ import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { BlockSourcePort } from '../../core/ports.ts';
-import { fromCid } from '../../core/transfer/cid.ts';
+import { fromCid, RAW } from '../../core/transfer/cid.ts';
 import {
   ALL,
   BlockFrameReader,
@@ -17,6 +17,7 @@ import {
   type Head,
   type RefusalCode,
 } from '../../core/wire/blocks.ts';
+import type { Turns } from '../turns.ts';
 import { PATIENCE_MS, type ByteChannel } from './channel.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -25,8 +26,9 @@ export interface ServeOptions {
   readonly source: BlockSourcePort;
   /** Whether this peer may have it; true for all that is shared. */
   readonly visible: (cid: string) => boolean;
-  /** Waits for this peer's turn to send; undefined: now. */
-  readonly turn: (bytes: number) => Promise<void> | undefined;
+  readonly peer: string;
+  /** The bandwidth of uploads, which peers share evenly. */
+  readonly turns: Turns;
   /** Told of each block that went out. */
   readonly sent: (cid: string, bytes: number) => void;
   /** All uploads are taken: everything is refused. */
@@ -59,10 +61,12 @@ class Upload {
   #buffers = 0;
   /** When something was last taken by the other side. */
   #movedAt = 0;
+  /** Aborted at the end: the last turns of a channel that is gone must not take from others. */
+  readonly #over = new AbortController();
   #ended = false;
   #failed: Error | null = null;
   #wake: (() => void) | null = null;
-  #lastCid: { bytes: Uint8Array; text: string } | null = null;
+  #lastCid: { bytes: Uint8Array; text: string; single: boolean } | null = null;
 
   constructor(channel: ByteChannel, options: ServeOptions) {
     this.#channel = channel;
@@ -83,6 +87,7 @@ class Upload {
     watch.unref();
     this.#channel.start(reader, (error) => {
       this.#ended = true;
+      this.#over.abort(error ?? new Error('ended'));
       this.#failed ??= error;
       this.#wake?.();
     });
@@ -160,7 +165,7 @@ class Upload {
 
   /** Resolves when the block is with the socket, not when it is sent: the next is read meanwhile. */
   async #block(request: number, cid: string, index: number): Promise<void> {
-    const { source, turn, sent } = this.#options;
+    const { source, peer, turns, sent } = this.#options;
     const buffer = await this.#buffer();
     let block: Uint8Array;
     try {
@@ -171,13 +176,17 @@ class Upload {
       return;
     }
     writeHead(buffer, { type: FRAME.data, flags: LAST, request, length: block.length });
-    const whole = HEAD_BYTES + block.length;
-    for (let at = 0; at < whole; at += TRANSFER.frameBytes) {
-      const end = Math.min(whole, at + TRANSFER.frameBytes);
-      const wait = turn(end - at);
+    const size = block.length;
+    // A file of one block is what a search has shown, within SEARCH.confirmTimeoutMs: at once, where nobody waits.
+    const single = index === 0 && this.#lastCid?.single === true && turns.free();
+    const piece = single ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
+    // The head goes with the first piece; an empty block is one piece.
+    for (let at = 0; at === 0 || at < size; at += piece) {
+      const end = Math.min(size, at + piece);
+      const wait = turns.take(peer, end - at, this.#over.signal);
       if (wait !== undefined) await wait;
-      const written = this.#write(buffer.subarray(at, end));
-      if (end < whole) written.catch(() => undefined);
+      const written = this.#write(buffer.subarray(at === 0 ? 0 : HEAD_BYTES + at, HEAD_BYTES + end));
+      if (end < size) written.catch(() => undefined);
       else
         written.then(
           () => {
@@ -226,9 +235,9 @@ class Upload {
   #textOf(bytes: Uint8Array): string | null {
     if (this.#lastCid !== null && Buffer.compare(this.#lastCid.bytes, bytes) === 0) return this.#lastCid.text;
     try {
-      const text = fromCid(CID.decode(bytes))?.text ?? null;
-      if (text !== null) this.#lastCid = { bytes, text };
-      return text;
+      const cid = fromCid(CID.decode(bytes));
+      if (cid !== null) this.#lastCid = { bytes, text: cid.text, single: cid.codec === RAW };
+      return cid?.text ?? null;
     } catch {
       return null;
     }

@@ -1,20 +1,22 @@
 import { OVERLAY } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import type { BlockSession, BlockSourcePort } from '../../core/ports.ts';
+import type { Turns } from '../turns.ts';
 import type { BlockClient } from './client.ts';
 
 /** One download's share of a channel: several from the same provider use one. */
 export class ClientSession implements BlockSession {
   readonly #client: BlockClient;
   readonly #release: () => void;
-  /** Before each block is asked for: the limit on downloads. */
-  readonly #turn: (bytes: number) => Promise<void> | undefined;
+  readonly #turns: Turns;
+  readonly #stopped = new AbortController();
   readonly #asked = new Set<number>();
   #over: KelanaError | null = null;
 
-  constructor(client: BlockClient, turn: (bytes: number) => Promise<void> | undefined, release: () => void) {
+  /** `turns`: the bandwidth of downloads; each block waits for it before it is asked for. */
+  constructor(client: BlockClient, turns: Turns, release: () => void) {
     this.#client = client;
-    this.#turn = turn;
+    this.#turns = turns;
     this.#release = release;
   }
 
@@ -41,9 +43,9 @@ export class ClientSession implements BlockSession {
   }
 
   async block(cid: string, index: number, into: Uint8Array): Promise<void> {
-    const turn = this.#turn(into.length);
-    if (turn !== undefined) await turn;
     this.#check();
+    const turn = this.#turns.take(this.peer, into.length, this.#stopped.signal);
+    if (turn !== undefined) await turn;
     const { number, answer } = this.#client.block(cid, index, into);
     this.#asked.add(number);
     try {
@@ -62,6 +64,7 @@ export class ClientSession implements BlockSession {
   abort(why: string): void {
     if (this.#over !== null) return;
     this.#over = new KelanaError('TRANSFER_FAILED', { name: this.label, why });
+    this.#stopped.abort(this.#over);
     this.#client.cancel(this.#asked, this.#over);
     if (this.#asked.size === 0) {
       this.#release();
