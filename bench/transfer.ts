@@ -92,12 +92,14 @@ const failed: string[] = [];
 const loadBefore = loadavg()[0] ?? 0;
 try {
   for (const row of rows) {
+    if (workshop.closing) break;
     try {
       const section = await ROWS[row]?.({ workshop, progress, runs, size, idleSeconds, peers });
       if (section === undefined) continue;
       sections.push(section);
       if (!values.json) process.stdout.write(`\n${textOf(section)}\n\n`);
     } catch (thrown) {
+      if (workshop.closing) break;
       failed.push(whyNot(row, thrown));
       progress(whyNot(row, thrown));
     }
@@ -129,7 +131,8 @@ if (values.json) {
   process.stdout.write(
     `Node ${node}, ${cores} cores (${cpu}), ${where}, load ${load.map((one) => one.toFixed(1)).join(' to ')}\n`,
   );
-  process.stdout.write(`${missed.length} of ${goals.length} goals missed.\n`);
+  const open = goals.filter((goal) => judge(goal) === 'open').length;
+  process.stdout.write(`${missed.length} of ${goals.length} goals missed, ${open} not measured.\n`);
 }
 for (const why of failed) process.stderr.write(`${why}\n`);
 process.exitCode = failed.length > 0 ? 1 : missed.length > 0 ? MISSED : 0;

@@ -2,6 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startLiar } from './liar.ts';
+import { whyNot } from './compare.ts';
 import { digits, spreadOf, spreadText, tableOf, type Goal, type Spread } from './figures.ts';
 import { KelanaNode, nodeHas } from './kelana.ts';
 import { check, makeFile, type Material } from './material.ts';
@@ -128,7 +129,7 @@ export async function limitedRow(setting: Setting): Promise<Section> {
   const { workshop, progress, runs } = setting;
   const goal = (what: string, limit: number, line: Line | undefined): Goal => ({
     what: `limited: ${what}`,
-    value: line?.rate?.median ?? null,
+    value: line === undefined ? null : (line.rate?.median ?? 0),
     limit,
     sense: 'at least',
     unit: ' MB/s',
@@ -165,28 +166,50 @@ export async function limitedRow(setting: Setting): Promise<Section> {
   await Promise.all([getter, ...all].map((node) => node.stop()));
 
   const troubled: Sample[] = [];
-  for (let run = 0; run < runs; run += 1) {
-    // New ones each time: a liar that was caught is not asked again, and the dead one is dead.
-    const row = `bad-${run}`;
-    const honest = await providers(workshop, row, share, PROVIDERS - 1, more);
-    const liar = await startLiar(workshop, { name: `${row}-liar`, share, bytesPerSecond: LIMIT_MB * MB });
-    const asker = await KelanaNode.start(workshop, { name: `${row}-g`, peers: [...honest, liar] });
-    const [victim] = honest;
-    let dead: Promise<void> | undefined;
+  const failures: string[] = [];
+  for (let run = 0; run < runs && failures.length === 0; run += 1) {
+    try {
+      const { sample, remark } = await troubledRun(setting, share, material, cid, run);
+      progress(
+        `limited: ${bad}, run ${run + 1}: ${digits(LIMITED_BYTES / MB / sample.seconds)} MB/s${remark}`,
+      );
+      troubled.push(sample);
+    } catch (thrown) {
+      failures.push(whyNot(bad, thrown));
+    }
+  }
+  // A download that fails is as slow as can be.
+  if (failures.length > 0) troubled.length = 0;
+  lines.push(lineOf(bad, LIMITED_BYTES, troubled));
+  await rm(material.path);
+  return section(lines, failures);
+}
+
+/** Nodes of its own: a liar that was caught is not asked again, and the dead one is dead. */
+async function troubledRun(
+  { workshop }: Setting,
+  share: string,
+  material: Material,
+  cid: string,
+  run: number,
+): Promise<{ readonly sample: Sample; readonly remark: string }> {
+  const row = `bad-${run}`;
+  const more = ['--upload-limit', `${LIMIT_MB}MB/s`];
+  const honest = await providers(workshop, row, share, PROVIDERS - 1, more);
+  const liar = await startLiar(workshop, { name: `${row}-liar`, share, bytesPerSecond: LIMIT_MB * MB });
+  const asker = await KelanaNode.start(workshop, { name: `${row}-g`, peers: [...honest, liar] });
+  const [victim, ...survivors] = honest;
+  let dead: Promise<void> | undefined;
+  try {
     const senders = [...honest.map(({ pid }) => pid), liar.pid];
     const sample = await measured(asker, senders, cid, material, (bytes) => {
       if (bytes >= DIES_AT * LIMITED_BYTES) dead ??= victim?.stop('SIGKILL');
     });
-    const told = dead === undefined ? ', but none died: no progress was told' : '';
+    const died = dead === undefined ? ', but none died: no progress was told' : '';
     const lied = (await liar.lies()) > 0 ? '' : ', but the liar was not asked';
-    progress(
-      `limited: ${bad}, run ${run + 1}: ${digits(LIMITED_BYTES / MB / sample.seconds)} MB/s${told}${lied}`,
-    );
-    troubled.push(sample);
-    await dead;
-    await Promise.all([asker, ...honest.slice(dead === undefined ? 0 : 1), liar].map((node) => node.stop()));
+    return { sample, remark: `${died}${lied}` };
+  } finally {
+    await (dead ?? victim?.stop());
+    await Promise.all([asker, ...survivors, liar].map((node) => node.stop()));
   }
-  lines.push(lineOf(bad, LIMITED_BYTES, troubled));
-  await rm(material.path);
-  return section(lines, []);
 }

@@ -1,5 +1,5 @@
 /** Watches one transfer: time, CPU of both sides, first byte, peak memory of each side. */
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuSeconds, forgetPeak, peakOf, treeOf } from './usage.ts';
@@ -106,12 +106,22 @@ export class Meter {
 
 /** Blocks and not the length: some make room for the whole file before its first byte. */
 function holdsBytes(folder: string): boolean {
+  return entriesOf(folder).some((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? holdsBytes(path) : entry.isFile() && hasBlocks(path);
+  });
+}
+
+function entriesOf(folder: string): readonly Dirent[] {
   try {
-    return readdirSync(folder, { withFileTypes: true, recursive: true }).some(
-      (entry) => entry.isFile() && statSync(join(entry.parentPath, entry.name)).blocks > 0,
-    );
+    return readdirSync(folder, { withFileTypes: true });
   } catch {
-    // Not there yet, or a file that was renamed between the two calls.
-    return false;
+    // Not there yet.
+    return [];
   }
+}
+
+/** A file that has another name by now counts the next time. */
+function hasBlocks(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) > 0;
 }

@@ -24,7 +24,8 @@ async function install(workshop: Workshop): Promise<void> {
   if (existsSync(hidden) && sameLock(join(folder, 'package-lock.json'), hidden)) return;
   process.stderr.write('        installing WebTorrent and Helia into bench/peers (once)\n');
   try {
-    await workshop.spawn('npm', ['ci', '--ignore-scripts'], { cwd: folder }).ended();
+    // With the person's own settings, such as a registry or a proxy.
+    await workshop.spawn('npm', ['ci', '--ignore-scripts'], { cwd: folder, env: process.env }).ended();
   } catch (thrown) {
     throw new Missing(`npm ci in bench/peers failed: ${String(thrown)}`);
   }

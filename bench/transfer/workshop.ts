@@ -75,6 +75,11 @@ export class Workshop {
     return new Child(process, program);
   }
 
+  /** Nothing is to be started any more. */
+  get closing(): boolean {
+    return this.#closed !== undefined;
+  }
+
   close(): Promise<void> {
     return (this.#closed ??= this.#close());
   }
@@ -97,7 +102,7 @@ export class Workshop {
 
 interface SpawnOptions {
   readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Settings of the person who runs the bench are not measured; /usr/sbin is where Debian has daemons. */
