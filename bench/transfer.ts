@@ -13,8 +13,8 @@
  *   idle       memory of a node after --idle seconds
  *   big        memory of both nodes while 4 GiB are transferred; only with --big, or where --only names it
  * Columns: speed; CPU seconds of both sides, all processes, for a GiB (the figure that noise disturbs least); from the
- * start to the first byte in the receiver's folder; the most memory of each side; speed of kelana divided by that of
- * the other, of the same round. From npm come WebTorrent and Helia (bench/peers, installed at the first run); Debian's
+ * start to the first byte in the receiver's folder; the most memory of each side; speed and CPU of kelana divided by
+ * those of the other, of the same round. From npm come WebTorrent and Helia (bench/peers, installed at the first run); Debian's
  * packages are used where they are installed. Linux only: figures of processes are read from /proc.
  *
  * --runs N (default 5)  --only ROW,…  --peers NAME,… (those beside kelana in file and small)  --size MiB (default 1024)

@@ -1,5 +1,6 @@
 /** Contenders beside each other: the same material, one after the other in every round, so that noise hits all. */
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Missing, type Contender, type Running } from './contender.ts';
 import { digits, spreadOf, spreadText, tableOf, type Goal, type Spread } from './figures.ts';
 import { check, type Material } from './material.ts';
@@ -35,6 +36,8 @@ interface Line {
   readonly memory: Readonly<Record<Side, Spread | null>>;
   /** Speed of the first contender divided by this one's, round by round. */
   readonly ratio: Spread | null;
+  /** CPU of the first contender divided by this one's. */
+  readonly cpuRatio: Spread | null;
 }
 
 export async function compare(setting: Setting, what: Comparison): Promise<Section> {
@@ -42,12 +45,13 @@ export async function compare(setting: Setting, what: Comparison): Promise<Secti
   const { material, contenders } = what;
   const skipped: string[] = [];
   const running = new Map<string, Running>();
-  const samples = new Map<string, (Sample | null)[]>();
+  const samples = new Map<string, Sample[]>();
   try {
     for (const contender of contenders) {
       try {
         progress(`${what.row}: starting ${contender.name}`);
-        running.set(contender.name, await contender.start(workshop, material));
+        const starting = contender.start(workshop, material);
+        running.set(contender.name, await limited('to start', starting));
         samples.set(contender.name, []);
       } catch (thrown) {
         skipped.push(whyNot(contender.name, thrown));
@@ -83,11 +87,27 @@ export function whyNot(name: string, thrown: unknown): string {
   return `${name} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
 }
 
+/** ms for a start or a transfer: Helia takes half a minute for 1 GiB on a slow machine. */
+const PATIENCE_MS = 600_000;
+
+async function limited<T>(what: string, work: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const late = sleep(PATIENCE_MS, null, { signal: done.signal }).then(() => {
+    throw new Error(`it took more than ${PATIENCE_MS / 1000} s ${what}`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    done.abort();
+    late.catch(() => undefined);
+  }
+}
+
 async function once(one: Running, material: Material): Promise<Sample> {
   await one.prepare?.();
   const meter = new Meter(one.pids, one.folder);
   try {
-    const path = await one.transfer(meter);
+    const path = await limited('to transfer', one.transfer(meter));
     const sample = await meter.sample();
     await check(material, path);
     await (one.discard?.() ?? rm(path, { recursive: true }));
@@ -99,31 +119,36 @@ async function once(one: Running, material: Material): Promise<Sample> {
 
 function sectionOf(
   what: Comparison,
-  samples: ReadonlyMap<string, readonly (Sample | null)[]>,
+  samples: ReadonlyMap<string, readonly Sample[]>,
   skipped: readonly string[],
   runs: number,
 ): Section {
   const [first, ...others] = what.contenders;
   const rates = (name: string): readonly number[] =>
-    (samples.get(name) ?? []).map((sample) => what.unit.amount / (sample?.seconds ?? NaN));
-  const own = rates(first?.name ?? '');
+    (samples.get(name) ?? []).map(({ seconds }) => what.unit.amount / seconds);
+  const costs = (name: string): readonly number[] =>
+    (samples.get(name) ?? []).map(({ cpuSeconds }) => cpuSeconds / what.unit.units);
+  const own = first?.name ?? '';
+  const ratio = (of: (name: string) => readonly number[], name: string): Spread | null => {
+    const theirs = of(name);
+    return name === own ? null : spreadOf(of(own).map((value, at) => value / (theirs[at] ?? NaN)));
+  };
   const lines: Line[] = what.contenders
     .filter(({ name }) => samples.has(name))
     .map(({ name, note = '' }) => {
-      const list = (samples.get(name) ?? []).filter((sample) => sample !== null);
+      const list = samples.get(name) ?? [];
       const spread = (of: (sample: Sample) => number | null): Spread | null =>
         spreadOf(list.flatMap((sample) => of(sample) ?? []));
       const memory = (side: Side): Spread | null => spread(({ peak }) => peak[side] / 1024 / 1024);
-      const theirs = rates(name);
-      const ratios = own.map((rate, at) => rate / (theirs[at] ?? NaN)).filter(Number.isFinite);
       return {
         name,
         note,
-        rate: spreadOf(theirs),
-        cpuSeconds: spread((sample) => sample.cpuSeconds / what.unit.units),
+        rate: spreadOf(rates(name)),
+        cpuSeconds: spreadOf(costs(name)),
         firstByteMs: spread((sample) => sample.firstByteMs),
         memory: { sender: memory('sender'), receiver: memory('receiver') },
-        ratio: name === first?.name ? null : spreadOf(ratios),
+        ratio: ratio(rates, name),
+        cpuRatio: ratio(costs, name),
       };
     });
   const line = (name: string): Line | undefined => lines.find((one) => one.name === name);
@@ -155,9 +180,10 @@ function textOf({ unit, contenders }: Comparison, lines: readonly Line[]): strin
     spreadText(line.memory.sender),
     spreadText(line.memory.receiver),
     line.ratio === null ? '' : spreadText(line.ratio),
+    line.cpuRatio === null ? '' : digits(line.cpuRatio.median),
     line.note,
   ]);
-  const all = [[...head, `${contenders[0]?.name} is ×`, ' '], ...rows];
+  const all = [[...head, `${contenders[0]?.name} is ×`, 'with CPU ×', ''], ...rows];
   // The last column is words.
   const notes = all.map((row) => row.at(-1) ?? '');
   return tableOf(all.map((row) => row.slice(0, -1)))

@@ -79,19 +79,21 @@ export class KelanaNode {
     return await this.client.files();
   }
 
-  /** What `kelana get CID` does, to its last event; `watch` sees those before. @throws where nothing was saved */
+  /** What `kelana get CID` does, to its end; `watch` sees each event. Gives the path. @throws where nothing was saved */
   async get(cid: string, watch: (event: GetEvent) => void = () => undefined): Promise<string> {
     const signal = AbortSignal.timeout(GET_MS);
+    let path: string | undefined;
     for await (const event of this.client.get({ kind: 'cid', cid }, { signal, timeoutMs: 30_000 })) {
       watch(event);
       if (event.type === 'saved') {
         if (event.local) throw new Error(`${cid} was there already`);
-        return event.path;
+        path = event.path;
       }
       if (event.type === 'verdict' && event.verdict !== 'found')
         throw new Error(`${cid} is ${event.verdict}`);
     }
-    throw new Error(`the node ended a get of ${cid} without a word`);
+    if (path === undefined) throw new Error(`the node ended a get of ${cid} without a word`);
+    return path;
   }
 
   /** `get` as it is measured: the clock runs from the question to the file under its name. */

@@ -182,9 +182,7 @@ export const syncthing: Contender = {
       discard: () => Promise.resolve(),
       async transfer(meter) {
         const since = await receiver.lastEvent();
-        const took = taken(receiver, name, since, meter);
-        await sender.scan();
-        await took;
+        await Promise.all([taken(receiver, name, since, meter), sender.scan()]);
         return join(receiver.shared, name);
       },
       close: async () => {
