@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { open as openHandle, rm, type FileHandle } from 'node:fs/promises';
 import { INCOMING } from '../core/config.ts';
 import type { Slot } from '../core/ports.ts';
 import type { Layout } from '../core/transfer/layout.ts';
@@ -22,8 +22,8 @@ export interface BlockFileOptions {
 /** Bytes in which stat(2) counts what a file takes. */
 export const BLOCK_UNIT = 512;
 
-/** Files of which the thread hangs in a call: kept, as a handle that is forgotten is closed. */
-const stuck = new Set<BlockFile>();
+/** Open files are kept here: node closes a handle that is forgotten, and the thread may still write to its number. */
+const open = new Set<BlockFile>();
 
 /** A part on the disk, with the blocks of it that are right. Errors are those of the file system. */
 export class BlockFile {
@@ -56,12 +56,13 @@ export class BlockFile {
       size: layout.size,
       blockBytes: layout.blockBytes,
     });
+    open.add(this);
   }
 
   /** Every block that is said to be there, or seems to be, is hashed before this resolves. */
   static async open(options: BlockFileOptions): Promise<BlockFile> {
     const { layout, path, fresh } = options;
-    const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o666);
+    const handle = await openHandle(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o666);
     let bits: Bitmap | null = null;
     let file: BlockFile | null = null;
     try {
@@ -126,8 +127,9 @@ export class BlockFile {
       async () => {
         await this.#bits?.close();
         await this.#handle.close();
+        open.delete(this);
       },
-      () => void stuck.add(this),
+      () => undefined,
     );
     return this.#closed;
   }

@@ -158,7 +158,7 @@ function blockOnDisk(file: File, index: number, claimed: boolean): Uint8Array | 
   const position = index * file.blockBytes;
   const size = sizeOf(file, index);
   try {
-    if (!claimed) {
+    if (!claimed && size > 0) {
       const tail = scratch.subarray(0, Math.min(size, INCOMING.tailBytes));
       const read = readAll(file.fd, tail, position + size - tail.length);
       if (read < tail.length || zeros.compare(tail, 0, tail.length, 0, tail.length) === 0) return null;

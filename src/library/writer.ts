@@ -64,6 +64,11 @@ export class Writer {
     );
   }
 
+  /** The thread is there. */
+  get running(): boolean {
+    return this.#worker !== null;
+  }
+
   /** @throws the signal's reason; KelanaError TRANSFER_FAILED once the writer is closed */
   slot(signal?: AbortSignal): Promise<Slot> {
     if (this.#closed) return Promise.reject(closed());
@@ -137,8 +142,15 @@ export class Writer {
     clearInterval(this.#timer);
     const worker = this.#worker;
     this.#worker = null;
-    // A thread that hangs in a call of the system ends only with that call.
-    if (worker !== null && !this.#hangs) await worker.terminate();
+    if (worker === null) return;
+    const ended = worker.terminate();
+    // A thread that hangs in a call of the system ends only with that call: nobody waits for it. But where all is
+    // well, nothing else may keep the process alive until it has ended.
+    if (this.#hangs) worker.unref();
+    else {
+      worker.ref();
+      await ended;
+    }
   }
 
   #own(slot: Slot): PoolSlot {
@@ -179,11 +191,12 @@ export class Writer {
       name: 'writer',
       execArgv: [],
     });
-    worker.unref();
     this.#worker = worker;
     worker.on('message', (answer: Answer) => this.#settle(answer));
     worker.on('error', (thrown) => this.#lost(worker, thrown));
     worker.on('exit', () => this.#lost(worker, undefined));
+    // Only now: a listener for messages would keep the process alive again.
+    worker.unref();
     for (const [slot, bytes] of this.#pool.buffers.entries())
       worker.postMessage({ op: 'slot', slot, bytes } satisfies Ask);
     for (const [file, shared] of this.#files)
