@@ -403,6 +403,29 @@ export const LIMITS = {
   meterStepMs: 250,
 } as const;
 
+/** Files on their way to the disk (src/library/incoming.ts, writer.ts). */
+export const INCOMING = {
+  /** Slots of `TRANSFER.blockBytes` in a node: what all its downloads together hold in memory at most. */
+  slots: 16,
+  /** ms without work after which the thread ends and the slots are given back: a start costs some 40 ms. */
+  idleMs: 30_000,
+  /** ms for one piece of work of the disk: a busy disk answers within seconds, one that hangs never. */
+  diskTimeoutMs: 60_000,
+  /** Blocks hashed anew in one piece of work after a restart, so that new blocks of others wait 10 ms at most. */
+  checkBlocks: 8,
+  /** Bytes at the end of a block that nobody claimed which are looked at first: zeros are most likely a hole. */
+  tailBytes: 4 * KiB,
+  /** Small files in one piece of work: some 10 ms. */
+  batchFiles: 256,
+  /** Files of one folder: as many as a library may have. */
+  maxFolderFiles: 1_000_000,
+  /** ms that a download is kept which nobody goes on with: 30 days, a long holiday. */
+  keepMs: 30 * 24 * 3_600_000,
+  /** Attempts to take a part that two processes want at the same moment, and ms between them at most, by chance. */
+  claimTries: 5,
+  claimWaitMs: 50,
+} as const;
+
 export const LIBRARY = {
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,

@@ -1,4 +1,5 @@
 import type { Verdict } from './events.ts';
+import type { Layout } from './transfer/layout.ts';
 
 /**
  * What one room needs of another, as interfaces; `cli/commands` wires the real ones together.
@@ -287,6 +288,32 @@ export interface IncomingFile {
   suspend(): Promise<void>;
   /** Removes what was fetched. */
   abort(): Promise<void>;
+}
+
+/** A folder on its way into the downloads folder: it appears whole, under its name, or not at all. */
+export interface IncomingFolder {
+  /** Set where the downloads have this very folder already: nothing is to be fetched. */
+  readonly path: string | null;
+  /** Files that are on the disk and match their CID, one bit each in the order of the entries; kept up to date. */
+  readonly have: Uint8Array;
+  slot(signal?: AbortSignal): Promise<Slot>;
+  /**
+   * Hashes and writes files of one raw block each, which lie in the slot at their offsets; at most
+   * `INCOMING.batchFiles`. Gives the indices of those whose bytes are wrong: they are not written.
+   */
+  write(files: readonly FilePiece[], slot: Slot): Promise<readonly number[]>;
+  /** A file of several blocks, within this folder. Its `finish` gives it its place there. */
+  file(index: number, layout: Layout): Promise<IncomingFile>;
+  /** Makes all durable, and visible at once under a name that is free; gives its path. */
+  finish(): Promise<string>;
+  suspend(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Where in a slot the bytes of entry `index` of a folder begin. */
+export interface FilePiece {
+  readonly index: number;
+  readonly offset: number;
 }
 
 /** A file on its way into the downloads folder, under a temporary name until it is whole. */
