@@ -14,6 +14,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   peers: () => import('./commands/peers.ts'),
   status: () => import('./commands/status.ts'),
   limits: () => import('./commands/limits.ts'),
+  send: () => import('./commands/send.ts'),
+  inbox: () => import('./commands/inbox.ts'),
   server: () => import('./commands/server.ts'),
   balancer: () => import('./commands/balancer.ts'),
   client: () => import('./commands/client.ts'),

@@ -1,10 +1,13 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Accepts } from '../control/mail-desk.ts';
+import type { MailControls } from '../control/mail.ts';
 import { getFile } from '../control/operations.ts';
 import { serveControl, type NodeControls } from '../control/server.ts';
 import { socketPath } from '../control/socket.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
+import type { InboxItem } from '../core/messages/ports.ts';
 import type { LimitsInfo, SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openDownload } from '../library/download.ts';
@@ -13,6 +16,7 @@ import { sweepParts } from '../library/parts.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
 import type { Context } from './context.ts';
 import { NodeLimits, type LimitTexts } from './limits.ts';
+import { openMail } from './mail-app.ts';
 
 export interface NodeAppOptions {
   readonly host: string;
@@ -29,6 +33,12 @@ export interface NodeAppOptions {
   /** Limits of bandwidth; a direction that is left out has the limit kept in the data folder, if any. */
   readonly limits?: LimitTexts;
   readonly emit: Emit;
+  /** Whose offers of files are accepted without a question; `ask` by default. */
+  readonly accept?: Accepts;
+  /** Peer ids whose offers are accepted in any case. */
+  readonly acceptFrom?: readonly string[];
+  /** An offer waits for a decision. */
+  onOffer?(item: InboxItem): void;
   /** False for a node that lives only for one command: no other command should find it. */
   readonly control?: boolean;
 }
@@ -65,6 +75,19 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     });
     closers.push(() => library.close());
     const limits = await NodeLimits.open(folder.path, options.limits ?? {});
+    const { accept, acceptFrom } = options;
+    const mail =
+      options.control === false
+        ? null
+        : await openMail({
+            dataFolder: folder.path,
+            downloads,
+            emit,
+            onOffer: (item) => options.onOffer?.(item),
+            ...(accept === undefined ? {} : { accept }),
+            ...(acceptFrom === undefined ? {} : { acceptFrom }),
+          });
+    if (mail !== null) closers.push(() => mail.close());
     const overlay = await startOverlay({
       host: options.host,
       port: options.port,
@@ -78,9 +101,12 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       downloadLimit: () => limits.rate('down'),
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
       ...(options.dht === undefined ? {} : { dht: options.dht }),
+      ...mail?.hooks,
     });
     closers.push(() => overlay.close());
-    const controls = controlsOf(context, overlay, library, limits, downloads, emit);
+    if (mail !== null) closers.push(() => mail.stop());
+    const letters = await mail?.open(overlay);
+    const controls = controlsOf(context, overlay, library, limits, downloads, emit, letters);
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -101,6 +127,7 @@ function controlsOf(
   limits: NodeLimits,
   downloads: string,
   emit: Emit,
+  mail: MailControls | undefined,
 ): NodeControls {
   const shown = (): LimitsInfo => {
     const { up, down } = overlay.traffic();
@@ -148,6 +175,7 @@ function controlsOf(
       await limits.set(change, save);
       return shown();
     },
+    ...(mail === undefined ? {} : { mail }),
   };
 }
 

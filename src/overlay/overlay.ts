@@ -4,6 +4,7 @@ import { labelOf, parsePeerAddress } from '../core/address.ts';
 import { OVERLAY, SEARCH } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
+import type { BlockReader, CarrierPort, LettersPort } from '../core/messages/ports.ts';
 import type {
   BlockSourcePort,
   ByteRange,
@@ -33,12 +34,14 @@ import { loadIdentity } from './identity.ts';
 import { keyOf, signer } from './keys.ts';
 import type { Link } from './link.ts';
 import { Links, pause, REPLACED } from './links.ts';
+import { Mail } from './mail.ts';
 import { Peers, type PeerEntry } from './peers.ts';
 import { PrintKeeper } from './prints.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
 import { Turns } from './turns.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 export interface OverlayOptions {
   readonly host: string;
@@ -70,10 +73,16 @@ export interface OverlayOptions {
   /** Bytes a second that file blocks may take now, out and in; null, and where this is left out: no limit. */
   readonly uploadLimit?: () => number | null;
   readonly downloadLimit?: () => number | null;
+  /** Takes messages and offers; without it this node has no inbox. */
+  readonly letters?: LettersPort;
+  /** Files that are open to one peer alone, because they are being sent to it. */
+  visible?(peer: string, cid: string): BlockReader | undefined;
 }
 
 export interface Overlay extends OverlayPort {
   readonly port: number;
+  /** Messages and offers to other nodes. */
+  readonly carrier: CarrierPort;
   /** Multiaddrs with the peer id, as others can dial this node. */
   addresses(): readonly string[];
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
@@ -92,6 +101,7 @@ export interface Overlay extends OverlayPort {
  */
 export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const { emit, now, random, library, flag = '--port', wantNeighbours = OVERLAY.wantNeighbours } = options;
+  const { letters } = options;
   for (const peer of options.peers) parsePeerAddress(peer);
   const key = await loadIdentity(options.dataFolder);
   const lanes: { service: Blocks | null } = { service: null };
@@ -123,6 +133,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
 
   const ups = new Turns({ now, limit: options.uploadLimit ?? unlimited });
   const downs = new Turns({ now, limit: options.downloadLimit ?? unlimited });
+  let mail: Mail | undefined;
   const scores = new Scores({ now });
   /** Blocks are served once there are links; nothing is searched for before. */
   const open: Blocks['open'] = (provider, signal, how) =>
@@ -133,6 +144,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     emit({ type: 'peer.banned', who: label, peer: nameOf(peer) ?? peer, reason: why });
     void links.get(peer)?.close('banned');
     courier.drop(peer);
+    mail?.drop(peer);
   };
 
   /** A neighbour gets it over its link; who is none, over a stream of its own. */
@@ -219,6 +231,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       prints.up(link);
       searching.up(link.peer, link.label);
       exchange.up(link);
+      letters?.heard(whereabouts.ofLink(link), whereabouts.wasDialled(link) ? 'dialled' : 'linked');
     },
     onFrame: (link, frame) => {
       const rate = rates.get(link.peer);
@@ -239,6 +252,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       peers.lost(link);
     },
   });
+  const whereabouts = new Whereabouts({ host, links, known: () => prints.known() });
   const peers = new Peers(links, join(options.dataFolder, 'peers.json'), random);
   const exchange = new Exchange({
     links,
@@ -246,7 +260,10 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     random,
     wantNeighbours,
     sample: (count) => prints.sample(count),
-    heard: (contact) => prints.heard(contact),
+    heard: (contact) => {
+      prints.heard(contact);
+      letters?.heard(contact, 'seen');
+    },
     choose: () => {
       const kept = new Set(peers.list().map(({ peer }) => peer));
       const neighbours = links.all().map(({ peer, direction, sinceMs, address }) => ({
@@ -271,6 +288,19 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       );
     },
   });
+  if (letters !== undefined)
+    mail = await Mail.start({
+      host,
+      now,
+      refuses: (peer) => links.refused(peer),
+      labelOf: (peer, connection) => whereabouts.labelOf(peer, connection),
+      take: async (peer, letter) => letters.take(await whereabouts.of(peer), letter),
+    });
+  // Whoever opens a connection is there: what waits for it can go.
+  host.addEventListener('connection:open', ({ detail }) => {
+    const peer = detail.remotePeer.toString();
+    letters?.heard({ peer, label: whereabouts.labelOf(peer, detail), addresses: [] }, 'seen');
+  });
   const service = await Blocks.start({
     host,
     key,
@@ -284,6 +314,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     ups,
     downs,
     ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
+    visible: (peer, cid) => options.visible?.(peer, cid),
   });
   lanes.service = service;
   const publish = (): void => {
@@ -300,6 +331,17 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     label,
     port,
     addresses,
+    carrier: {
+      peerId,
+      label,
+      deliver: async (to, letter, signal) => {
+        if (mail === undefined) throw new Error('this node carries no letters');
+        return await mail.deliver(to, letter, signal);
+      },
+      find: (text, signal) => whereabouts.find(text, signal),
+      whereabouts: (peer) => whereabouts.of(peer),
+      linked: (peer) => links.get(peer) !== undefined,
+    },
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes => fetchBytes(open, hit, range, signal),
     open: (provider: Provider, signal?: AbortSignal) => open(provider, signal),
@@ -345,6 +387,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       ups.stop();
       downs.stop();
       await service.stop();
+      await mail?.stop();
       await links.stop();
       await courier.stop();
       await host.stop();

@@ -60,6 +60,8 @@ export async function planParts(
       'peers',
       'status',
       'limits',
+      'send',
+      'inbox',
       'simulate',
     ];
     if (!known.includes(key)) settings.refuseKey(key, known, settings.lineOf(key, 0));

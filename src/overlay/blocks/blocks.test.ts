@@ -121,6 +121,7 @@ for (const via of ['lane', 'stream'] as const) {
 
   test(`over a ${via} what cannot be had is refused, each by its reason, and the next request is answered`, async (t) => {
     const readBlock = (cid: string, index: number, into = new Uint8Array(9)): Promise<Uint8Array> => {
+      if (cid === OTHER) return Promise.reject(new KelanaError('NOT_SHARED', { name: 'x' }));
       if (index === 1) return Promise.reject(new KelanaError('SOURCE_CHANGED', { name: 'x' }));
       if (index === 2) return Promise.reject(new KelanaError('NOT_SHARED', { name: 'x' }));
       if (index === 3) return Promise.reject(new RangeError('no such block'));
@@ -129,10 +130,7 @@ for (const via of ['lane', 'stream'] as const) {
     };
     const have = (): Uint8Array => Uint8Array.of(5);
     const shared = source(9, { readBlock, have, manifest: () => Promise.resolve([]) });
-    const [holder, asker] = [
-      await start(t, shared, { visible: (_, cid) => cid !== OTHER }),
-      await start(t, source(1), how),
-    ];
+    const [holder, asker] = [await start(t, shared, {}), await start(t, source(1), how)];
     const session = await asker.blocks.open(holder.provider);
     const ask = (cid: string, index: number): Promise<string> =>
       session.block(cid, index, new Uint8Array(9)).then(() => 'whole', refusalOf);
@@ -188,6 +186,29 @@ for (const via of ['lane', 'stream'] as const) {
     for (const one of waiting) await assert.rejects(one, { code: 'TRANSFER_FAILED' });
   });
 }
+
+test('a file that is open to one peer alone is served to that peer', async (t) => {
+  const friend = await start(t, source(1));
+  const notShared = (): Promise<never> => Promise.reject(new KelanaError('NOT_SHARED', { name: 'x' }));
+  const own = {
+    name: 'surat.txt',
+    manifest: () => Promise.resolve([]),
+    readBlock: () => Promise.resolve(Uint8Array.of(4, 2)),
+  };
+  const holder = await start(t, source(1, { readBlock: notShared, manifest: notShared }), {
+    visible: (peer, cid) => (peer === friend.provider.peer && cid === OTHER ? own : undefined),
+  });
+  const into = new Uint8Array(2);
+  const session = await friend.blocks.open(holder.provider);
+  await session.block(OTHER, 0, into);
+  assert.deepEqual([...into], [4, 2]);
+  assert.deepEqual(await session.manifest(OTHER), []);
+  await assert.rejects(session.block(CID, 0, into), (thrown) => refusalOf(thrown) === 'not-here');
+  const stranger = await start(t, source(1));
+  const other = await stranger.blocks.open(holder.provider);
+  await assert.rejects(other.block(OTHER, 0, into), (thrown) => refusalOf(thrown) === 'not-here');
+  await assert.rejects(other.manifest(OTHER), (thrown) => refusalOf(thrown) === 'not-here');
+});
 
 test('a node whose port takes no lane is asked over libp2p', async (t) => {
   const [holder, asker] = [await start(t, source(9), { lanes: false }), await start(t, source(1))];

@@ -4,6 +4,7 @@ import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface';
 import { OVERLAY, TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
+import type { BlockReader } from '../../core/messages/ports.ts';
 import type { BlockSession, BlockSourcePort, Provider } from '../../core/ports.ts';
 import { openConnection, targetsOf } from '../contacts.ts';
 import type { Turns } from '../turns.ts';
@@ -26,8 +27,8 @@ export interface BlocksOptions {
   readonly now: () => number;
   readonly labelOf: (peer: string, address: string) => string;
   readonly refuses: (peer: string) => boolean;
-  /** False hides a file from a peer. */
-  readonly visible?: (peer: string, cid: string) => boolean;
+  /** A file that is open to this peer alone, as it is being sent to it; undefined where there is none. */
+  readonly visible?: (peer: string, cid: string) => BlockReader | undefined;
   /** Bandwidth, out and in. */
   readonly ups: Turns;
   readonly downs: Turns;
@@ -206,10 +207,10 @@ export class Blocks {
     this.#uploads.set(channel, peer);
     serveChannel(channel, {
       source,
-      visible: (cid) => visible?.(peer, cid) ?? true,
+      visible: (cid) => visible?.(peer, cid),
       peer,
       turns: ups,
-      sent: (cid, bytes) => this.#sent.add(label, cid, bytes),
+      sent: (cid, bytes, name) => this.#sent.add(label, cid, bytes, name),
       busy: own >= TRANSFER.maxUploadsPerPeer || this.#uploads.size > TRANSFER.maxUploads,
       now,
     })

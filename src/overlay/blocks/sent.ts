@@ -2,7 +2,7 @@ import type { Emit } from '../../core/events.ts';
 import type { BlockSourcePort } from '../../core/ports.ts';
 
 interface Sent {
-  readonly files: Map<string, number>;
+  readonly files: Map<string, { bytes: number; readonly name: string | undefined }>;
   /** Beyond those named. */
   others: number;
   otherBytes: number;
@@ -23,7 +23,7 @@ export class SentLog {
     this.#options = options;
   }
 
-  add(to: string, cid: string, bytes: number): void {
+  add(to: string, cid: string, bytes: number, name?: string): void {
     let sent = this.#sent.get(to);
     if (sent === undefined) {
       sent = { files: new Map(), others: 0, otherBytes: 0, timer: undefined };
@@ -32,7 +32,8 @@ export class SentLog {
       sent.timer.unref();
     } else sent.timer?.refresh();
     const before = sent.files.get(cid);
-    if (before !== undefined || sent.files.size < MAX_NAMED) sent.files.set(cid, (before ?? 0) + bytes);
+    if (before !== undefined) before.bytes += bytes;
+    else if (sent.files.size < MAX_NAMED) sent.files.set(cid, { bytes, name });
     else {
       sent.others += 1;
       sent.otherBytes += bytes;
@@ -45,9 +46,9 @@ export class SentLog {
     this.#sent.delete(to);
     clearTimeout(sent.timer);
     const { source, emit, who } = this.#options;
-    for (const [cid, bytes] of sent.files) {
-      const name = source.lookup({ kind: 'cid', cid })[0]?.name ?? cid;
-      emit({ type: 'file.sent', who, to, name, bytes });
+    for (const [cid, { bytes, name }] of sent.files) {
+      const shown = name ?? source.lookup({ kind: 'cid', cid })[0]?.name ?? cid;
+      emit({ type: 'file.sent', who, to, name: shown, bytes });
     }
     if (sent.others > 0)
       emit({ type: 'file.sent', who, to, name: `+ ${sent.others}`, bytes: sent.otherBytes });

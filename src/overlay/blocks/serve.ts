@@ -1,6 +1,7 @@
 import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
+import type { BlockReader } from '../../core/messages/ports.ts';
 import type { BlockSourcePort } from '../../core/ports.ts';
 import { fromCid, RAW } from '../../core/transfer/cid.ts';
 import {
@@ -24,13 +25,13 @@ const NOTHING = new Uint8Array(0);
 
 export interface ServeOptions {
   readonly source: BlockSourcePort;
-  /** Whether this peer may have it; true for all that is shared. */
-  readonly visible: (cid: string) => boolean;
+  /** A file that is open to this peer alone; undefined where there is none. */
+  readonly visible: (cid: string) => BlockReader | undefined;
   readonly peer: string;
   /** The bandwidth of uploads, which peers share evenly. */
   readonly turns: Turns;
-  /** Told of each block that went out. */
-  readonly sent: (cid: string, bytes: number) => void;
+  /** Told of each block that went out; with the file's name where it is not shared. */
+  readonly sent: (cid: string, bytes: number, name?: string) => void;
   /** All uploads are taken: everything is refused. */
   readonly busy: boolean;
   readonly now: () => number;
@@ -139,20 +140,21 @@ class Upload {
   async #answer({ type, request, cid: bytes, index }: Due): Promise<void> {
     const { source, busy, visible } = this.#options;
     const cid = this.#textOf(bytes);
+    const own = cid === null ? undefined : visible(cid);
     if (busy) await this.#refuse(request, 'busy');
-    else if (cid === null || !visible(cid)) await this.#refuse(request, 'not-here');
-    else if (type === 'block') await this.#block(request, cid, index);
-    else if (type === 'manifest') await this.#manifest(request, cid);
+    else if (cid === null) await this.#refuse(request, 'not-here');
+    else if (type === 'block') await this.#block(request, cid, index, own);
+    else if (type === 'manifest') await this.#manifest(request, cid, own ?? source);
     else {
       const have = source.have?.(cid) ?? null;
       await this.#write(encodeFrame(FRAME.have, have === null ? ALL : 0, request, have ?? NOTHING));
     }
   }
 
-  async #manifest(request: number, cid: string): Promise<void> {
+  async #manifest(request: number, cid: string, source: Pick<BlockReader, 'manifest'>): Promise<void> {
     let nodes: readonly Uint8Array[];
     try {
-      nodes = await this.#options.source.manifest(cid);
+      nodes = await source.manifest(cid);
     } catch (thrown) {
       await this.#refuse(request, refusalOf(thrown));
       return;
@@ -164,8 +166,9 @@ class Upload {
   }
 
   /** Resolves when the block is with the socket, not when it is sent: the next is read meanwhile. */
-  async #block(request: number, cid: string, index: number): Promise<void> {
-    const { source, peer, turns, sent } = this.#options;
+  async #block(request: number, cid: string, index: number, own: BlockReader | undefined): Promise<void> {
+    const { peer, turns, sent } = this.#options;
+    const source = own ?? this.#options.source;
     const buffer = await this.#buffer();
     let block: Uint8Array;
     try {
@@ -175,6 +178,8 @@ class Upload {
       await this.#refuse(request, refusalOf(thrown));
       return;
     }
+    // A file that is open to one peer may lie in memory of its own.
+    if (block.buffer !== buffer.buffer) buffer.set(block, HEAD_BYTES);
     writeHead(buffer, { type: FRAME.data, flags: LAST, request, length: block.length });
     const size = block.length;
     // A file of one block is what a search has shown, within SEARCH.confirmTimeoutMs: at once, where nobody waits.
@@ -190,7 +195,7 @@ class Upload {
       else
         written.then(
           () => {
-            sent(cid, block.length);
+            sent(cid, block.length, own?.name);
             this.#free.push(buffer);
             this.#wake?.();
           },
