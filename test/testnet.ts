@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openDownloads } from '../src/cli/transfers-app.ts';
 import { getFile, type GetEvent } from '../src/control/operations.ts';
 import type { EventBody } from '../src/core/events.ts';
 import type {
@@ -11,7 +12,6 @@ import type {
   SearchOptions,
   SearchOutcome,
 } from '../src/core/ports.ts';
-import { openDownload } from '../src/library/download.ts';
 import { openLibrary, type Library } from '../src/library/library.ts';
 import { startOverlay, type Overlay, type OverlayOptions } from '../src/overlay/overlay.ts';
 import { seeded, settledFile, until } from './support/basics.ts';
@@ -186,11 +186,12 @@ export type Got = Extract<GetEvent, { type: 'saved' | 'failed' }> | Extract<Sear
 /** What `kelana get` does, in this process; gives its last event. */
 export async function get(node: TestNode, query: Query | string, how: SearchOptions = {}): Promise<Got> {
   const asked: Query = typeof query === 'string' ? { kind: 'name', name: query } : query;
+  const emit = (event: EventBody): void => void node.events.push(event);
   let last: Got | undefined;
   for await (const event of getFile(asked, {
     overlay: node.overlay,
-    openDownload: (holding) => openDownload({ folder: node.downloads, ...holding }),
-    emit: (event) => node.events.push(event),
+    downloads: openDownloads({ overlay: node.overlay, folder: node.downloads, emit }),
+    emit,
     now: () => performance.now(),
     timeoutMs: 20_000,
     strategy: 'walk',

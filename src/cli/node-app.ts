@@ -7,11 +7,13 @@ import { KelanaError, reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
-import { openDownload } from '../library/download.ts';
 import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
+import type { Downloads } from '../transfers/downloads.ts';
+import type { TransferQueue } from '../transfers/queue.ts';
 import type { Context } from './context.ts';
+import { openDownloads, openQueue } from './transfers-app.ts';
 
 export interface NodeAppOptions {
   readonly host: string;
@@ -74,7 +76,12 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       ...(options.dht === undefined ? {} : { dht: options.dht }),
     });
     closers.push(() => overlay.close());
-    const controls = controlsOf(context, overlay, library, downloads, emit);
+    const how = { overlay, folder: downloads, emit };
+    const fetching = openDownloads(how);
+    // A node for one command has nothing to go on with later.
+    const queue = options.control === false ? null : openQueue(folder.path, fetching, how);
+    if (queue !== null) closers.push(() => queue.close());
+    const controls = controlsOf(context, overlay, library, fetching, queue, emit);
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -92,7 +99,8 @@ function controlsOf(
   context: Context,
   overlay: Overlay,
   library: Library,
-  downloads: string,
+  downloads: Downloads,
+  queue: TransferQueue | null,
   emit: Emit,
 ): NodeControls {
   let scanning = true;
@@ -117,16 +125,18 @@ function controlsOf(
       };
     },
     search: (query, how) => afterLinks(overlay, how, () => overlay.search(query, how)),
-    get: (query, how) =>
+    get: (query, { background = false, ...how }) =>
       afterLinks(overlay, how, () =>
         getFile(query, {
           ...how,
           overlay,
-          openDownload: (holding) => openDownload({ folder: downloads, ...holding }),
+          downloads,
+          ...(background && queue !== null ? { queue: (file, providers) => queue.add(file, providers) } : {}),
           emit,
           now: () => performance.now(),
         }),
       ),
+    transfers: queue,
     files: () => library.list(),
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),

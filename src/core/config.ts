@@ -433,7 +433,8 @@ export const QUEUE = {
   retryJitter: 0.2,
   /** ms without a new block after which it ends as failed: two weeks, longer than most holidays. */
   giveUpMs: 14 * 24 * 3_600_000,
-  /** Priorities, from -maxPriority; higher ones first. */
+  /** Priority of a transfer when nobody says, and the highest; higher ones first, 0 the last. */
+  priority: 50,
   maxPriority: 100,
 } as const;
 

@@ -287,7 +287,7 @@ export type TransferState = (typeof TRANSFER_STATES)[number];
 export interface Transfer extends Holding {
   readonly id: number;
   readonly kind: 'file';
-  /** -`QUEUE.maxPriority` to `QUEUE.maxPriority`; higher ones first, equal ones in the order of their ids. */
+  /** 0 to `QUEUE.maxPriority`; higher ones first, equal ones in the order of their ids. */
   readonly priority: number;
   /** `waiting`: it failed for now, and is tried again at `retryAt`. */
   readonly state: TransferState;

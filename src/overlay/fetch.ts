@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Libp2p } from '@libp2p/interface';
 import { OVERLAY, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { ByteRange, Bytes, Hit } from '../core/ports.ts';
+import type { ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
 import { leafOf, sameBytes, SHAPE, type Layout } from '../core/transfer/layout.ts';
 import { mostNodes, verifyManifest } from '../core/transfer/verify.ts';
 import { BlockChannel } from './channel.ts';
@@ -10,7 +10,7 @@ import { openConnection, targetsOf } from './contacts.ts';
 import { BLOCKS_PROTOCOL } from './uploads.ts';
 
 /** Bytes of a manifest: the largest file has 1,025 nodes of about 50 KiB. */
-const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
+export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 const MAX_QUEUED_BYTES = (TRANSFER.window + 1) * (TRANSFER.blockBytes + 4096);
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
@@ -21,7 +21,7 @@ const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer'
  * @throws KelanaError PEER_UNREACHABLE, TRANSFER_FAILED, SOURCE_CHANGED, BAD_BLOCK, PEER_PROTOCOL
  */
 export async function* fetchBytes(host: Libp2p, hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes {
-  const channel = await openChannel(host, hit, signal);
+  const channel = await openChannel(host, hit, MAX_QUEUED_BYTES, signal);
   let whole = false;
   try {
     const layout = await fetchLayout(channel, hit, signal);
@@ -56,7 +56,7 @@ export type Proof = 'holds' | 'lies' | 'unreachable';
  */
 export async function proveHolding(host: Libp2p, hit: Hit, signal: AbortSignal): Promise<Proof> {
   try {
-    const channel = await openChannel(host, hit, signal);
+    const channel = await openChannel(host, hit, MAX_QUEUED_BYTES, signal);
     let shown = false;
     try {
       const layout = await fetchLayout(channel, hit, signal);
@@ -80,7 +80,13 @@ export async function proveHolding(host: Libp2p, hit: Hit, signal: AbortSignal):
 /** Bytes of another hash, and breaches of the protocol. */
 const LIES: ReadonlySet<string> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL']);
 
-async function openChannel(host: Libp2p, hit: Hit, signal?: AbortSignal): Promise<BlockChannel> {
+/** @throws KelanaError PEER_UNREACHABLE; what `signal` was aborted with */
+export async function openChannel(
+  host: Libp2p,
+  hit: Provider & Pick<Hit, 'name'>,
+  maxQueuedBytes: number,
+  signal?: AbortSignal,
+): Promise<BlockChannel> {
   const limit = AbortSignal.any([
     AbortSignal.timeout(OVERLAY.dialTimeoutMs),
     ...(signal === undefined ? [] : [signal]),
@@ -88,7 +94,7 @@ async function openChannel(host: Libp2p, hit: Hit, signal?: AbortSignal): Promis
   try {
     const connection = openConnection(host, hit.peer) ?? (await host.dial(targetsOf(hit), { signal: limit }));
     const stream = await connection.newStream(BLOCKS_PROTOCOL, { signal: limit });
-    return new BlockChannel(stream, hit.label, hit.name, MAX_QUEUED_BYTES);
+    return new BlockChannel(stream, hit.label, hit.name, maxQueuedBytes);
   } catch (thrown) {
     signal?.throwIfAborted();
     throw new KelanaError(

@@ -4,12 +4,14 @@ import { labelOf, parsePeerAddress } from '../core/address.ts';
 import { OVERLAY, SEARCH } from '../core/config.ts';
 import type { Emit } from '../core/events.ts';
 import type {
+  BlockSession,
   BlockSourcePort,
   ByteRange,
   Bytes,
   Hit,
   NeighbourInfo,
   OverlayPort,
+  Provider,
   Query,
   SearchEvent,
   SearchOptions,
@@ -35,6 +37,7 @@ import { PrintKeeper } from './prints.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
+import { localSession, openStreamSession } from './stream-session.ts';
 import { serveBlocks } from './uploads.ts';
 
 export interface OverlayOptions {
@@ -68,6 +71,10 @@ export interface Overlay extends OverlayPort {
   readonly port: number;
   /** Multiaddrs with the peer id, as others can dial this node. */
   addresses(): readonly string[];
+  /** A way to the blocks of a provider, be it this node itself. @throws KelanaError PEER_UNREACHABLE */
+  openBlocks(provider: Provider, signal: AbortSignal): Promise<BlockSession>;
+  /** Counts a lie that was proved: bytes of another hash, or a breach of the protocol. */
+  liar(peer: string, why: string): void;
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
   removePeer(address: string): Promise<boolean>;
   peers(): readonly PeerEntry[];
@@ -266,6 +273,11 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes =>
       hit.peer === peerId ? localBytes(library, hit, range) : fetchBytes(host, hit, range, signal),
+    openBlocks: async (provider, signal) =>
+      provider.peer === peerId
+        ? localSession(library, provider)
+        : await openStreamSession(host, provider, signal),
+    liar,
     neighbours: (): readonly NeighbourInfo[] =>
       links.all().map((link: Link) => ({
         peer: link.peer,

@@ -83,6 +83,12 @@ export class Candidates {
     return false;
   }
 
+  /** Who was heard of first, and so told name and size of the file. */
+  get teller(): string {
+    for (const { provider } of this.#all.values()) return provider.label;
+    return '?';
+  }
+
   /** Who gave blocks, most first. */
   givers(): readonly Candidate[] {
     return [...this.#all.values()].filter(({ gave }) => gave > 0).sort((one, other) => other.gave - one.gave);

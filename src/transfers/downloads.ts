@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { KelanaError } from '../core/errors.ts';
 import type { DownloadEvent, DownloadsPort, Holding, Provider } from '../core/ports.ts';
 import { Swarm, type Fetched, type SwarmOptions } from './swarm.ts';
@@ -30,23 +29,32 @@ export class Downloads implements DownloadsPort {
     signal.throwIfAborted();
     const run = await this.#runFor(file, providers, signal);
     const { swarm, result } = run;
-    let ended: Fetched | null = null;
+    let ended: Ended = null;
     let told = -1;
-    const aborted = Promise.withResolvers<null>();
-    const abort = (): void => aborted.resolve(null);
+    // One reaction for the whole of a long download, where a race in the loop would leave one behind each time.
+    let wake = (): void => undefined;
+    result
+      .then(
+        (fetched) => (ended = { fetched }),
+        (error: unknown) => (ended = { error }),
+      )
+      .finally(() => wake());
+    const abort = (): void => wake();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      while (ended === null) {
-        const wake = new AbortController();
-        const pause = delay(PROGRESS_MS, null, { signal: wake.signal }).catch(() => null);
-        ended = await Promise.race([result, pause, aborted.promise]).finally(() => wake.abort());
+      for (;;) {
+        if (ended === null) await sleep((resolve) => (wake = resolve));
         signal.throwIfAborted();
+        const outcome = outcomeOf(ended);
+        if (outcome !== null) {
+          yield { type: 'saved', ...outcome };
+          return;
+        }
         const { bytes, from } = swarm.progress;
-        if (bytes === told || ended !== null) continue;
+        if (bytes === told) continue;
         told = bytes;
         yield { type: 'progress', bytes, from };
       }
-      yield { type: 'saved', ...ended };
     } finally {
       signal.removeEventListener('abort', abort);
       run.waiting -= 1;
@@ -82,3 +90,22 @@ export class Downloads implements DownloadsPort {
 }
 
 const LEFT = new KelanaError('INTERRUPTED', { command: 'get' });
+
+type Ended = { readonly fetched: Fetched } | { readonly error: unknown } | null;
+
+function outcomeOf(ended: Ended): Fetched | null {
+  if (ended === null) return null;
+  if ('error' in ended) throw ended.error;
+  return ended.fetched;
+}
+
+/** Until the next report is due, or `wake` is called. */
+function sleep(onWake: (wake: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, PROGRESS_MS);
+    onWake(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -7,16 +7,9 @@ import { SWARM } from '../core/config.ts';
 import type { KelanaError } from '../core/errors.ts';
 import type { BlockSession, IncomingFile, Provider } from '../core/ports.ts';
 import { SHAPE } from '../core/transfer/layout.ts';
+import { SlotPool } from './slots.ts';
 import { DISCARD, Swarm, type Fetched, type SwarmOptions } from './swarm.ts';
-import {
-  contentOf,
-  howFor,
-  SlotPool,
-  some,
-  TestFolder,
-  TestProvider,
-  type Content,
-} from './swarm.testkit.ts';
+import { contentOf, howFor, some, TestFolder, TestProvider, type Content } from './swarm.testkit.ts';
 
 const kB = 1024;
 

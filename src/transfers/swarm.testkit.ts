@@ -3,7 +3,7 @@ import { mkdir, open, readFile, rename, unlink, type FileHandle } from 'node:fs/
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KelanaError } from '../core/errors.ts';
-import type { BlockSession, Holding, IncomingFile, Provider, Slot } from '../core/ports.ts';
+import type { BlockSession, Holding, IncomingFile, Provider } from '../core/ports.ts';
 import { seededRandom } from '../core/random.ts';
 import { add, has } from '../core/search/bitset.ts';
 import { cidText, DIGEST_BYTES, RAW } from '../core/transfer/cid.ts';
@@ -11,6 +11,7 @@ import { blockSize, leafOf, type Layout, type Shape } from '../core/transfer/lay
 import { buildManifest } from '../core/transfer/manifest.ts';
 import { verifyBlock } from '../core/transfer/verify.ts';
 import type { RefusalCode } from '../core/wire/blocks.ts';
+import { SlotPool } from './slots.ts';
 import type { SwarmOptions } from './swarm.ts';
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
@@ -221,44 +222,6 @@ export class TestFolder {
         add(have, index);
     }
     return have;
-  }
-}
-
-/** Memory for a number of blocks. */
-export class SlotPool {
-  readonly #free: Uint8Array[];
-  readonly #waiting: ((bytes: Uint8Array) => void)[] = [];
-
-  constructor(count: number, blockBytes: number) {
-    this.#free = Array.from({ length: count }, () => new Uint8Array(new SharedArrayBuffer(blockBytes)));
-  }
-
-  async take(signal?: AbortSignal): Promise<Slot> {
-    const bytes = this.#free.pop() ?? (await this.#wait(signal));
-    let used = true;
-    const release = (): void => {
-      if (!used) return;
-      used = false;
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free.push(bytes);
-      else next(bytes);
-    };
-    return { bytes, release };
-  }
-
-  #wait(signal?: AbortSignal): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const take = (bytes: Uint8Array): void => {
-        signal?.removeEventListener('abort', give);
-        resolve(bytes);
-      };
-      const give = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(take), 1);
-        reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', give, { once: true });
-      this.#waiting.push(take);
-    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SWARM } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
+import type { Text } from '../core/lang.ts';
 import type { BlockSession, Holding, IncomingFile, Provider, Slot } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import { parseCid, RAW, type Sha256 } from '../core/transfer/cid.ts';
@@ -26,7 +27,7 @@ export interface SwarmOptions {
   readonly random: Random;
   /** Aborted with `DISCARD` it removes what was fetched; with anything else that is kept for the next time. */
   readonly signal: AbortSignal;
-  /** A provider is of no more use for this file; a liar should be told to whoever keeps scores. */
+  /** A provider lied, which should be told to whoever keeps scores; or was lost, and the download goes on. */
   readonly onDropped?: (provider: Provider, error: KelanaError, liar: boolean) => void;
   readonly shape?: Shape;
 }
@@ -39,6 +40,15 @@ export interface Fetched {
   /** Who gave blocks, with their bytes, most first; nobody where all was on the disk already. */
   readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
 }
+
+const WHY: Readonly<Record<DropReason, Text>> = {
+  liar: { id: 'byte-nya salah', en: 'wrong bytes' },
+  changed: { id: 'berkasnya berubah', en: 'its file changed' },
+  'not-here': { id: 'berkasnya tidak ada di sana', en: 'the file is not there' },
+  failed: { id: 'berkasnya tidak terbaca di sana', en: 'the file cannot be read there' },
+  silent: { id: 'tidak mengirim apa-apa lagi', en: 'it sends nothing any more' },
+  slow: { id: 'jauh lebih lambat daripada yang lain', en: 'much slower than the others' },
+};
 
 interface Open {
   readonly candidate: Candidate;
@@ -125,7 +135,9 @@ export class Swarm {
     const { file, sha256, shape = SHAPE } = this.#options;
     if (this.#ended || parseCid(file.cid)?.codec !== RAW) return;
     try {
-      this.#start(verifyManifest(file.cid, [], sha256, { size: file.size, shape }));
+      this.#start(
+        verifyManifest(file.cid, [], sha256, { size: file.size, peer: this.#candidates.teller, shape }),
+      );
     } catch (thrown) {
       this.#fail(thrown);
     }
@@ -140,8 +152,11 @@ export class Swarm {
     const { file, incoming } = this.#options;
     if (layout.size !== file.size)
       throw new KelanaError('PEER_PROTOCOL', {
-        peer: '?',
-        why: `a file of ${layout.size} bytes announced as ${file.size}`,
+        peer: this.#candidates.teller,
+        why: {
+          id: `berkas ${layout.size} byte disebut ${file.size} byte`,
+          en: `a file of ${layout.size} bytes announced as ${file.size}`,
+        },
       });
     const into = await incoming(file, layout);
     this.#incoming = into;
@@ -198,7 +213,7 @@ export class Swarm {
       session?.abort('no longer needed');
       this.#opening.delete(provider.peer);
       if (this.#ended) return;
-      this.#lost(candidate, asKelanaError(thrown));
+      this.#lost(candidate, this.#named(thrown));
     }
   }
 
@@ -290,7 +305,7 @@ export class Swarm {
       await session.block(layout.root, block, slot.bytes.subarray(0, size));
     } catch (thrown) {
       slot.release();
-      if (open.asks.delete(block) && !this.#ended) this.#refused(open, block, asKelanaError(thrown));
+      if (open.asks.delete(block) && !this.#ended) this.#refused(open, block, this.#named(thrown));
       return;
     }
     open.asks.delete(block);
@@ -348,15 +363,25 @@ export class Swarm {
     const { label } = open.candidate.provider;
     const late = why === 'silent' || why === 'slow';
     const told = late ? null : open.candidate.error;
-    const error = told ?? new KelanaError('TRANSFER_FAILED', { name, why: `${label}: ${why}` });
+    const says = { id: `${label}: ${WHY[why].id}`, en: `${label}: ${WHY[why].en}` };
+    const error = told ?? new KelanaError('TRANSFER_FAILED', { name, why: says });
     this.#lost(open.candidate, error);
   }
 
+  /** Sessions know files by CID only; a person knows them by name. */
+  #named(thrown: unknown): KelanaError {
+    const error = asKelanaError(thrown);
+    const { name, cid } = this.#options.file;
+    if (error.params['name'] !== cid) return error;
+    return new KelanaError(error.code, { ...error.params, name }, error);
+  }
+
   #lost(candidate: Candidate, error: KelanaError): void {
-    const before = candidate.losses;
     this.#candidates.lost(candidate, error, this.#options.now());
     const liar = error.code === 'BAD_BLOCK' || error.code === 'PEER_PROTOCOL';
-    if (candidate.state === 'out' || before === 0) this.#options.onDropped?.(candidate.provider, error, liar);
+    const first = candidate.state === 'waiting' && candidate.losses === 1;
+    const news = liar || first || (candidate.state === 'out' && this.#candidates.hopeful);
+    if (news) this.#options.onDropped?.(candidate.provider, error, liar);
     this.#openMore();
     this.#settle();
   }

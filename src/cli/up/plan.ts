@@ -60,6 +60,7 @@ export async function planParts(
       'peers',
       'status',
       'simulate',
+      'transfers',
     ];
     if (!known.includes(key)) settings.refuseKey(key, known, settings.lineOf(key, 0));
   }
