@@ -82,6 +82,8 @@ const BREACHES: Readonly<Record<string, readonly [source: string, says: RegExp]>
   'src/mailbox/a.ts': [USE('../cli/x.ts'), /mailbox imports core, not other rooms/],
   'src/telemetry/a.ts': [USE('../cli/x.ts'), /telemetry imports core, not other rooms/],
   'src/control/a.ts': [USE('../overlay/x.ts'), /control imports core, not other rooms/],
+  'src/transfers/a.ts': [USE('../library/x.ts'), /transfers imports core, not other rooms/],
+  'src/library/b.ts': [USE('../transfers/x.ts'), /library imports core, not other rooms/],
   'src/overlay/b.ts': ['export const home = process.env;\n', /Only cli\/context\.ts touches the process/],
   'src/server/b.ts': ['export const home = process.env;\n', /Only cli\/context\.ts touches the process/],
   'src/cli/a.ts': ['export const a: any = 1;\n', /any/],

@@ -118,7 +118,7 @@ test('a holder that sends frames for ever without a byte in them is given up at 
   }
 });
 
-test('a holder that dies between two blocks: TRANSFER_FAILED, and no file', async () => {
+test('a holder that dies between two blocks, and does not come back: PEER_UNREACHABLE, and no file', async () => {
   await withHolder(
     {},
     (frame, stream, hostile) => {
@@ -126,7 +126,7 @@ test('a holder that dies between two blocks: TRANSFER_FAILED, and no file', asyn
       sayBlock(stream, { type: 'data', index: 0, bytes: SMALL.subarray(0, 1_000), last: false });
       void hostile.host.stop();
     },
-    (_, node) => failsWith(node, 'TRANSFER_FAILED'),
+    (_, node) => failsWith(node, 'PEER_UNREACHABLE'),
   );
 });
 
@@ -135,7 +135,7 @@ test('a hit whose size is a lie: nothing is written', async () => {
     if (!manifest(frame, stream)) sayBlock(stream, { type: 'data', index: 0, bytes: SMALL, last: true });
   };
   await withHolder({ size: SMALL.length + 1 }, answer, (_, node) => failsWith(node, 'PEER_PROTOCOL'));
-  await withHolder({ size: 2 ** 53 - 1 }, answer, (_, node) => failsWith(node, 'CANNOT_WRITE'));
+  await withHolder({ size: 2 ** 53 - 1 }, answer, (_, node) => failsWith(node, 'PEER_PROTOCOL'));
   await withHolder({ size: 2 * MiB }, answer, (_, node) => failsWith(node, 'PEER_PROTOCOL'));
 });
 

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openDownloads } from '../src/cli/transfers-app.ts';
 import { getFile, type GetEvent } from '../src/control/operations.ts';
 import type { EventBody } from '../src/core/events.ts';
 import type {
@@ -11,8 +12,8 @@ import type {
   SearchOptions,
   SearchOutcome,
 } from '../src/core/ports.ts';
-import { openDownload } from '../src/library/download.ts';
 import { openLibrary, type Library } from '../src/library/library.ts';
+import { Writer } from '../src/library/writer.ts';
 import { startOverlay, type Overlay, type OverlayOptions } from '../src/overlay/overlay.ts';
 import { seeded, settledFile, until } from './support/basics.ts';
 
@@ -43,6 +44,8 @@ export interface TestNode {
   readonly folder: string;
   readonly shared: string;
   readonly downloads: string;
+  /** Hashes and writes what `get` fetches. */
+  readonly writer: Writer;
   readonly events: EventBody[];
   /** What others dial. */
   readonly address: string;
@@ -108,6 +111,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
     watch?.(event);
   };
   const library = await openLibrary({ roots: [shared], dataDir: data, rescanMs: 0, emit });
+  const writer = new Writer();
   let closed: Promise<void> | undefined;
   try {
     await library.ready;
@@ -130,9 +134,14 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
       folder,
       shared,
       downloads: join(folder, 'downloaded'),
+      writer,
       events,
       address: `127.0.0.1:${overlay.port}`,
-      close: () => (closed ??= overlay.close().then(() => library.close())),
+      close: () =>
+        (closed ??= overlay
+          .close()
+          .then(() => Promise.all([library.close(), writer.close()]))
+          .then(() => undefined)),
     };
   } catch (thrown) {
     await library.close();
@@ -186,11 +195,12 @@ export type Got = Extract<GetEvent, { type: 'saved' | 'failed' }> | Extract<Sear
 /** What `kelana get` does, in this process; gives its last event. */
 export async function get(node: TestNode, query: Query | string, how: SearchOptions = {}): Promise<Got> {
   const asked: Query = typeof query === 'string' ? { kind: 'name', name: query } : query;
+  const emit = (event: EventBody): void => void node.events.push(event);
   let last: Got | undefined;
   for await (const event of getFile(asked, {
     overlay: node.overlay,
-    openDownload: (holding) => openDownload({ folder: node.downloads, ...holding }),
-    emit: (event) => node.events.push(event),
+    downloads: openDownloads({ overlay: node.overlay, folder: node.downloads, writer: node.writer, emit }),
+    emit,
     now: () => performance.now(),
     timeoutMs: 20_000,
     strategy: 'walk',

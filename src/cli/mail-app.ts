@@ -4,20 +4,24 @@ import { fetchOffer } from '../control/fetch-offer.ts';
 import { Fetching } from '../control/fetching.ts';
 import { MailDesk, type Accepts } from '../control/mail-desk.ts';
 import { mailControls, type MailControls } from '../control/mail.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { InboxItem } from '../core/messages/ports.ts';
 import type { Hit } from '../core/ports.ts';
 import { claimFolder } from '../library/claim.ts';
 import { collect } from '../library/collect.ts';
-import { openDownload } from '../library/download.ts';
 import { PrivateHoldings } from '../library/private.ts';
 import { openPost } from '../mailbox/post.ts';
 import { Postman } from '../mailbox/postman.ts';
+import type { Writer } from '../library/writer.ts';
 import type { Overlay, OverlayOptions } from '../overlay/overlay.ts';
+import { openDownloads, type DownloadsOptions } from './transfers-app.ts';
 
 export interface MailAppOptions {
   readonly dataFolder: string;
   readonly downloads: string;
+  /** Hashes and writes what is fetched. */
+  readonly writer: Writer;
   readonly emit: Emit;
   readonly accept?: Accepts;
   readonly acceptFrom?: readonly string[];
@@ -38,7 +42,7 @@ export interface MailApp {
 
 /** @throws KelanaError DATABASE */
 export async function openMail(options: MailAppOptions): Promise<MailApp> {
-  const { emit, downloads } = options;
+  const { emit, downloads, writer } = options;
   const post = await openPost(join(options.dataFolder, 'inbox.db'));
   const holdings = new PrivateHoldings();
   let who = 'node';
@@ -73,7 +77,8 @@ export async function openMail(options: MailAppOptions): Promise<MailApp> {
             {
               downloads,
               bytesOf: (hit, until) => overlay.fetch(hit, undefined, until),
-              fetchFile: (hit, folder, until, count) => fetchFile(overlay, hit, folder, until, count),
+              fetchFile: (hit, folder, until, count) =>
+                fetchFile({ overlay, folder, writer, emit }, hit, until, count),
               claimFolder: (name) => claimFolder(downloads, name),
               note: async ({ no }, path) => {
                 await post.decide(no, ['accepted'], 'accepted', { path }, null);
@@ -118,29 +123,24 @@ export async function openMail(options: MailAppOptions): Promise<MailApp> {
   };
 }
 
-/** Each block was checked against the CID before it is written. */
+/** From its sender, as every other file; what came stays for the next attempt. */
 async function fetchFile(
-  overlay: Overlay,
+  how: DownloadsOptions,
   hit: Hit,
-  folder: string,
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
 ): Promise<string> {
-  const { name, size, cid } = hit;
-  const download = await openDownload({ folder, name, size, cid });
-  try {
-    if (download.path !== undefined) {
-      onBytes(size);
-      return await download.finish();
-    }
-    let index = 0;
-    for await (const block of overlay.fetch(hit, undefined, signal)) {
-      await download.write(index, block);
-      index += 1;
-      onBytes(block.length);
-    }
-    return await download.finish();
-  } finally {
-    await download.abort();
+  const { name, size, cid, peer, label, addresses } = hit;
+  let told = 0;
+  for await (const event of openDownloads(how).fetch(
+    { name, size, cid },
+    [{ peer, label, addresses }],
+    signal,
+  )) {
+    const bytes = event.type === 'saved' ? size : event.bytes;
+    onBytes(bytes - told);
+    told = bytes;
+    if (event.type === 'saved') return event.path;
   }
+  throw new KelanaError('TRANSFER_FAILED', { name, why: 'no end' });
 }

@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   node: () => import('./commands/node.ts'),
   find: () => import('./commands/find.ts'),
   get: () => import('./commands/get.ts'),
+  transfers: () => import('./commands/transfers.ts'),
   ls: () => import('./commands/ls.ts'),
   peers: () => import('./commands/peers.ts'),
   status: () => import('./commands/status.ts'),

@@ -10,13 +10,16 @@ import type { Emit } from '../core/events.ts';
 import type { InboxItem } from '../core/messages/ports.ts';
 import type { LimitsInfo, SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
-import { openDownload } from '../library/download.ts';
 import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
+import { Writer } from '../library/writer.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
+import type { Downloads } from '../transfers/downloads.ts';
+import type { TransferQueue } from '../transfers/queue.ts';
 import type { Context } from './context.ts';
 import { NodeLimits, type LimitTexts } from './limits.ts';
 import { openMail } from './mail-app.ts';
+import { openDownloads, openQueue } from './transfers-app.ts';
 
 export interface NodeAppOptions {
   readonly host: string;
@@ -66,7 +69,6 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     const folder = await openDataFolder(resolve(context.cwd, options.data));
     closers.push(() => folder.release());
     const downloads = resolve(context.cwd, options.downloads);
-    await sweepParts(downloads);
     const library = await openLibrary({
       roots: options.share,
       dataDir: folder.path,
@@ -75,6 +77,8 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     });
     closers.push(() => library.close());
     const limits = await NodeLimits.open(folder.path, options.limits ?? {});
+    const writer = new Writer();
+    closers.push(() => writer.close());
     const { accept, acceptFrom } = options;
     const mail =
       options.control === false
@@ -82,6 +86,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
         : await openMail({
             dataFolder: folder.path,
             downloads,
+            writer,
             emit,
             onOffer: (item) => options.onOffer?.(item),
             ...(accept === undefined ? {} : { accept }),
@@ -106,7 +111,13 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     closers.push(() => overlay.close());
     if (mail !== null) closers.push(() => mail.stop());
     const letters = await mail?.open(overlay);
-    const controls = controlsOf(context, overlay, library, limits, downloads, emit, letters);
+    const how = { overlay, folder: downloads, writer, emit };
+    const fetching = openDownloads(how);
+    // A node for one command has nothing to go on with later.
+    const queue = options.control === false ? null : openQueue(folder.path, fetching, how);
+    if (queue !== null) closers.push(() => queue.close());
+    await sweepParts(downloads, { queued: new Set(queue?.list().map(({ cid }) => cid)) });
+    const controls = controlsOf(context, overlay, library, limits, fetching, queue, emit, letters);
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -125,7 +136,8 @@ function controlsOf(
   overlay: Overlay,
   library: Library,
   limits: NodeLimits,
-  downloads: string,
+  downloads: Downloads,
+  queue: TransferQueue | null,
   emit: Emit,
   mail: MailControls | undefined,
 ): NodeControls {
@@ -156,16 +168,18 @@ function controlsOf(
       };
     },
     search: (query, how) => afterLinks(overlay, how, () => overlay.search(query, how)),
-    get: (query, how) =>
+    get: (query, { background = false, ...how }) =>
       afterLinks(overlay, how, () =>
         getFile(query, {
           ...how,
           overlay,
-          openDownload: (holding) => openDownload({ folder: downloads, ...holding }),
+          downloads,
+          ...(background && queue !== null ? { queue: (file, providers) => queue.add(file, providers) } : {}),
           emit,
           now: () => performance.now(),
         }),
       ),
+    transfers: queue,
     files: () => library.list(),
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),

@@ -93,6 +93,12 @@ function lineOf(
     const took = durationText(event.elapsedMs, lang);
     return id ? `'${file}' juga ada di node ${at} (${took})` : `'${file}' also at node ${at} (${took})`;
   }
+  if (event.type === 'queued') {
+    const { id: number, name: file } = event.transfer;
+    return id
+      ? `'${showable(file)}' masuk antrean sebagai transfer ${number}\n  → Lihat jalannya: kelana transfers`
+      : `'${showable(file)}' is queued as transfer ${number}\n  → See how it goes on: kelana transfers`;
+  }
   const rate = `${bytesText(event.bytesPerSecond, lang)}/${id ? 'dtk' : 's'}`;
   const took = durationText(event.seconds * 1000, lang);
   const size = bytesText(event.bytes, lang);

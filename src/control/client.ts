@@ -1,13 +1,13 @@
 import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
-import type { Holding, LimitsInfo, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { Holding, LimitsInfo, Query, SearchEvent, SearchOptions, Transfer } from '../core/ports.ts';
 import type { InboxItem, OutboxItem } from '../core/messages/ports.ts';
 import type { InboxView } from './mail.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { GetEvent } from './operations.ts';
 import type { SendRequest } from './sending.ts';
-import type { LimitsChange, NodeStatus, PeerRow } from './server.ts';
+import type { GetHow, LimitsChange, NodeStatus, PeerRow } from './server.ts';
 
 /** ms for a short answer; streams (find, get) have the search's own deadline. */
 const ANSWER_MS = 15_000;
@@ -57,8 +57,25 @@ export class NodeClient {
   async *search(query: Query, options: SearchOptions): AsyncGenerator<SearchEvent> {
     yield* this.#stream<SearchEvent>('POST', '/find', asked(query, options), options.signal);
   }
-  async *get(query: Query, options: SearchOptions): AsyncGenerator<GetEvent> {
-    yield* this.#stream<GetEvent>('POST', '/get', asked(query, options), options.signal);
+  async *get(query: Query, options: GetHow): AsyncGenerator<GetEvent> {
+    const { background } = options;
+    yield* this.#stream<GetEvent>('POST', '/get', { ...asked(query, options), background }, options.signal);
+  }
+
+  async transfers(): Promise<readonly Transfer[]> {
+    return (await this.#ask('GET', '/transfers')) as readonly Transfer[];
+  }
+  async pause(id: number): Promise<Transfer> {
+    return (await this.#ask('POST', `/transfers/${id}/pause`)) as Transfer;
+  }
+  async resume(id: number): Promise<Transfer> {
+    return (await this.#ask('POST', `/transfers/${id}/resume`)) as Transfer;
+  }
+  async prioritise(id: number, priority: number): Promise<Transfer> {
+    return (await this.#ask('PUT', `/transfers/${id}/priority`, { priority })) as Transfer;
+  }
+  async cancel(id: number): Promise<void> {
+    await this.#ask('DELETE', `/transfers/${id}`);
   }
 
   async *send(request: SendRequest, signal: AbortSignal): AsyncGenerator<SendEvent> {

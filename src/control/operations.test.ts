@@ -1,24 +1,37 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SEARCH } from '../core/config.ts';
-import type { Hit, OverlayPort, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type {
+  DownloadsPort,
+  Holding,
+  OverlayPort,
+  Provider,
+  Query,
+  SearchEvent,
+  SearchOptions,
+  Transfer,
+} from '../core/ports.ts';
 import { parseQuery, score } from '../core/search/query.ts';
-import { getFile, type GetEvent } from './operations.ts';
+import { getFile, type GetEvent, type GetOptions } from './operations.ts';
 
 interface Remote {
   readonly name: string;
   readonly cid: string;
-  /** Holders in the order in which they are heard of; those that begin with `!` fail. */
+  /** Holders in the order in which they are heard of; a file whose first one begins with `!` cannot be fetched. */
   readonly at: readonly string[];
 }
 
 const provider = (peer: string) => ({ peer, label: `label ${peer}`, addresses: [`/${peer}`] });
 
 /** Runs `get` against these files; gives its events, what was asked and who was fetched from. */
-async function get(query: Query, remotes: readonly Remote[], more: Partial<SearchOptions> = {}) {
-  const fetched: Hit[] = [];
+async function get(
+  query: Query,
+  remotes: readonly Remote[],
+  more: Partial<SearchOptions> & Pick<GetOptions, 'queue'> = {},
+) {
+  const fetched: (Holding & { providers: readonly Provider[] })[] = [];
   let asked: SearchOptions = {};
-  const overlay: Pick<OverlayPort, 'peerId' | 'label' | 'search' | 'fetch'> = {
+  const overlay: Pick<OverlayPort, 'peerId' | 'label' | 'search'> = {
     peerId: 'me',
     label: 'me',
     async *search(_query, how = {}): AsyncIterable<SearchEvent> {
@@ -49,50 +62,59 @@ async function get(query: Query, remotes: readonly Remote[], more: Partial<Searc
         elapsedMs: 1,
       };
     },
-    async *fetch(hit: Hit) {
-      fetched.push(hit);
+  };
+  const downloads: DownloadsPort = {
+    async *fetch(file, providers) {
+      fetched.push({ ...file, providers });
       await Promise.resolve();
-      if (hit.peer.startsWith('!')) throw new Error('gone');
-      yield new Uint8Array(3);
+      const [first] = providers;
+      if (first === undefined || first.peer.startsWith('!')) throw new Error('gone');
+      yield { type: 'progress', bytes: 1, from: first };
+      yield { type: 'saved', path: file.name, from: providers.map((provider) => ({ provider, bytes: 1 })) };
     },
   };
   const events: GetEvent[] = [];
   const run = getFile(query, {
     ...more,
-    overlay: overlay as OverlayPort,
-    openDownload: async ({ name }) => ({
-      write: async () => undefined,
-      finish: async () => name,
-      abort: async () => undefined,
-    }),
+    overlay,
+    downloads,
     emit: () => undefined,
     now: () => 0,
   });
   for await (const event of run) events.push(event);
-  return { last: events.at(-1), asked, fetched };
+  return { events, last: events.at(-1), asked, fetched };
 }
 
-test('the first holder that can give the file gives it, in the order in which they were heard of', async () => {
-  const { last, fetched, asked } = await get(parseQuery('a.txt'), [
-    { name: 'a.txt', cid: 'c1', at: ['!one', '!two', 'three'] },
+test('a file is fetched from all its holders that were heard of, and says who gave it', async () => {
+  const { events, last, fetched, asked } = await get(parseQuery('a.txt'), [
+    { name: 'a.txt', cid: 'c1', at: ['one', 'two', 'three'] },
   ]);
-  assert.equal(last?.type, 'saved');
+  assert.deepEqual(fetched, [
+    { name: 'a.txt', size: 3, cid: 'c1', providers: ['one', 'two', 'three'].map(provider) },
+  ]);
   assert.deepEqual(
-    fetched.map(({ peer, label, addresses, cid, size, hops }) => [
-      peer,
-      label,
-      addresses[0],
-      cid,
-      size,
-      hops,
-    ]),
-    [
-      ['!one', 'label !one', '/!one', 'c1', 3, 2],
-      ['!two', 'label !two', '/!two', 'c1', 3, 3],
-      ['three', 'label three', '/three', 'c1', 3, 3],
-    ],
+    events.find(({ type }) => type === 'progress'),
+    { type: 'progress', bytes: 1, size: 3, name: 'a.txt', from: 'label one' },
   );
+  assert.ok(last?.type === 'saved');
+  assert.deepEqual([last.from, last.bytes], ['label one, label two, label three', 3]);
   assert.equal(asked.want, 1, 'an exact name ends the search at its first holder');
+});
+
+test('in the background the file that was found is queued with its holders, and not fetched', async () => {
+  const transfer = { id: 7 } as Transfer;
+  const queued: unknown[] = [];
+  const { last, fetched } = await get(
+    parseQuery('a.txt'),
+    [{ name: 'a.txt', cid: 'c1', at: ['one', 'two'] }],
+    {
+      queue: (file, providers) => {
+        queued.push([file.cid, providers.length]);
+        return transfer;
+      },
+    },
+  );
+  assert.deepEqual([last, queued, fetched], [{ type: 'queued', transfer }, [['c1', 2]], []]);
 });
 
 test('the strategy and the limits of a search reach it', async () => {

@@ -2,18 +2,19 @@ import { SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type {
-  Download,
-  Hit,
+  DownloadsPort,
   Holding,
   OverlayPort,
+  Provider,
   Query,
   SearchEvent,
   SearchOptions,
+  Transfer,
 } from '../core/ports.ts';
 import { shownName } from '../core/names.ts';
 import { SCORE_STEP, textOf } from '../core/search/query.ts';
 
-/** What `get` reports while it works; the last event is `saved`, `verdict` (not found) or `failed`. */
+/** What `get` reports while it works; the last event is `saved`, `queued`, `verdict` (not found) or `failed`. */
 export type GetEvent =
   | SearchEvent
   | {
@@ -35,29 +36,31 @@ export type GetEvent =
       /** True where this node had the file already and nothing crossed the network. */
       readonly local: boolean;
     }
+  /** The node fetches it by itself: `kelana transfers` shows how it goes on. */
+  | { readonly type: 'queued'; readonly transfer: Transfer }
   | { readonly type: 'failed'; readonly error: KelanaError };
 
 export interface GetOptions extends SearchOptions {
-  readonly overlay: OverlayPort;
-  readonly openDownload: (holding: Holding) => Promise<Download>;
+  readonly overlay: Pick<OverlayPort, 'peerId' | 'label' | 'search'>;
+  readonly downloads: DownloadsPort;
+  /** Takes the file that was found, in place of fetching it now. */
+  readonly queue?: (file: Holding, providers: readonly Provider[]) => Transfer;
   readonly emit: Emit;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
 }
 
-/** ms between two reports of progress: ten a second look smooth and cost nothing. */
-const PROGRESS_MS = 100;
-
 /** A file that was found, with everybody who has it. */
 interface Found {
   readonly score: number;
-  readonly hits: Hit[];
+  readonly file: Holding;
+  readonly providers: Provider[];
 }
 
 /**
- * Searches, then downloads from the first holder that can give the file: the seeds' `client(nama_file)`. A name or
- * CID means one file, so its first holder ends the search; words and patterns are searched whole, and where several
- * files answer equally well none is fetched (AMBIGUOUS).
+ * Searches, then downloads from all holders that were found: the seeds' `client(nama_file)`. A name or CID means one
+ * file, so its first holder ends the search, and others are looked for while it comes; words and patterns are searched
+ * whole, and where several files answer equally well none is fetched (AMBIGUOUS).
  */
 export async function* getFile(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal, timeoutMs, strategy, trace } = options;
@@ -83,9 +86,13 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
     return;
   }
   let failure: KelanaError | null = null;
-  for (const hit of (exact ? ranked : ranked.slice(0, 1)).flatMap(({ hits }) => hits)) {
+  for (const found of exact ? ranked : ranked.slice(0, 1)) {
+    if (options.queue !== undefined) {
+      yield { type: 'queued', transfer: options.queue(found.file, found.providers) };
+      return;
+    }
     try {
-      yield* download(hit, options, started);
+      yield* download(found, options, started);
       return;
     } catch (thrown) {
       signal?.throwIfAborted();
@@ -99,13 +106,9 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
 
 function gather(files: Map<string, Found>, event: SearchEvent): void {
   if (event.type === 'hit') {
-    const { name, size, cid, score, hops } = event;
-    files.set(cid, { score, hits: event.providers.map((one) => ({ name, size, cid, hops, ...one })) });
-  } else if (event.type === 'provider') {
-    const first = files.get(event.cid)?.hits[0];
-    if (first !== undefined)
-      files.get(event.cid)?.hits.push({ ...first, ...event.provider, hops: event.hops });
-  }
+    const { name, size, cid, score } = event;
+    files.set(cid, { score, file: { name, size, cid }, providers: [...event.providers] });
+  } else if (event.type === 'provider') files.get(event.cid)?.providers.push(event.provider);
 }
 
 /** Files that are named in the error at most; the rest is counted. */
@@ -114,9 +117,7 @@ const MAX_NAMED = 5;
 /** Why the best of several files is none to choose without a person, or null where it is. */
 function choiceOf(query: Query, ranked: readonly Found[]): KelanaError | null {
   const best = ranked[0]?.score ?? 0;
-  const equal = ranked
-    .filter(({ score }) => best - score < SCORE_STEP)
-    .flatMap(({ hits: [hit] }) => hit ?? []);
+  const equal = ranked.filter(({ score }) => best - score < SCORE_STEP).map(({ file }) => file);
   const [first] = equal;
   if (first === undefined || equal.length === 1) return null;
   const named = equal.slice(0, MAX_NAMED).map(({ name, cid }) => `'${shownName(name)}' (${cid})`);
@@ -129,40 +130,36 @@ function choiceOf(query: Query, ranked: readonly Found[]): KelanaError | null {
   });
 }
 
-async function* download(hit: Hit, options: GetOptions, started: number): AsyncGenerator<GetEvent> {
-  const { overlay, emit, now, signal } = options;
-  const target = await options.openDownload({ name: hit.name, size: hit.size, cid: hit.cid });
-  let bytes = 0;
-  let index = 0;
-  let reported = now();
-  try {
-    for await (const block of overlay.fetch(hit, undefined, signal)) {
-      await target.write(index, block);
-      index += 1;
-      bytes += block.length;
-      if (now() - reported >= PROGRESS_MS) {
-        reported = now();
-        yield { type: 'progress', bytes, size: hit.size, name: hit.name, from: hit.label };
-      }
+async function* download(
+  { file, providers }: Found,
+  options: GetOptions,
+  started: number,
+): AsyncGenerator<GetEvent> {
+  const { overlay, emit, now, signal = new AbortController().signal } = options;
+  const { name, size, cid } = file;
+  const first = providers[0]?.label ?? '';
+  for await (const event of options.downloads.fetch(file, providers, signal)) {
+    if (event.type === 'progress') {
+      yield { type: 'progress', bytes: event.bytes, size, name, from: event.from?.label ?? first };
+      continue;
     }
-    const path = await target.finish();
+    const { path } = event;
+    const givers = event.from.map(({ provider }) => provider);
+    const from = labelsOf(givers) || first;
     const seconds = Math.max((now() - started) / 1000, 1e-6);
-    const bytesPerSecond = bytes / seconds;
-    emit({ type: 'file.downloaded', who: overlay.label, from: hit.label, name: hit.name, path, bytes });
-    emit({ type: 'total', who: overlay.label, seconds, bytes, bytesPerSecond });
-    yield {
-      type: 'saved',
-      path,
-      name: hit.name,
-      cid: hit.cid,
-      bytes,
-      from: hit.label,
-      seconds,
-      bytesPerSecond,
-      local: hit.peer === overlay.peerId,
-    };
-  } finally {
-    // After finish() this does nothing; after a failure or a reader that left, it removes the temporary file.
-    await target.abort();
+    const bytesPerSecond = size / seconds;
+    emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes: size });
+    emit({ type: 'total', who: overlay.label, seconds, bytes: size, bytesPerSecond });
+    const local = givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId);
+    yield { type: 'saved', path, name, cid, bytes: size, from, seconds, bytesPerSecond, local };
   }
+}
+
+/** Providers that are named at most; the rest is counted. */
+const MAX_LABELS = 4;
+
+function labelsOf(providers: readonly Provider[]): string {
+  const named = providers.slice(0, MAX_LABELS).map(({ label }) => label);
+  const more = providers.length - named.length;
+  return named.join(', ') + (more > 0 ? ` (+${more})` : '');
 }

@@ -2,7 +2,7 @@ import { chmod } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import fastify, { type FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { LIMITS, SEARCH } from '../core/config.ts';
+import { LIMITS, QUEUE, SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import {
   STRATEGIES,
@@ -11,6 +11,7 @@ import {
   type NeighbourInfo,
   type PrintsInfo,
   type Query,
+  type QueuePort,
   type SearchEvent,
   type SearchOptions,
 } from '../core/ports.ts';
@@ -27,11 +28,18 @@ export interface PeerRow {
   readonly error: KelanaError | null;
 }
 
+export interface GetHow extends SearchOptions {
+  /** Hands what was found to the queue of the node. */
+  readonly background?: boolean;
+}
+
 /** What commands may ask of a running node. */
 export interface NodeControls {
   status(): NodeStatus;
   search(query: Query, options: SearchOptions): AsyncIterable<SearchEvent>;
-  get(query: Query, options: SearchOptions): AsyncIterable<GetEvent>;
+  get(query: Query, options: GetHow): AsyncIterable<GetEvent>;
+  /** Null on a node that lives only for one command. */
+  readonly transfers: QueuePort | null;
   files(): readonly Holding[];
   peers(): readonly PeerRow[];
   addPeer(address: string, signal: AbortSignal): Promise<PeerRow>;
@@ -89,6 +97,9 @@ const options = z.object({
 const ask = z.object({ query });
 const limit = z.string().min(1).max(LIMITS.maxTextChars).exactOptional();
 const change = z.strictObject({ up: limit, down: limit, save: z.boolean().exactOptional() });
+const how = options.extend({ background: z.boolean().exactOptional() });
+const numbered = z.object({ id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER) });
+const priority = z.object({ priority: z.int().min(0).max(QUEUE.maxPriority) });
 const address = z.object({ address: z.string().min(1).max(512) });
 
 /** Serves the commands of this machine's user over a Unix socket (0600). Resolves to the way to stop it. */
@@ -119,10 +130,24 @@ export async function serveControl(path: string, controls: NodeControls): Promis
     return stream(reply, (signal) => controls.search(wanted, { ...how, signal }));
   });
   app.post('/get', ({ body }, reply) => {
-    const [wanted, how] = [ask.parse(body).query, options.parse(body)];
-    return stream(reply, (signal) => controls.get(wanted, { ...how, signal }));
+    const [wanted, asked] = [ask.parse(body).query, how.parse(body)];
+    return stream(reply, (signal) => controls.get(wanted, { ...asked, signal }));
   });
   if (controls.mail !== undefined) mailRoutes(app, controls.mail, stream);
+  const { transfers } = controls;
+  if (transfers !== null) {
+    app.get('/transfers', () => transfers.list());
+    app.post('/transfers/:id/pause', ({ params }) => transfers.pause(numbered.parse(params).id));
+    app.post('/transfers/:id/resume', ({ params }) => transfers.resume(numbered.parse(params).id));
+    app.put('/transfers/:id/priority', ({ params, body }) =>
+      transfers.prioritise(numbered.parse(params).id, priority.parse(body).priority),
+    );
+    app.delete('/transfers/:id', async ({ params }) => {
+      const { id } = numbered.parse(params);
+      await transfers.cancel(id);
+      return { cancelled: id };
+    });
+  }
   await clearSocket(path);
   await app.listen({ path });
   await chmod(path, 0o600);

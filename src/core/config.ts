@@ -426,6 +426,80 @@ export const INCOMING = {
   claimWaitMs: 50,
 } as const;
 
+/** A download from many providers at once (core/transfer/plan.ts, transfers/swarm.ts). */
+export const SWARM = {
+  /** Blocks on their way from one provider: 16 MiB cover 1 GB/s at 16 ms, and 1 Gbit/s at 130 ms. */
+  maxAsked: 2 * TRANSFER.window,
+  /** Blocks on their way in all, each with its memory: 24 MiB beside the 100 of an idle node. */
+  maxOutstanding: 3 * TRANSFER.window,
+  /** The same from one provider at least: one on the wire, and one that follows it without a pause. */
+  minAsked: 2,
+  /** Blocks asked of a provider whose rate is not known; one more with each block that comes, as in slow start. */
+  firstAsked: 4,
+  /** ms of work that a provider should have before it, at its measured rate: longer than any pause of ours. */
+  aheadMs: 1_000,
+  /** ms over which a provider's rate is measured; older work counts less and less. */
+  rateMs: 2_000,
+  /** ms for a block while nothing was measured at all: 10 MB/s, a slow LAN. */
+  guessMs: 100,
+  /** In the end game a block is asked again where that should bring it in this part of the time. */
+  againShare: 0.66,
+  /** ms, and times the typical block time of the others, after which a provider that sends nothing gets no more work. */
+  lagMs: 2_000,
+  lagFactor: 8,
+  /** Such pauses after which it is replaced, where others have what it has; and ms of one that are enough at once. */
+  maxLags: 3,
+  silentMs: 15_000,
+  /** ms that a provider that said busy is left alone, first and at most; doubled each time. */
+  busyMs: 1_000,
+  maxBusyMs: 30_000,
+  /** Blocks that a provider could not read before it is given up. */
+  maxFailed: 3,
+  /** ms between looks at who is late and who is idle. */
+  tickMs: 100,
+  /** Providers that are open at once, each with a connection; and that are known, each some 500 B. */
+  maxOpen: 16,
+  maxKnown: 256,
+  /** ms after which a second provider is asked for the manifest too. */
+  hedgeMs: 500,
+  /** ms between questions what a provider that has only a part has by now. */
+  haveMs: 5_000,
+  /** Times a provider that was lost is opened again after it had given blocks, and where it never gave any. */
+  reopenTries: 3,
+  reopenFruitless: 1,
+  /** ms before that, first; doubled each time. */
+  reopenMs: 500,
+  /** Bytes of a file for which more providers are looked for while it comes: smaller ones are here before the answer. */
+  searchFromBytes: 16 * MiB,
+  /** ms of such a search, and between two. */
+  searchMs: 20_000,
+  searchEveryMs: 30_000,
+  /** ms without a new block, while nobody has what is missing, before a download is given up for now. */
+  starvedMs: 60_000,
+} as const;
+
+/** Downloads that go on by themselves, across restarts (transfers/queue.ts). */
+export const QUEUE = {
+  /** Downloads at once: one is often waiting for its provider; more than a few only compete for disk and memory. */
+  concurrent: 3,
+  /** Transfers that are kept, finished ones included; some 1 kB each. */
+  maxTransfers: 10_000,
+  /** Finished ones that are remembered: a few screens of `kelana transfers`. */
+  maxFinished: 200,
+  /** Providers kept with a transfer; a search finds the others. */
+  maxProviders: 16,
+  /** ms before a download is tried again, first and at most; doubled each time without a new block. */
+  retryMs: 5_000,
+  maxRetryMs: 600_000,
+  /** Part of that by which it varies, so that not all who lost a node come back at once. */
+  retryJitter: 0.2,
+  /** ms without a new block after which it ends as failed: two weeks, longer than most holidays. */
+  giveUpMs: 14 * 24 * 3_600_000,
+  /** Priority of a transfer when nobody says, and the highest; higher ones first, 0 the last. */
+  priority: 50,
+  maxPriority: 100,
+} as const;
+
 export const LIBRARY = {
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,

@@ -276,6 +276,26 @@ export const ERRORS = {
     },
     fix: { id: 'Cari lagi untuk mendapat versi barunya', en: 'Search again to get its new version' },
   },
+  DOWNLOAD_STOPPED: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.interrupted,
+    says: {
+      id: "Unduhan '{name}' dihentikan; yang sudah terunduh tetap disimpan.",
+      en: "The download of '{name}' was stopped; what it fetched so far is kept.",
+    },
+    fix: {
+      id: 'Perintah yang sama melanjutkannya: kelana get {cid}',
+      en: 'The same command resumes it: kelana get {cid}',
+    },
+  },
+  NO_TRANSFER: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.absent,
+    says: { id: 'Tidak ada transfer nomor {id}.', en: 'There is no transfer number {id}.' },
+    fix: { id: 'Lihat semuanya: kelana transfers', en: 'See them all: kelana transfers' },
+  },
   SERVER_UNREACHABLE: {
     source: 'system',
     retryable: true,

@@ -1,3 +1,4 @@
+import type { ErrorCode, ErrorParams } from './errors.ts';
 import type { Verdict } from './events.ts';
 import type { Layout } from './transfer/layout.ts';
 
@@ -314,6 +315,74 @@ export interface IncomingFolder {
 export interface FilePiece {
   readonly index: number;
   readonly offset: number;
+}
+
+/** How a download from many goes on; the last one is `saved`. */
+export type DownloadEvent =
+  | {
+      readonly type: 'progress';
+      /** Bytes of the file that are on the disk. */
+      readonly bytes: number;
+      /** Who gave the last block; null where none came yet. */
+      readonly from: Provider | null;
+    }
+  | {
+      readonly type: 'saved';
+      readonly path: string;
+      /** Who gave blocks, with their bytes, most first; nobody where the folder had the file already. */
+      readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
+    };
+
+/** Downloads files from all who have them, verified, into the downloads folder. */
+export interface DownloadsPort {
+  /**
+   * Begins, or joins the same download where it is under way. Leaving the loop, or an abort, stops it when nobody else
+   * waits for it; what came is used the next time.
+   * @throws KelanaError of the downloads folder, or why nobody gives the missing blocks; what `signal` was aborted with
+   */
+  fetch(
+    file: Holding,
+    providers: readonly Provider[],
+    signal: AbortSignal,
+  ): AsyncGenerator<DownloadEvent, void, undefined>;
+}
+
+export const TRANSFER_STATES = ['queued', 'running', 'paused', 'waiting', 'done', 'failed'] as const;
+export type TransferState = (typeof TRANSFER_STATES)[number];
+
+/** A download that goes on by itself, also after a restart. Times are ms since the Unix epoch. */
+export interface Transfer extends Holding {
+  readonly id: number;
+  readonly kind: 'file';
+  /** 0 to `QUEUE.maxPriority`; higher ones first, equal ones in the order of their ids. */
+  readonly priority: number;
+  /** `waiting`: it failed for now, and is tried again at `retryAt`. */
+  readonly state: TransferState;
+  readonly retryAt: number | null;
+  /** Attempts without a new block so far. */
+  readonly tries: number;
+  /** Why it waits or failed: SOURCE_CHANGED where all sources have other bytes now, BAD_BLOCK where they sent wrong ones. */
+  readonly error: { readonly code: ErrorCode; readonly params: ErrorParams } | null;
+  readonly providers: readonly Provider[];
+  readonly addedAt: number;
+  /** When it last got a block. */
+  readonly progressAt: number;
+  /** Bytes on the disk, as far as is known. */
+  readonly bytes: number;
+  /** Where it is, once it is done. */
+  readonly path: string | null;
+}
+
+/** The downloads that a node does by itself. Methods with an id fail with NO_TRANSFER where there is none. */
+export interface QueuePort {
+  /** The same file is taken up once; what was failed or paused goes on. @throws KelanaError BUSY, DATABASE */
+  add(file: Holding, providers: readonly Provider[]): Transfer;
+  list(): readonly Transfer[];
+  pause(id: number): Transfer;
+  resume(id: number): Transfer;
+  /** Forgets it, and removes what was fetched unless it is done. */
+  cancel(id: number): Promise<void>;
+  prioritise(id: number, priority: number): Transfer;
 }
 
 /** A file on its way into the downloads folder, under a temporary name until it is whole. */

@@ -85,6 +85,8 @@ export interface Overlay extends OverlayPort {
   readonly carrier: CarrierPort;
   /** Multiaddrs with the peer id, as others can dial this node. */
   addresses(): readonly string[];
+  /** Counts a lie that was proved: bytes of another hash, or a breach of the protocol. */
+  liar(peer: string, why: string): void;
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
   removePeer(address: string): Promise<boolean>;
   peers(): readonly PeerEntry[];
@@ -345,6 +347,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes => fetchBytes(open, hit, range, signal),
     open: (provider: Provider, signal?: AbortSignal) => open(provider, signal),
+    liar,
     neighbours: (): readonly NeighbourInfo[] =>
       links.all().map((link: Link) => ({
         peer: link.peer,

@@ -1,10 +1,11 @@
-import { EXIT } from '../../core/errors.ts';
+import { EXIT, KelanaError } from '../../core/errors.ts';
 import { SEARCH } from '../../core/config.ts';
 import type { Query } from '../../core/ports.ts';
 import { searchJson } from '../../core/render/search-json.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { withNode, type Searcher } from '../find-node.ts';
+import type { GetEvent } from '../../control/operations.ts';
+import { runningNode, withNode, type Searcher } from '../find-node.ts';
 import type { Values } from '../values.ts';
 import { SEARCH_OPTIONS, searchFor, searchHow } from '../search-options.ts';
 import { EXIT_OF, showEvents } from '../show-search.ts';
@@ -25,6 +26,14 @@ export const command: Command = {
         en: 'downloads folder where no node is running (default: downloaded)',
       },
     },
+    {
+      name: 'background',
+      type: 'flag',
+      help: {
+        id: 'serahkan ke node yang berjalan, yang mengunduhnya sendiri, juga setelah dimulai ulang',
+        en: 'hand it to the running node, which fetches it by itself, also after a restart',
+      },
+    },
     ...SEARCH_OPTIONS,
   ],
   examples: [
@@ -43,6 +52,13 @@ export const command: Command = {
       },
     },
     {
+      line: 'kelana get video.mp4 --background',
+      what: {
+        id: 'diunduh di latar; lihat dengan kelana transfers',
+        en: 'fetched in the background; see it with kelana transfers',
+      },
+    },
+    {
       line: 'kelana get bafkreib…',
       what: { id: 'menurut CID-nya, apa pun namanya', en: 'by its CID, whatever its name' },
     },
@@ -50,21 +66,40 @@ export const command: Command = {
   run: async (context, values) => {
     // A bad query is told at once, before any node is looked for or started.
     const query = searchFor(values);
+    if (values.flag('background'))
+      return await run(context, values, query, await runningNode(context, values));
     return await withNode(context, values, (node) => run(context, values, query, node));
   },
 };
 
 async function run(context: Context, values: Values, query: Query, node: Searcher): Promise<number> {
   const how = searchHow(context, values);
-  const events = node.get(query, how);
+  const background = values.flag('background');
+  const events = stoppable(context, node.get(query, { ...how, background }));
   if (!values.flag('json')) return await showEvents(context, events, values.positionals.join(' '), how);
   let code: number = EXIT.failed;
   for await (const event of events) {
     if (event.type === 'failed') throw event.error;
     if (event.type === 'step') continue;
     if (event.type === 'verdict') code = EXIT_OF[event.verdict];
-    const own = event.type === 'progress' || event.type === 'saved';
+    const own = event.type === 'progress' || event.type === 'saved' || event.type === 'queued';
     context.out(JSON.stringify(own ? event : searchJson(event)));
   }
   return code;
+}
+
+/** A download that a person stops says that it can be taken up again. */
+async function* stoppable(context: Context, events: AsyncIterable<GetEvent>): AsyncGenerator<GetEvent> {
+  const cids = new Map<string, string>();
+  let name: string | null = null;
+  try {
+    for await (const event of events) {
+      if (event.type === 'hit') cids.set(event.name, event.cid);
+      else if (event.type === 'progress') ({ name } = event);
+      yield event;
+    }
+  } catch (thrown) {
+    if (!context.signal.aborted || name === null) throw thrown;
+    throw new KelanaError('DOWNLOAD_STOPPED', { name, cid: cids.get(name) ?? name }, thrown);
+  }
 }

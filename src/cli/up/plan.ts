@@ -63,6 +63,7 @@ export async function planParts(
       'send',
       'inbox',
       'simulate',
+      'transfers',
     ];
     if (!known.includes(key)) settings.refuseKey(key, known, settings.lineOf(key, 0));
   }

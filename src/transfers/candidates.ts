@@ -1,0 +1,118 @@
+import { SWARM } from '../core/config.ts';
+import { KelanaError, type ErrorCode } from '../core/errors.ts';
+import type { Holding, Provider } from '../core/ports.ts';
+
+/** A provider that is known, and what came of it. */
+export interface Candidate {
+  provider: Provider;
+  state: 'ready' | 'open' | 'waiting' | 'out';
+  /** ms, when it may be opened again; for `waiting`. */
+  at: number;
+  /** Times it was lost since it last gave a block. */
+  losses: number;
+  /** Times it said busy when it was opened. */
+  busy: number;
+  /** Times it came back from `out`, because a search named it again. */
+  returns: number;
+  /** Bytes of good blocks. */
+  gave: number;
+  error: KelanaError | null;
+}
+
+/** A provider that did this stays out for this download. */
+const FINAL: ReadonlySet<ErrorCode> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL', 'SOURCE_CHANGED']);
+/** Times a provider may come back because a search named it again. */
+const MAX_RETURNS = 2;
+
+/** Who has a file, by peer id: new ones, those to try again, and those that are of no use. */
+export class Candidates {
+  readonly #all = new Map<string, Candidate>();
+
+  /** Gives the candidate where it is to be opened: new, or worth another attempt. */
+  add(provider: Provider): Candidate | null {
+    const known = this.#all.get(provider.peer);
+    if (known === undefined) {
+      if (this.#all.size >= SWARM.maxKnown) return null;
+      const counts = { at: 0, losses: 0, busy: 0, returns: 0, gave: 0 };
+      const fresh: Candidate = { provider, state: 'ready', error: null, ...counts };
+      this.#all.set(provider.peer, fresh);
+      return fresh;
+    }
+    known.provider = provider;
+    const final = known.error !== null && FINAL.has(known.error.code);
+    if (known.state !== 'out' || final || known.returns >= MAX_RETURNS) return null;
+    known.returns += 1;
+    known.losses = 0;
+    known.state = 'ready';
+    return known;
+  }
+
+  get(peer: string): Candidate | undefined {
+    return this.#all.get(peer);
+  }
+
+  /** One that may be opened now; those that gave most first. */
+  next(now: number): Candidate | null {
+    let best: Candidate | null = null;
+    for (const one of this.#all.values()) {
+      if (one.state !== 'ready' && !(one.state === 'waiting' && one.at <= now)) continue;
+      if (best === null || one.gave > best.gave) best = one;
+    }
+    return best;
+  }
+
+  /** It cannot be reached, broke off or is busy: it is tried again, for a while. */
+  lost(one: Candidate, error: KelanaError, now: number): void {
+    if (one.error === null || !FINAL.has(one.error.code)) one.error = error;
+    const most = one.gave > 0 ? SWARM.reopenTries : SWARM.reopenFruitless;
+    const { refusal } = error.params;
+    one.state = 'waiting';
+    if (refusal === 'busy') {
+      one.at = now + Math.min(SWARM.busyMs * 2 ** one.busy, SWARM.maxBusyMs);
+      one.busy += 1;
+    } else if (FINAL.has(error.code) || refusal === 'not-here' || one.losses >= most) one.state = 'out';
+    else {
+      one.at = now + SWARM.reopenMs * 2 ** one.losses;
+      one.losses += 1;
+    }
+  }
+
+  /** Whether anybody is open, or may yet be. */
+  get hopeful(): boolean {
+    for (const { state } of this.#all.values()) if (state !== 'out') return true;
+    return false;
+  }
+
+  /** Who was heard of first, and so told name and size of the file. */
+  get teller(): string {
+    for (const { provider } of this.#all.values()) return provider.label;
+    return '?';
+  }
+
+  /** Who gave blocks, most first. */
+  givers(): readonly Candidate[] {
+    return [...this.#all.values()].filter(({ gave }) => gave > 0).sort((one, other) => other.gave - one.gave);
+  }
+
+  /** Why nobody gave the file: what all say alike, else what each says. */
+  failure(file: Holding): KelanaError {
+    const errors = [...this.#all.values()].flatMap(({ error }) => error ?? []);
+    const [first] = errors;
+    const { name } = file;
+    if (first === undefined)
+      return new KelanaError('TRANSFER_FAILED', {
+        name,
+        why: { id: 'tidak ada node terjangkau yang punya', en: 'no node that can be reached has it' },
+      });
+    if (errors.every(({ code }) => code === first.code)) return first;
+    const all = (lang: 'id' | 'en'): string =>
+      errors
+        .slice(0, MAX_NAMED)
+        .map((error) => error.describe(lang).says.replace(/\.$/, ''))
+        .join('; ') + (errors.length > MAX_NAMED ? '; …' : '');
+    return new KelanaError('TRANSFER_FAILED', { name, why: { id: all('id'), en: all('en') } }, first);
+  }
+}
+
+/** Errors that are named in one at most. */
+const MAX_NAMED = 4;

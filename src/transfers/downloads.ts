@@ -1,0 +1,111 @@
+import { KelanaError } from '../core/errors.ts';
+import type { DownloadEvent, DownloadsPort, Holding, Provider } from '../core/ports.ts';
+import { Swarm, type Fetched, type SwarmOptions } from './swarm.ts';
+
+/** ms between two reports of progress: ten a second look smooth and cost nothing. */
+const PROGRESS_MS = 100;
+
+interface Run {
+  readonly swarm: Swarm;
+  readonly result: Promise<Fetched>;
+  readonly stop: AbortController;
+  waiting: number;
+}
+
+/** One swarm a file, for all who wait for it: two commands must not write the same file side by side. */
+export class Downloads implements DownloadsPort {
+  readonly #how: Omit<SwarmOptions, 'file' | 'signal'>;
+  readonly #runs = new Map<string, Run>();
+
+  constructor(how: Omit<SwarmOptions, 'file' | 'signal'>) {
+    this.#how = how;
+  }
+
+  async *fetch(
+    file: Holding,
+    providers: readonly Provider[],
+    signal: AbortSignal,
+  ): AsyncGenerator<DownloadEvent, void, undefined> {
+    signal.throwIfAborted();
+    const run = await this.#runFor(file, providers, signal);
+    const { swarm, result } = run;
+    let ended: Ended = null;
+    let told = -1;
+    // One reaction for the whole of a long download, where a race in the loop would leave one behind each time.
+    let wake = (): void => undefined;
+    result
+      .then(
+        (fetched) => (ended = { fetched }),
+        (error: unknown) => (ended = { error }),
+      )
+      .finally(() => wake());
+    const abort = (): void => wake();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      for (;;) {
+        if (ended === null) await sleep((resolve) => (wake = resolve));
+        signal.throwIfAborted();
+        const outcome = outcomeOf(ended);
+        if (outcome !== null) {
+          yield { type: 'saved', ...outcome };
+          return;
+        }
+        const { bytes, from } = swarm.progress;
+        if (bytes === told) continue;
+        told = bytes;
+        yield { type: 'progress', bytes, from };
+      }
+    } finally {
+      signal.removeEventListener('abort', abort);
+      run.waiting -= 1;
+      if (run.waiting === 0) {
+        if (this.#runs.get(file.cid) === run) run.stop.abort(signal.aborted ? signal.reason : LEFT);
+        await result.catch(() => undefined);
+      }
+    }
+  }
+
+  /** The run of that file; one that is being stopped is waited for, as it still holds the file. */
+  async #runFor(file: Holding, providers: readonly Provider[], signal: AbortSignal): Promise<Run> {
+    for (;;) {
+      const known = this.#runs.get(file.cid);
+      if (known === undefined) break;
+      if (!known.stop.signal.aborted) {
+        known.waiting += 1;
+        known.swarm.add(providers);
+        return known;
+      }
+      await known.result.catch(() => undefined);
+      signal.throwIfAborted();
+    }
+    const stop = new AbortController();
+    const swarm = new Swarm({ ...this.#how, file, signal: stop.signal });
+    swarm.add(providers);
+    const result = swarm.run().finally(() => this.#runs.delete(file.cid));
+    result.catch(() => undefined);
+    const run = { swarm, result, stop, waiting: 1 };
+    this.#runs.set(file.cid, run);
+    return run;
+  }
+}
+
+const LEFT = new KelanaError('INTERRUPTED', { command: 'get' });
+
+type Ended = { readonly fetched: Fetched } | { readonly error: unknown } | null;
+
+function outcomeOf(ended: Ended): Fetched | null {
+  if (ended === null) return null;
+  if ('error' in ended) throw ended.error;
+  return ended.fetched;
+}
+
+/** Until the next report is due, or `wake` is called. */
+function sleep(onWake: (wake: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, PROGRESS_MS);
+    onWake(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QUEUE } from '../core/config.ts';
+import type { EventBody } from '../core/events.ts';
+import type { Transfer, TransferState } from '../core/ports.ts';
+import { Downloads } from './downloads.ts';
+import { TransferQueue } from './queue.ts';
+import { TransferStore } from './store.ts';
+import { contentOf, howFor, TestFolder, TestProvider, type Content } from './swarm.testkit.ts';
+
+const kB = 1024;
+
+async function until(what: string, condition: () => boolean, ms = 8_000): Promise<void> {
+  const end = performance.now() + ms;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await sleep(5);
+  }
+}
+
+/** A node's queue over providers in this process; `open` again after `close` is the next process. */
+class Desk {
+  readonly folder: TestFolder;
+  readonly base: string;
+  readonly nodes: TestProvider[] = [];
+  readonly events: EventBody[] = [];
+  readonly contents: Content[] = [];
+  /** Who was opened, one after the other. */
+  readonly order: TestProvider[] = [];
+  /** ms that the clock is ahead. */
+  ahead = 0;
+  queue!: TransferQueue;
+
+  constructor(base: string) {
+    this.base = base;
+    this.folder = new TestFolder(join(base, 'downloaded'));
+  }
+
+  open(): TransferQueue {
+    const open = (peer: string, cid: string): TestProvider | undefined =>
+      this.nodes.find((node) => node.provider.peer === peer && node.content.file.cid === cid);
+    const [content] = this.contents;
+    assert.ok(content);
+    const { file: _, ...how } = howFor(this.nodes, this.folder, content);
+    const downloads = new Downloads({
+      ...how,
+      open: async ({ peer }, signal) => {
+        const node = open(peer, this.contents.find(({ file }) => peer.endsWith(file.name))?.file.cid ?? '');
+        assert.ok(node, peer);
+        this.order.push(node);
+        return await node.open(signal);
+      },
+    });
+    this.queue = new TransferQueue({
+      store: new TransferStore(join(this.base, 'transfers.db')),
+      downloads,
+      discard: (file) => rm(this.folder.partOf(file), { force: true }),
+      wall: () => Date.now() + this.ahead,
+      random: () => 0.5,
+      emit: (event) => this.events.push(event),
+      who: 'me',
+    });
+    return this.queue;
+  }
+
+  /** A file at a node of its own. */
+  share(seed: number, size: number, rate?: number): TestProvider {
+    const content = contentOf(size, seed);
+    this.contents.push(content);
+    const node = new TestProvider(`at-${content.file.name}`, content, rate === undefined ? {} : { rate });
+    this.nodes.push(node);
+    return node;
+  }
+
+  add(node: TestProvider): Transfer {
+    return this.queue.add(node.content.file, [node.provider]);
+  }
+
+  state(id: number): TransferState | undefined {
+    return this.queue.list().find((one) => one.id === id)?.state;
+  }
+}
+
+async function deskFor(t: TestContext): Promise<Desk> {
+  const base = await mkdtemp(join(tmpdir(), 'kelana-queue-'));
+  const desk = new Desk(base);
+  t.after(async () => {
+    await desk.queue.close();
+    await rm(base, { recursive: true, force: true });
+  });
+  return desk;
+}
+
+test('what is queued is fetched, up to so many at once, by priority', async (t) => {
+  const desk = await deskFor(t);
+  const nodes = [1, 2, 3, 4, 5].map((seed) => desk.share(seed, 60 * kB, 200 * kB));
+  desk.open();
+  const ids = nodes.map((node) => desk.add(node).id);
+  desk.queue.prioritise(ids[4] ?? 0, 90);
+  let most = 0;
+  await until('all done', () => {
+    const running = desk.queue.list().filter(({ state }) => state === 'running');
+    most = Math.max(most, running.length);
+    return ids.every((id) => desk.state(id) === 'done');
+  });
+  assert.equal(most, QUEUE.concurrent);
+  assert.deepEqual(desk.order.slice(3), [nodes[4], nodes[3]]);
+  for (const { content } of nodes)
+    assert.deepEqual(await desk.folder.read(content.file), Buffer.from(content.bytes));
+  assert.equal(desk.events.filter(({ type }) => type === 'file.downloaded').length, 5);
+  assert.ok(desk.queue.list().every(({ path, bytes, size }) => path !== null && bytes === size));
+});
+
+test('paused, it keeps what came and stays so across a restart; resumed, it fetches the rest', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(1, 100 * kB, 200 * kB);
+  desk.open();
+  const { id } = desk.add(node);
+  await until('some blocks', () => (desk.queue.list()[0]?.bytes ?? 0) > 10 * kB);
+  assert.equal(desk.queue.pause(id).state, 'paused');
+  await desk.queue.close();
+  assert.equal(desk.open().list()[0]?.state, 'paused');
+  const before = node.given;
+  delete node.manner.rate;
+  desk.queue.resume(id);
+  await until('done', () => desk.state(id) === 'done');
+  assert.ok(node.given - before <= 90, `${node.given - before} blocks of 100 again`);
+  assert.deepEqual(await desk.folder.read(node.content.file), Buffer.from(node.content.bytes));
+});
+
+test('closed in the middle, the next process goes on by itself', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(1, 100 * kB, 200 * kB);
+  desk.open();
+  const { id } = desk.add(node);
+  await until('some blocks', () => (desk.queue.list()[0]?.bytes ?? 0) > 10 * kB);
+  await desk.queue.close();
+  desk.open();
+  await until('done', () => desk.state(id) === 'done');
+  assert.ok(node.given < 130, `${node.given} blocks for 100`);
+});
+
+test('a provider that is away: it waits, longer each time, and comes when the provider does', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(1, 20 * kB);
+  node.manner.down = true;
+  desk.open();
+  const { id } = desk.add(node);
+  const waits: number[] = [];
+  for (const wait of [1, 2, 4]) {
+    await until('waiting', () => desk.state(id) === 'waiting');
+    const [{ retryAt, error, tries } = assert.fail()] = desk.queue.list();
+    waits.push(Math.round(((retryAt ?? 0) - Date.now() - desk.ahead) / QUEUE.retryMs));
+    assert.equal(error?.code, 'PEER_UNREACHABLE');
+    assert.equal(waits.at(-1), wait, `${tries}`);
+    // The clock goes on, and the next process sees that it is due.
+    desk.ahead += wait * QUEUE.retryMs + 1;
+    if (wait === 4) node.manner.down = false;
+    await desk.queue.close();
+    desk.open();
+    await until('tried again', () => desk.state(id) === 'running' || desk.state(id) === 'done');
+  }
+  await until('done', () => desk.state(id) === 'done');
+  assert.equal(desk.queue.list()[0]?.error, null);
+});
+
+test('a source that changed ends it, one that lies does not, and each says so', async (t) => {
+  const desk = await deskFor(t);
+  const [changed, liar] = [desk.share(1, 20 * kB), desk.share(2, 20 * kB)];
+  changed.manner.refuses = 'changed';
+  liar.manner.lies = () => true;
+  desk.open();
+  const [one, other] = [desk.add(changed), desk.add(liar)];
+  await until('both ended', () => desk.state(one.id) === 'failed' && desk.state(other.id) === 'waiting');
+  const codes = desk.queue.list().map(({ error }) => error?.code);
+  assert.deepEqual(codes, ['SOURCE_CHANGED', 'BAD_BLOCK']);
+  changed.manner.refuses = null;
+  desk.queue.resume(one.id);
+  await until('done after all', () => desk.state(one.id) === 'done');
+});
+
+test('cancelled, it is forgotten with all that was fetched, whether it runs or not', async (t) => {
+  const desk = await deskFor(t);
+  const [runs, rests] = [desk.share(1, 100 * kB, 100 * kB), desk.share(2, 100 * kB, 100 * kB)];
+  desk.open();
+  const ids = [desk.add(runs).id, desk.add(rests).id];
+  await until('blocks of both', () => desk.queue.list().every(({ bytes }) => bytes > 5 * kB));
+  desk.queue.pause(ids[1] ?? 0);
+  for (const id of ids) await desk.queue.cancel(id);
+  assert.deepEqual(desk.queue.list(), []);
+  for (const { content } of [runs, rests]) await assert.rejects(access(desk.folder.partOf(content.file)));
+  assert.throws(() => desk.queue.pause(ids[0] ?? 0), { code: 'NO_TRANSFER' });
+  await assert.rejects(desk.queue.cancel(99), { code: 'NO_TRANSFER' });
+});
+
+test('the same file is queued once, with all its providers; done already, it is looked at again', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(1, 20 * kB, 100 * kB);
+  desk.open();
+  const first = desk.add(node);
+  const other = { ...node.provider, label: 'another' };
+  const again = desk.queue.add(node.content.file, [{ ...other, peer: `x-${other.peer}` }]);
+  assert.deepEqual([again.id, again.providers.length], [first.id, 2]);
+  await until('done', () => desk.state(first.id) === 'done');
+  const { given } = node;
+  assert.equal(desk.add(node).id, first.id);
+  await until('done again', () => desk.state(first.id) === 'done');
+  assert.equal(node.given, given, 'nothing crossed the network');
+});
+
+test('a queue whose file is damaged begins anew, and keeps the old one beside', async (t) => {
+  const base = await mkdtemp(join(tmpdir(), 'kelana-queue-'));
+  t.after(() => rm(base, { recursive: true, force: true }));
+  const path = join(base, 'transfers.db');
+  await writeFile(path, 'nonsense '.repeat(1_000));
+  const store = new TransferStore(path);
+  assert.deepEqual(store.load(), []);
+  assert.equal(store.damaged, `${path}.damaged`);
+  assert.match(await readFile(`${path}.damaged`, 'utf8'), /^nonsense/);
+  store.close();
+  assert.throws(() => new TransferStore(join(base, 'no', 'transfers.db')), { code: 'DATABASE' });
+});

@@ -1,0 +1,474 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { SWARM } from '../core/config.ts';
+import { asKelanaError, KelanaError } from '../core/errors.ts';
+import type { Text } from '../core/lang.ts';
+import type { BlockSession, Holding, IncomingFile, Provider, Slot } from '../core/ports.ts';
+import type { Random } from '../core/random.ts';
+import { parseCid, RAW, type Sha256 } from '../core/transfer/cid.ts';
+import { blockSize, SHAPE, type Layout, type Shape } from '../core/transfer/layout.ts';
+import { Plan, type DropReason, type PlanInput } from '../core/transfer/plan.ts';
+import { verifyManifest } from '../core/transfer/verify.ts';
+import { REFUSALS, type RefusalCode } from '../core/wire/blocks.ts';
+import { Candidates, type Candidate } from './candidates.ts';
+
+export type OpenBlocks = (provider: Provider, signal: AbortSignal) => Promise<BlockSession>;
+/** Those who have a file, as a search hears of them; ends when the search does. */
+export type FindProviders = (cid: string, signal: AbortSignal) => AsyncIterable<Provider>;
+
+export interface SwarmOptions {
+  readonly file: Holding;
+  readonly open: OpenBlocks;
+  readonly find?: FindProviders;
+  /** Where the bytes go; called once, when the blocks of the file are known. */
+  readonly incoming: (file: Holding, layout: Layout, signal: AbortSignal) => Promise<IncomingFile>;
+  readonly sha256: Sha256;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly random: Random;
+  /** Aborted with `DISCARD` it removes what was fetched; with anything else that is kept for the next time. */
+  readonly signal: AbortSignal;
+  /** A provider lied, which should be told to whoever keeps scores; or was lost, and the download goes on. */
+  readonly onDropped?: (provider: Provider, error: KelanaError, liar: boolean) => void;
+  readonly shape?: Shape;
+}
+
+/** Reason of an abort after which nothing is kept. */
+export const DISCARD = new KelanaError('INTERRUPTED', { command: 'transfers' });
+
+export interface Fetched {
+  readonly path: string;
+  /** Who gave blocks, with their bytes, most first; nobody where all was on the disk already. */
+  readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
+}
+
+const WHY: Readonly<Record<DropReason, Text>> = {
+  liar: { id: 'byte-nya salah', en: 'wrong bytes' },
+  changed: { id: 'berkasnya berubah', en: 'its file changed' },
+  'not-here': { id: 'berkasnya tidak ada di sana', en: 'the file is not there' },
+  failed: { id: 'berkasnya tidak terbaca di sana', en: 'the file cannot be read there' },
+  silent: { id: 'tidak mengirim apa-apa lagi', en: 'it sends nothing any more' },
+  slow: { id: 'jauh lebih lambat daripada yang lain', en: 'much slower than the others' },
+};
+
+interface Open {
+  readonly candidate: Candidate;
+  readonly session: BlockSession;
+  /** Number of the question for each block it owes; a cancelled one is taken out before it is sent. */
+  readonly asks: Map<number, number>;
+  /** It has only a part, which grows. */
+  partial: boolean;
+  askedHaveAt: number;
+}
+
+/** Brings one file from all who have it onto the disk: drives the plan over real sessions. Used once. */
+export class Swarm {
+  readonly #options: SwarmOptions;
+  readonly #candidates = new Candidates();
+  readonly #opens = new Map<string, Open>();
+  readonly #opening = new Set<string>();
+  readonly #stop = new AbortController();
+  readonly #end = Promise.withResolvers<void>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #learners = new Set<Promise<unknown>>();
+  #ended = false;
+  #begun: Promise<void> | null = null;
+  #layout: Layout | null = null;
+  #incoming: IncomingFile | null = null;
+  #plan: Plan | null = null;
+  #searching = false;
+  #searched = -Infinity;
+  /** Searches that found nobody since the last good block. */
+  #vain = 0;
+  #questions = 0;
+  #lastGood: number;
+  #bytes = 0;
+  #last: Provider | null = null;
+
+  constructor(options: SwarmOptions) {
+    this.#options = options;
+    this.#lastGood = options.now();
+  }
+
+  /** Bytes of the file that are on the disk, and who gave the last block. */
+  get progress(): { readonly bytes: number; readonly from: Provider | null } {
+    return { bytes: this.#bytes, from: this.#last };
+  }
+
+  add(providers: readonly Provider[]): void {
+    for (const provider of providers) this.#candidates.add(provider);
+    if (!this.#ended) this.#openMore();
+  }
+
+  /**
+   * Resolves when the file is whole and has its name.
+   * @throws KelanaError of the download folder, or why nobody gives the missing blocks; what `signal` was aborted with
+   */
+  async run(): Promise<Fetched> {
+    const { signal } = this.#options;
+    const abort = (): void => this.#fail(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    const timer = setInterval(() => this.#tick(), SWARM.tickMs);
+    try {
+      if (signal.aborted) abort();
+      this.#beginWithoutManifest();
+      this.#openMore();
+      this.#settle();
+      await this.#end.promise;
+      const path = (await this.#incoming?.finish()) ?? '';
+      const from = this.#candidates.givers().map(({ provider, gave }) => ({ provider, bytes: gave }));
+      return { path, from };
+    } catch (thrown) {
+      this.#fail(thrown);
+      await this.#leave();
+      const fruitless = this.#bytes === 0 || signal.reason === DISCARD;
+      await (fruitless ? this.#incoming?.abort() : this.#incoming?.suspend());
+      throw thrown;
+    } finally {
+      clearInterval(timer);
+      signal.removeEventListener('abort', abort);
+      await this.#leave();
+    }
+  }
+
+  /** The CID of a single block is its hash: there is nothing to ask for first. */
+  #beginWithoutManifest(): void {
+    const { file, sha256, shape = SHAPE } = this.#options;
+    if (this.#ended || parseCid(file.cid)?.codec !== RAW) return;
+    try {
+      this.#start(
+        verifyManifest(file.cid, [], sha256, { size: file.size, peer: this.#candidates.teller, shape }),
+      );
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  #start(layout: Layout): void {
+    this.#begun = this.#begin(layout);
+    this.#own(this.#begun.catch((thrown: unknown) => this.#fail(thrown)));
+  }
+
+  async #begin(layout: Layout): Promise<void> {
+    const { file, incoming } = this.#options;
+    if (layout.size !== file.size)
+      throw new KelanaError('PEER_PROTOCOL', {
+        peer: this.#candidates.teller,
+        why: {
+          id: `berkas ${layout.size} byte disebut ${file.size} byte`,
+          en: `a file of ${layout.size} bytes announced as ${file.size}`,
+        },
+      });
+    const into = await incoming(file, layout, this.#stop.signal);
+    this.#incoming = into;
+    if (this.#ended) return await into.suspend();
+    this.#layout = layout;
+    const { size, blockBytes } = layout;
+    this.#plan = new Plan({ size, blockBytes, have: into.have });
+    for (let block = 0; block < layout.count; block += 1)
+      if (((into.have[block >> 3] ?? 0) & (1 << (block & 7))) !== 0)
+        this.#bytes += blockSize(size, blockBytes, block);
+    if (into.path !== null) {
+      this.#bytes = size;
+      this.#complete();
+    } else this.#step({ type: 'tick' });
+  }
+
+  #openMore(): void {
+    while (!this.#ended && this.#opens.size + this.#opening.size < SWARM.maxOpen) {
+      const candidate = this.#candidates.next(this.#options.now());
+      if (candidate === null) return;
+      candidate.state = 'open';
+      this.#opening.add(candidate.provider.peer);
+      this.#own(this.#serve(candidate));
+    }
+  }
+
+  #own(work: Promise<void>): void {
+    this.#running.add(work);
+    const done = (): boolean => this.#running.delete(work);
+    work.then(done, done);
+  }
+
+  async #serve(candidate: Candidate): Promise<void> {
+    const { provider } = candidate;
+    let session: BlockSession | null = null;
+    try {
+      session = await this.#options.open(provider, this.#stop.signal);
+      const asked = session.have(this.#options.file.cid);
+      asked.catch(() => undefined);
+      await this.#learn(session);
+      const have = await asked;
+      if (this.#ended) return await session.close();
+      this.#opening.delete(provider.peer);
+      const askedHaveAt = this.#options.now();
+      this.#opens.set(provider.peer, {
+        candidate,
+        session,
+        asks: new Map(),
+        partial: have !== null,
+        askedHaveAt,
+      });
+      this.#step({ type: 'joined', provider: provider.peer, have });
+    } catch (thrown) {
+      session?.abort('no longer needed');
+      this.#opening.delete(provider.peer);
+      if (this.#ended) return;
+      this.#lost(candidate, this.#named(thrown));
+    }
+  }
+
+  /** Sees to it that the blocks are known: asks for the manifest where nobody does, or whoever does is slow. */
+  async #learn(session: BlockSession): Promise<void> {
+    let patient = true;
+    while (this.#layout === null) {
+      if (this.#begun !== null) {
+        await this.#begun;
+        return;
+      }
+      if (this.#learners.size === 0 || (!patient && this.#learners.size < 2)) {
+        const work = this.#manifestOf(session);
+        this.#learners.add(work);
+        try {
+          await work;
+        } finally {
+          this.#learners.delete(work);
+        }
+      } else {
+        const hedge = delay(SWARM.hedgeMs, undefined, { signal: this.#stop.signal });
+        await Promise.race([...this.#learners, hedge].map((one) => one.catch(() => undefined)));
+        this.#stop.signal.throwIfAborted();
+        patient = false;
+      }
+    }
+  }
+
+  async #manifestOf(session: BlockSession): Promise<void> {
+    const { file, sha256, shape = SHAPE } = this.#options;
+    const nodes = await session.manifest(file.cid);
+    if (this.#begun === null) {
+      const layout = verifyManifest(file.cid, nodes, sha256, { peer: session.label, shape });
+      this.#start(layout);
+    }
+    await this.#begun;
+  }
+
+  /** Gives whether the bytes of a block that just came are of use. */
+  #step(input: PlanInput): boolean {
+    if (this.#plan === null || this.#ended) return false;
+    let wanted = false;
+    for (const output of this.#plan.step(input, this.#options.now(), this.#options.random)) {
+      switch (output.type) {
+        case 'ask': {
+          const open = this.#opens.get(output.provider);
+          if (open === undefined) break;
+          for (const block of output.blocks) {
+            this.#questions += 1;
+            open.asks.set(block, this.#questions);
+            this.#own(this.#fetch(open, block, this.#questions));
+          }
+          break;
+        }
+        case 'cancel':
+          this.#opens.get(output.provider)?.asks.delete(output.block);
+          break;
+        case 'check':
+          wanted = true;
+          break;
+        case 'drop':
+          this.#drop(output.provider, output.why);
+          break;
+        case 'done':
+          this.#complete();
+          break;
+        default:
+        // Starved: seen to at the next look.
+      }
+    }
+    return wanted;
+  }
+
+  async #fetch(open: Open, block: number, question: number): Promise<void> {
+    const { candidate, session } = open;
+    const { peer } = candidate.provider;
+    const [layout, incoming] = [this.#layout, this.#incoming];
+    if (layout === null || incoming === null) return;
+    let slot: Slot;
+    try {
+      slot = await incoming.slot(this.#stop.signal);
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+    if (this.#ended || open.asks.get(block) !== question) return slot.release();
+    const size = blockSize(layout.size, layout.blockBytes, block);
+    this.#step({ type: 'sent', provider: peer, block });
+    try {
+      await session.block(layout.root, block, slot.bytes.subarray(0, size));
+    } catch (thrown) {
+      slot.release();
+      if (open.asks.delete(block) && !this.#ended) this.#refused(open, block, this.#named(thrown));
+      return;
+    }
+    open.asks.delete(block);
+    if (this.#opens.get(peer) !== open || !this.#step({ type: 'got', provider: peer, block }))
+      return slot.release();
+    let good: boolean;
+    try {
+      good = await incoming.write(block, slot);
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+    if (good) {
+      candidate.gave += size;
+      candidate.losses = 0;
+      this.#bytes += size;
+      this.#last = candidate.provider;
+      this.#lastGood = this.#options.now();
+      this.#vain = 0;
+    } else {
+      const { name } = this.#options.file;
+      candidate.error = new KelanaError('BAD_BLOCK', { peer: session.label, index: block, name });
+    }
+    this.#step({ type: good ? 'good' : 'bad', provider: peer, block });
+  }
+
+  /** No block but an error: what it says of the provider. */
+  #refused(open: Open, block: number, error: KelanaError): void {
+    const { provider } = open.candidate;
+    if (this.#opens.get(provider.peer) !== open) return;
+    const { peer } = provider;
+    const code =
+      error.code === 'SOURCE_CHANGED' ? 'changed' : REFUSALS.find((one) => one === error.params['refusal']);
+    if (code !== undefined) {
+      open.candidate.error = error;
+      this.#step({ type: 'refused', provider: peer, block, code: code satisfies RefusalCode });
+      return this.#settle();
+    }
+    if (error.code === 'PEER_PROTOCOL' || error.code === 'BAD_BLOCK') {
+      open.candidate.error = error;
+      this.#step({ type: 'breach', provider: peer });
+      return;
+    }
+    this.#opens.delete(peer);
+    open.session.abort('lost');
+    this.#step({ type: 'gone', provider: peer });
+    this.#lost(open.candidate, error);
+  }
+
+  #drop(peer: string, why: DropReason): void {
+    const open = this.#opens.get(peer);
+    if (open === undefined) return;
+    this.#opens.delete(peer);
+    open.session.abort(why);
+    const { name } = this.#options.file;
+    const { label } = open.candidate.provider;
+    const late = why === 'silent' || why === 'slow';
+    const told = late ? null : open.candidate.error;
+    const says = { id: `${label}: ${WHY[why].id}`, en: `${label}: ${WHY[why].en}` };
+    const error = told ?? new KelanaError('TRANSFER_FAILED', { name, why: says });
+    this.#lost(open.candidate, error);
+  }
+
+  /** Sessions know files by CID only; a person knows them by name. */
+  #named(thrown: unknown): KelanaError {
+    const error = asKelanaError(thrown);
+    const { name, cid } = this.#options.file;
+    if (error.params['name'] !== cid) return error;
+    return new KelanaError(error.code, { ...error.params, name }, error);
+  }
+
+  #lost(candidate: Candidate, error: KelanaError): void {
+    this.#candidates.lost(candidate, error, this.#options.now());
+    const liar = error.code === 'BAD_BLOCK' || error.code === 'PEER_PROTOCOL';
+    const first = candidate.state === 'waiting' && candidate.losses === 1;
+    const news = liar || first || (candidate.state === 'out' && this.#candidates.hopeful);
+    if (news) this.#options.onDropped?.(candidate.provider, error, liar);
+    this.#openMore();
+    this.#settle();
+  }
+
+  #tick(): void {
+    if (this.#ended) return;
+    this.#step({ type: 'tick' });
+    const now = this.#options.now();
+    for (const open of this.#opens.values())
+      if (open.partial && now - open.askedHaveAt >= SWARM.haveMs) {
+        open.askedHaveAt = now;
+        this.#own(this.#renew(open));
+      }
+    this.#openMore();
+    this.#settle();
+  }
+
+  async #renew(open: Open): Promise<void> {
+    const { peer } = open.candidate.provider;
+    try {
+      const have = await open.session.have(this.#options.file.cid);
+      open.partial = have !== null;
+      if (this.#opens.get(peer) === open) this.#step({ type: 'have', provider: peer, have });
+    } catch {
+      // A session that is broken shows it with the next block.
+    }
+  }
+
+  /** Looks for more providers where they are of use, and gives up where nobody is left to hope for. */
+  #settle(): void {
+    if (this.#ended) return;
+    const { file, find, now } = this.#options;
+    const at = now();
+    const starved = (this.#plan?.starved ?? 0) > 0;
+    const { hopeful } = this.#candidates;
+    const large = this.#plan !== null && file.size >= SWARM.searchFromBytes;
+    const due = starved || (large && this.#searched === -Infinity);
+    if (find !== undefined && !this.#searching)
+      if (hopeful ? due && at - this.#searched >= SWARM.searchEveryMs : this.#vain === 0)
+        this.#own(this.#search(find));
+    if (this.#searching) return;
+    const idle = (starved || this.#opens.size === 0) && at - this.#lastGood > SWARM.starvedMs;
+    if (!hopeful || (idle && !starved)) this.#fail(this.#candidates.failure(file));
+    else if (idle) {
+      const why = { id: 'blok yang kurang tidak ada pada siapa pun', en: 'nobody has the missing blocks' };
+      this.#fail(new KelanaError('TRANSFER_FAILED', { name: file.name, why }));
+    }
+  }
+
+  async #search(find: FindProviders): Promise<void> {
+    this.#searching = true;
+    this.#searched = this.#options.now();
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(SWARM.searchMs)]);
+    try {
+      for await (const provider of find(this.#options.file.cid, signal)) {
+        if (this.#ended) break;
+        this.add([provider]);
+      }
+    } catch {
+      // A search that fails found nobody; the next one may.
+    } finally {
+      this.#searching = false;
+      if (!this.#candidates.hopeful) this.#vain += 1;
+    }
+    this.#settle();
+  }
+
+  #complete(): void {
+    this.#ended = true;
+    this.#end.resolve();
+  }
+
+  #fail(thrown: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#end.reject(thrown);
+  }
+
+  /** Ends all sessions, and waits until nothing writes any more. */
+  async #leave(): Promise<void> {
+    this.#ended = true;
+    this.#stop.abort();
+    for (const { session, asks } of this.#opens.values()) {
+      if (asks.size > 0) session.abort('done');
+      else this.#own(session.close().catch(() => undefined));
+    }
+    this.#opens.clear();
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+}
