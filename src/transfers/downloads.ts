@@ -1,6 +1,7 @@
 import { KelanaError } from '../core/errors.ts';
 import type { DownloadEvent, DownloadsPort, Holding, Provider } from '../core/ports.ts';
-import { Swarm, type Fetched, type SwarmOptions } from './swarm.ts';
+import type { Fetched, SwarmOptions } from './options.ts';
+import { Swarm } from './swarm.ts';
 
 /** ms between two reports of progress: ten a second look smooth and cost nothing. */
 const PROGRESS_MS = 100;

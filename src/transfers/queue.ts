@@ -3,8 +3,8 @@ import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { DownloadsPort, Holding, Provider, QueuePort, Transfer } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
+import { DISCARD } from './options.ts';
 import type { TransferStore } from './store.ts';
-import { DISCARD } from './swarm.ts';
 
 export interface QueueOptions {
   readonly store: TransferStore;

@@ -8,7 +8,8 @@ import type { KelanaError } from '../core/errors.ts';
 import type { BlockSession, IncomingFile, Provider } from '../core/ports.ts';
 import { SHAPE } from '../core/transfer/layout.ts';
 import { SlotPool } from './slots.ts';
-import { DISCARD, Swarm, type Fetched, type SwarmOptions } from './swarm.ts';
+import { DISCARD, type Fetched, type SwarmOptions } from './options.ts';
+import { Swarm } from './swarm.ts';
 import { contentOf, howFor, some, TestFolder, TestProvider, type Content } from './swarm.testkit.ts';
 
 const kB = 1024;
@@ -43,6 +44,9 @@ async function arrives(about: Case): Promise<Fetched> {
   await assert.rejects(access(about.folder.partOf(about.content.file)));
   return fetched;
 }
+
+/** Waits of seconds take a twentieth of them. */
+const HURRIED = { now: () => 20 * performance.now() };
 
 const missing = (folder: TestFolder, content: Content): Promise<void> =>
   assert.rejects(access(join(folder.path, content.file.name)));
@@ -101,7 +105,7 @@ test('one dies and one breaks off again and again: the download goes on, and com
   const dies = new TestProvider('dies', content, { rate: 100 * kB });
   const breaks = new TestProvider('breaks', content, { breaksAfter: 30 });
   const folder = await folderFor(t);
-  const { swarm, result } = start({ content, nodes: [dies, breaks], folder });
+  const { swarm, result } = start({ content, nodes: [dies, breaks], folder, more: HURRIED });
   const watch = setInterval(() => swarm.progress.bytes > 10 * kB && dies.kill(), 1);
   await result.finally(() => clearInterval(watch));
   assert.deepEqual(await folder.read(content.file), Buffer.from(content.bytes));
@@ -112,7 +116,7 @@ test('nobody is left: the error says why, what came is kept, and the next downlo
   const content = contentOf(100 * kB, 8);
   const folder = await folderFor(t);
   const first = new TestProvider('p', content, { breaksAfter: 40 });
-  const { swarm, result } = start({ content, nodes: [first], folder });
+  const { swarm, result } = start({ content, nodes: [first], folder, more: HURRIED });
   const watch = setInterval(() => swarm.progress.bytes === 40 * kB && first.kill(), 1);
   await assert.rejects(result, { code: 'PEER_UNREACHABLE' }).finally(() => clearInterval(watch));
   await access(folder.partOf(content.file));
@@ -163,6 +167,26 @@ test('providers that a search finds during the download join it', async (t) => {
   assert.deepEqual(new Set(from.map(({ provider }) => provider.peer)), new Set(['half', 'whole']));
   const alone = await folderFor(t);
   await arrives({ content, folder: alone, nodes: [whole], known: [], more });
+});
+
+test('what nobody has is waited for, and then given up with what came', async (t) => {
+  const content = contentOf(60 * kB, 18);
+  const nodes = [new TestProvider('half', content, { have: some(content, (block) => block < 30) })];
+  const folder = await folderFor(t);
+  const { swarm, result } = start({ content, folder, nodes, more: { now: () => 200 * performance.now() } });
+  await assert.rejects(result, { code: 'TRANSFER_FAILED', message: /nobody has the missing blocks/ });
+  assert.equal(swarm.progress.bytes, 30 * kB);
+  await access(folder.partOf(content.file));
+});
+
+test('what a provider gets while the download runs is fetched from it', async (t) => {
+  const content = contentOf(60 * kB, 19);
+  const node = new TestProvider('grows', content, { have: some(content, (block) => block < 30) });
+  const folder = await folderFor(t);
+  const { swarm, result } = start({ content, folder, nodes: [node], more: HURRIED });
+  const grow = setInterval(() => swarm.progress.bytes === 30 * kB && (node.manner.have = null), 1);
+  await result.finally(() => clearInterval(grow));
+  assert.deepEqual(await folder.read(content.file), Buffer.from(content.bytes));
 });
 
 test('stopped, it keeps what came; thrown away, it keeps nothing', async (t) => {

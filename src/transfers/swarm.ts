@@ -1,54 +1,15 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { SWARM } from '../core/config.ts';
-import { asKelanaError, KelanaError } from '../core/errors.ts';
-import type { Text } from '../core/lang.ts';
-import type { BlockSession, Holding, IncomingFile, Provider, Slot } from '../core/ports.ts';
-import type { Random } from '../core/random.ts';
-import { parseCid, RAW, type Sha256 } from '../core/transfer/cid.ts';
-import { blockSize, SHAPE, type Layout, type Shape } from '../core/transfer/layout.ts';
+import { KelanaError } from '../core/errors.ts';
+import type { BlockSession, IncomingFile, Provider, Slot } from '../core/ports.ts';
+import { parseCid, RAW } from '../core/transfer/cid.ts';
+import { blockSize, SHAPE, type Layout } from '../core/transfer/layout.ts';
 import { Plan, type DropReason, type PlanInput } from '../core/transfer/plan.ts';
 import { verifyManifest } from '../core/transfer/verify.ts';
 import { REFUSALS, type RefusalCode } from '../core/wire/blocks.ts';
 import { Candidates, type Candidate } from './candidates.ts';
-
-export type OpenBlocks = (provider: Provider, signal: AbortSignal) => Promise<BlockSession>;
-/** Those who have a file, as a search hears of them; ends when the search does. */
-export type FindProviders = (cid: string, signal: AbortSignal) => AsyncIterable<Provider>;
-
-export interface SwarmOptions {
-  readonly file: Holding;
-  readonly open: OpenBlocks;
-  readonly find?: FindProviders;
-  /** Where the bytes go; called once, when the blocks of the file are known. */
-  readonly incoming: (file: Holding, layout: Layout, signal: AbortSignal) => Promise<IncomingFile>;
-  readonly sha256: Sha256;
-  /** Milliseconds, monotonic. */
-  readonly now: () => number;
-  readonly random: Random;
-  /** Aborted with `DISCARD` it removes what was fetched; with anything else that is kept for the next time. */
-  readonly signal: AbortSignal;
-  /** A provider lied, which should be told to whoever keeps scores; or was lost, and the download goes on. */
-  readonly onDropped?: (provider: Provider, error: KelanaError, liar: boolean) => void;
-  readonly shape?: Shape;
-}
-
-/** Reason of an abort after which nothing is kept. */
-export const DISCARD = new KelanaError('INTERRUPTED', { command: 'transfers' });
-
-export interface Fetched {
-  readonly path: string;
-  /** Who gave blocks, with their bytes, most first; nobody where all was on the disk already. */
-  readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
-}
-
-const WHY: Readonly<Record<DropReason, Text>> = {
-  liar: { id: 'byte-nya salah', en: 'wrong bytes' },
-  changed: { id: 'berkasnya berubah', en: 'its file changed' },
-  'not-here': { id: 'berkasnya tidak ada di sana', en: 'the file is not there' },
-  failed: { id: 'berkasnya tidak terbaca di sana', en: 'the file cannot be read there' },
-  silent: { id: 'tidak mengirim apa-apa lagi', en: 'it sends nothing any more' },
-  slow: { id: 'jauh lebih lambat daripada yang lain', en: 'much slower than the others' },
-};
+import { Learning } from './learning.ts';
+import { DISCARD, type Fetched, type FindProviders, type SwarmOptions } from './options.ts';
+import { dropped, named, nobodyHas } from './reasons.ts';
 
 interface Open {
   readonly candidate: Candidate;
@@ -69,7 +30,7 @@ export class Swarm {
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<void>();
   readonly #running = new Set<Promise<void>>();
-  readonly #learners = new Set<Promise<unknown>>();
+  readonly #learning = new Learning(() => this.#begun);
   #ended = false;
   #begun: Promise<void> | null = null;
   #layout: Layout | null = null;
@@ -193,17 +154,18 @@ export class Swarm {
     const { provider } = candidate;
     let session: BlockSession | null = null;
     try {
-      session = await this.#options.open(provider, this.#stop.signal);
-      const asked = session.have(this.#options.file.cid);
+      const opened = await this.#options.open(provider, this.#stop.signal);
+      session = opened;
+      const asked = opened.have(this.#options.file.cid);
       asked.catch(() => undefined);
-      await this.#learn(session);
+      await this.#learning.learn(() => this.#manifestOf(opened), this.#stop.signal);
       const have = await asked;
       if (this.#ended) return await session.close();
       this.#opening.delete(provider.peer);
       const askedHaveAt = this.#options.now();
       this.#opens.set(provider.peer, {
         candidate,
-        session,
+        session: opened,
         asks: new Map(),
         partial: have !== null,
         askedHaveAt,
@@ -213,32 +175,7 @@ export class Swarm {
       session?.abort('no longer needed');
       this.#opening.delete(provider.peer);
       if (this.#ended) return;
-      this.#lost(candidate, this.#named(thrown));
-    }
-  }
-
-  /** Sees to it that the blocks are known: asks for the manifest where nobody does, or whoever does is slow. */
-  async #learn(session: BlockSession): Promise<void> {
-    let patient = true;
-    while (this.#layout === null) {
-      if (this.#begun !== null) {
-        await this.#begun;
-        return;
-      }
-      if (this.#learners.size === 0 || (!patient && this.#learners.size < 2)) {
-        const work = this.#manifestOf(session);
-        this.#learners.add(work);
-        try {
-          await work;
-        } finally {
-          this.#learners.delete(work);
-        }
-      } else {
-        const hedge = delay(SWARM.hedgeMs, undefined, { signal: this.#stop.signal });
-        await Promise.race([...this.#learners, hedge].map((one) => one.catch(() => undefined)));
-        this.#stop.signal.throwIfAborted();
-        patient = false;
-      }
+      this.#lost(candidate, named(this.#options.file, thrown));
     }
   }
 
@@ -305,7 +242,8 @@ export class Swarm {
       await session.block(layout.root, block, slot.bytes.subarray(0, size));
     } catch (thrown) {
       slot.release();
-      if (open.asks.delete(block) && !this.#ended) this.#refused(open, block, this.#named(thrown));
+      if (open.asks.delete(block) && !this.#ended)
+        this.#refused(open, block, named(this.#options.file, thrown));
       return;
     }
     open.asks.delete(block);
@@ -359,21 +297,10 @@ export class Swarm {
     if (open === undefined) return;
     this.#opens.delete(peer);
     open.session.abort(why);
-    const { name } = this.#options.file;
-    const { label } = open.candidate.provider;
     const late = why === 'silent' || why === 'slow';
     const told = late ? null : open.candidate.error;
-    const says = { id: `${label}: ${WHY[why].id}`, en: `${label}: ${WHY[why].en}` };
-    const error = told ?? new KelanaError('TRANSFER_FAILED', { name, why: says });
+    const error = told ?? dropped(this.#options.file, open.candidate.provider.label, why);
     this.#lost(open.candidate, error);
-  }
-
-  /** Sessions know files by CID only; a person knows them by name. */
-  #named(thrown: unknown): KelanaError {
-    const error = asKelanaError(thrown);
-    const { name, cid } = this.#options.file;
-    if (error.params['name'] !== cid) return error;
-    return new KelanaError(error.code, { ...error.params, name }, error);
   }
 
   #lost(candidate: Candidate, error: KelanaError): void {
@@ -425,10 +352,7 @@ export class Swarm {
     if (this.#searching) return;
     const idle = (starved || this.#opens.size === 0) && at - this.#lastGood > SWARM.starvedMs;
     if (!hopeful || (idle && !starved)) this.#fail(this.#candidates.failure(file));
-    else if (idle) {
-      const why = { id: 'blok yang kurang tidak ada pada siapa pun', en: 'nobody has the missing blocks' };
-      this.#fail(new KelanaError('TRANSFER_FAILED', { name: file.name, why }));
-    }
+    else if (idle) this.#fail(nobodyHas(file));
   }
 
   async #search(find: FindProviders): Promise<void> {

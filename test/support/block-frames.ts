@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface';
 import { CID } from 'multiformats/cid';
 import {
+  ALL,
   BlockFrameReader,
   decodeAsk,
   encodeAsk,
@@ -35,7 +36,11 @@ export function onBlockFrames(stream: Stream, take: (frame: BlockFrame) => void)
         take({ type: 'refused', code: REFUSALS[payload[0] ?? 0] ?? 'failed' });
       else if (head.type !== FRAME.have) {
         const ask = decodeAsk(head, payload);
-        if (ask.type === 'cancel' || ask.type === 'have') return;
+        if (ask.type === 'cancel') return;
+        if (ask.type === 'have') {
+          stream.send(encodeFrame(FRAME.have, ALL, ask.request, new Uint8Array(0)));
+          return;
+        }
         const cid = CID.decode(ask.cid).toString();
         const count = ask.type === 'blocks' ? ask.count : 1;
         for (let at = 0; at < count; at += 1) {

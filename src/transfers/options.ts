@@ -1,0 +1,35 @@
+import { KelanaError } from '../core/errors.ts';
+import type { BlockSession, Holding, IncomingFile, Provider } from '../core/ports.ts';
+import type { Random } from '../core/random.ts';
+import type { Sha256 } from '../core/transfer/cid.ts';
+import type { Layout, Shape } from '../core/transfer/layout.ts';
+
+export type OpenBlocks = (provider: Provider, signal: AbortSignal) => Promise<BlockSession>;
+/** Those who have a file, as a search hears of them; ends when the search does. */
+export type FindProviders = (cid: string, signal: AbortSignal) => AsyncIterable<Provider>;
+
+export interface SwarmOptions {
+  readonly file: Holding;
+  readonly open: OpenBlocks;
+  readonly find?: FindProviders;
+  /** Where the bytes go; called once, when the blocks of the file are known. */
+  readonly incoming: (file: Holding, layout: Layout, signal: AbortSignal) => Promise<IncomingFile>;
+  readonly sha256: Sha256;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly random: Random;
+  /** Aborted with `DISCARD` it removes what was fetched; with anything else that is kept for the next time. */
+  readonly signal: AbortSignal;
+  /** A provider lied, which should be told to whoever keeps scores; or was lost, and the download goes on. */
+  readonly onDropped?: (provider: Provider, error: KelanaError, liar: boolean) => void;
+  readonly shape?: Shape;
+}
+
+/** Reason of an abort after which nothing is kept. */
+export const DISCARD = new KelanaError('INTERRUPTED', { command: 'transfers' });
+
+export interface Fetched {
+  readonly path: string;
+  /** Who gave blocks, with their bytes, most first; nobody where all was on the disk already. */
+  readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
+}

@@ -1,0 +1,31 @@
+import { asKelanaError, KelanaError } from '../core/errors.ts';
+import type { Text } from '../core/lang.ts';
+import type { Holding } from '../core/ports.ts';
+import type { DropReason } from '../core/transfer/plan.ts';
+
+const WHY: Readonly<Record<DropReason, Text>> = {
+  liar: { id: 'byte-nya salah', en: 'wrong bytes' },
+  changed: { id: 'berkasnya berubah', en: 'its file changed' },
+  'not-here': { id: 'berkasnya tidak ada di sana', en: 'the file is not there' },
+  failed: { id: 'berkasnya tidak terbaca di sana', en: 'the file cannot be read there' },
+  silent: { id: 'tidak mengirim apa-apa lagi', en: 'it sends nothing any more' },
+  slow: { id: 'jauh lebih lambat daripada yang lain', en: 'much slower than the others' },
+};
+
+/** Why a provider was dropped, where it did not say so itself. */
+export function dropped(file: Holding, label: string, reason: DropReason): KelanaError {
+  const says = { id: `${label}: ${WHY[reason].id}`, en: `${label}: ${WHY[reason].en}` };
+  return new KelanaError('TRANSFER_FAILED', { name: file.name, why: says });
+}
+
+/** Sessions know files by CID only; a person knows them by name. */
+export function named(file: Holding, thrown: unknown): KelanaError {
+  const error = asKelanaError(thrown);
+  if (error.params['name'] !== file.cid) return error;
+  return new KelanaError(error.code, { ...error.params, name: file.name }, error);
+}
+
+export function nobodyHas(file: Holding): KelanaError {
+  const why = { id: 'blok yang kurang tidak ada pada siapa pun', en: 'nobody has the missing blocks' };
+  return new KelanaError('TRANSFER_FAILED', { name: file.name, why });
+}
