@@ -429,6 +429,77 @@ export const MAILBOX = {
   reopenMs: 1_000,
 } as const;
 
+/** Messages and offers of files from node to node. */
+export const MESSAGES = {
+  /** Bytes of one frame: the longest text (MAILBOX.maxTextBytes) and its head. */
+  maxFrameBytes: 64 * KiB + 4 * KiB,
+  /** Letters sent to one peer before its receipts, and their bytes: below yamux's first window of 256 KiB. */
+  window: 16,
+  windowBytes: 160 * KiB,
+  /** Letters and bytes of one peer that may wait for the disk; twice the window, for a sender that counts otherwise. */
+  maxPending: 32,
+  maxPendingBytes: 320 * KiB,
+  /** Letters and bytes a second taken from one peer, and at once; others are answered "busy" and come again later. */
+  perSecond: 50,
+  burst: 500,
+  bytesPerSecond: MiB,
+  burstBytes: 8 * MiB,
+  /** Letters a second, twice as many at once, that end the stream: a sender that heard "busy" holds back. */
+  floodPerSecond: 1_000,
+  /** Streams of letters that come in, in all and from one peer; each may hold maxPendingBytes. */
+  maxStreams: 64,
+  maxStreamsPerPeer: 2,
+  /** ms a stream may go without a whole letter, on either side. */
+  idleMs: 30_000,
+  /** ms for a receipt: one commit of a slow disk, or the 15 s after which a hung one is given up. */
+  receiptMs: 20_000,
+  /** Messages and offers in the inbox, and bytes of their texts: some 80 MiB on disk. */
+  maxInbox: 10_000,
+  maxInboxBytes: 64 * MiB,
+  /** The same of one sender: nobody fills it alone. */
+  maxPerSender: 1_000,
+  maxBytesPerSender: 8 * MiB,
+  /** The part of the inbox that peers to whom this node never wrote may fill together: new peer ids cost nothing. */
+  strangersShare: 0.5,
+  /** Offers that wait for a decision, of one sender and in all. */
+  maxOffersPerSender: 32,
+  maxOffers: 512,
+  /** Ids of removed messages that are remembered, so that none comes a second time; about 150 B each. */
+  maxRemoved: 10_000,
+  /** Letters that wait for their receivers, and bytes of their texts. */
+  maxOutbox: 10_000,
+  maxOutboxBytes: 64 * MiB,
+  /** Letters in the outbox that have come to an end and are still shown. */
+  maxEnded: 1_000,
+  /** ms (30 days) after which a letter that was not delivered, or an offer that was not decided, is given up. */
+  expireMs: 30 * 24 * 3_600_000,
+  /** ms; first and longest wait before a receiver that was not reached is tried again: 300 dials a day at most. */
+  retryMinMs: 1_000,
+  retryMaxMs: 300_000,
+  /** ms after an attempt before the mere news of a receiver leads to another one. */
+  heardMs: 10_000,
+  /** Receivers tried at once. */
+  atOnce: 8,
+  /** Receivers and senders remembered by name and address; about 300 B each. */
+  maxKnown: 2_048,
+  /** Files of one folder that is sent, and bytes of the list of them: some 100 B each. */
+  maxFiles: 20_000,
+  maxListBytes: 16 * MiB,
+  /** Files in all that are open to one receiver each, about 400 B each. */
+  maxPrivate: 100_000,
+  /** Accepted offers fetched at once. */
+  fetchesAtOnce: 2,
+  /** ms a `send` or `inbox accept` waits for the other side when nobody says: an hour. */
+  waitMs: 3_600_000,
+  /** ms between looks at a sender's progress. */
+  progressMs: 200,
+  /** Items of the inbox that are listed when nobody says, and at most. */
+  listed: 50,
+  maxListed: 1_000,
+  /** Characters of a message in a list; `read` shows all of it. */
+  previewChars: 200,
+} as const;
+
 export const SERVER = {
   /** ms an idle keep-alive connection is kept; above the balancer's, so that the balancer closes first. */
   keepAliveMs: 75_000,

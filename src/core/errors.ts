@@ -581,6 +581,63 @@ export const ERRORS = {
     says: { id: 'Sudah ada {most} {what} yang berjalan.', en: 'There are {most} {what} under way already.' },
     fix: { id: 'Tunggu sebentar lalu coba lagi', en: 'Wait a moment and try again' },
   },
+  NO_SUCH_ITEM: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.absent,
+    says: { id: 'Tidak ada nomor {no} di kotak masuk.', en: 'There is no number {no} in the inbox.' },
+    fix: { id: 'Lihat nomornya: kelana inbox', en: 'See the numbers: kelana inbox' },
+  },
+  NO_OFFER: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Nomor {no} {what}.', en: 'Number {no} {what}.' },
+    fix: { id: 'Lihat keadaannya: kelana inbox', en: 'See how it stands: kelana inbox' },
+  },
+  SENT_IN_VAIN: {
+    source: 'peer',
+    retryable: false,
+    exit: EXIT.failed,
+    says: { id: 'Node {peer} tidak menerimanya: {why}.', en: 'Node {peer} did not take it: {why}.' },
+    fix: {
+      id: 'Tanyakan kepada penerimanya, lalu kirim lagi bila perlu',
+      en: 'Ask the receiver, then send it again where it makes sense',
+    },
+  },
+  NODE_UNKNOWN: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Node {peer} tidak dapat dihubungi ({why}), dan belum pernah tersambung dengan node ini.',
+      en: 'Node {peer} cannot be reached ({why}), and was never linked to this node.',
+    },
+    fix: {
+      id: 'Kirim setelah node itu berjalan, atau sebut identitasnya (kelana status di sana): pesan lalu menunggu sampai ia kembali',
+      en: 'Send once that node runs, or name its identity (kelana status there): the message then waits until it is back',
+    },
+  },
+  OUTBOX_FULL: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Sudah ada {count} kiriman yang menunggu penerimanya; tidak ada tempat lagi.',
+      en: '{count} items wait for their receivers already; there is no room for more.',
+    },
+    fix: { id: 'Lihat yang menunggu: kelana inbox --sent', en: 'See what waits: kelana inbox --sent' },
+  },
+  LETTER_EXPIRED: {
+    source: 'peer',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "'{name}' untuk node {peer} tidak sampai dalam {days} hari dan tidak dicoba lagi.",
+      en: "'{name}' for node {peer} was not delivered within {days} days and is not tried again.",
+    },
+    fix: { id: 'Kirim lagi bila node itu sudah kembali', en: 'Send it again once that node is back' },
+  },
   INTERNAL: {
     source: 'internal',
     retryable: false,

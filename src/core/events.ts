@@ -37,6 +37,10 @@ export type EventBody =
   // messages
   | { type: 'message.sent'; who: string; to: string; text: string }
   | { type: 'message.received'; who: string; from: string; text: string }
+  // offers of files and folders; `outcome` is one of OFFER_OUTCOMES
+  | { type: 'offer.sent'; who: string; to: string; name: string; bytes: number }
+  | { type: 'offer.received'; who: string; from: string; name: string; bytes: number }
+  | { type: 'offer.ended'; who: string; peer: string; name: string; outcome: string }
   // figures of one request, one event each so that the five kinds of the seeds stay apart
   | { type: 'request.response-time'; who: string; what: string; seconds: number }
   | { type: 'request.latency'; who: string; what: string; seconds: number }
@@ -117,6 +121,9 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'client.disconnected': 'connection',
   'message.sent': 'sent',
   'message.received': 'received',
+  'offer.sent': 'sent',
+  'offer.received': 'received',
+  'offer.ended': 'transfer',
   'request.response-time': 'response-time',
   'request.latency': 'latency',
   'request.throughput': 'throughput',

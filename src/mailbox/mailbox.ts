@@ -1,6 +1,7 @@
 import { MAILBOX } from '../core/config.ts';
 import type { MailboxPort } from '../core/ports.ts';
 import { GroupCommit } from './group.ts';
+import type { Calls } from './protocol.ts';
 import type { Appended, Arrival } from './store.ts';
 import { StoreThread } from './thread.ts';
 
@@ -25,8 +26,9 @@ const DISK_GRACE_MS = 5_000;
 export async function openMailbox(options: MailboxOptions): Promise<MailboxPort> {
   const { path, now = Date.now, busyTimeoutMs = MAILBOX.busyTimeoutMs } = options;
   const timeoutMs = busyTimeoutMs + DISK_GRACE_MS;
-  const writer = new StoreThread('mailbox-writer', { path, busyTimeoutMs }, timeoutMs);
-  const reader = new StoreThread('mailbox-reader', { path, busyTimeoutMs }, timeoutMs);
+  const code = new URL('./worker.ts', import.meta.url);
+  const writer = new StoreThread<Calls>('mailbox-writer', code, { path, busyTimeoutMs }, timeoutMs);
+  const reader = new StoreThread<Calls>('mailbox-reader', code, { path, busyTimeoutMs }, timeoutMs);
   // The writer first: it makes the file and its tables.
   await writer.open();
   try {

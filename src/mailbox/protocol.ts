@@ -2,7 +2,10 @@ import type { ErrorCode, ErrorParams } from '../core/errors.ts';
 import type { MailboxMessage } from '../core/ports.ts';
 import type { Appended, Arrival } from './store.ts';
 
-/** What the main thread may ask of the thread that holds the store, and what each question is answered with. */
+/** What a thread may be asked, and what each question is answered with. */
+export type CallMap<Calls> = { readonly [K in keyof Calls]: { readonly ask: unknown; readonly answer: unknown } };
+
+/** Of the thread that holds the mailbox of servers. */
 export interface Calls {
   append: { ask: readonly Arrival[]; answer: readonly Appended[] };
   list: {
@@ -11,16 +14,17 @@ export interface Calls {
   };
   latest: { ask: null; answer: number };
   check: { ask: null; answer: null };
-  close: { ask: null; answer: null };
 }
-export type Op = keyof Calls;
 
-export type Request = {
-  [K in Op]: { readonly seq: number; readonly op: K; readonly ask: Calls[K]['ask'] };
-}[Op];
+/** `close` is an op of every thread. */
+export interface Request {
+  readonly seq: number;
+  readonly op: string;
+  readonly ask: unknown;
+}
 
 export type Response =
-  | { readonly seq: number; readonly ok: true; readonly answer: Calls[Op]['answer'] }
+  | { readonly seq: number; readonly ok: true; readonly answer: unknown }
   | { readonly seq: number; readonly ok: false; readonly code: ErrorCode; readonly params: ErrorParams };
 
 export interface WorkerData {

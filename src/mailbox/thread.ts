@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { KelanaError } from '../core/errors.ts';
-import { OPENED, type Calls, type Op, type Response, type WorkerData } from './protocol.ts';
+import { OPENED, type CallMap, type Response, type WorkerData } from './protocol.ts';
 
 interface Waiting {
   readonly resolve: (answer: never) => void;
@@ -12,9 +12,10 @@ interface Waiting {
  * The main thread's side of one store thread. A thread that died is started again by the next call; one that does
  * not answer in time (a disk that hangs) fails its call and every further one until it answers.
  */
-export class StoreThread {
+export class StoreThread<Calls extends CallMap<Calls>> {
   readonly #data: WorkerData;
   readonly #name: string;
+  readonly #code: URL;
   readonly #timeoutMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
@@ -23,8 +24,10 @@ export class StoreThread {
   #late = 0;
   #closed = false;
 
-  constructor(name: string, data: WorkerData, timeoutMs: number) {
+  /** `code` is the module that the thread runs (serve.ts). */
+  constructor(name: string, code: URL, data: WorkerData, timeoutMs: number) {
     this.#name = name;
+    this.#code = code;
     this.#data = data;
     this.#timeoutMs = timeoutMs;
   }
@@ -37,24 +40,28 @@ export class StoreThread {
   }
 
   /** @throws KelanaError MAILBOX_BUSY, MAILBOX_UNSAFE, DATABASE */
-  async call<K extends Op>(op: K, ask: Calls[K]['ask']): Promise<Calls[K]['answer']> {
-    await this.open();
-    if (this.#late > 0) throw new KelanaError('MAILBOX_UNSAFE', { why: WHY_HANGS });
-    this.#seq += 1;
-    const seq = this.#seq;
-    return this.#expect<Calls[K]['answer']>(seq, () => this.#worker?.postMessage({ seq, op, ask }));
+  async call<K extends keyof Calls & string>(op: K, ask: Calls[K]['ask']): Promise<Calls[K]['answer']> {
+    return (await this.#ask(op, ask)) as Calls[K]['answer'];
   }
 
   /** Waits for what is under way, then ends the thread. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#worker !== null) await this.call('close', null).catch(() => null);
+    if (this.#worker !== null) await this.#ask('close', null).catch(() => null);
     this.#closed = true;
     await this.#worker?.terminate();
   }
 
+  async #ask(op: string, ask: unknown): Promise<unknown> {
+    await this.open();
+    if (this.#late > 0) throw new KelanaError('MAILBOX_UNSAFE', { why: WHY_HANGS });
+    this.#seq += 1;
+    const seq = this.#seq;
+    return this.#expect<unknown>(seq, () => this.#worker?.postMessage({ seq, op, ask }));
+  }
+
   async #start(): Promise<void> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    const worker = new Worker(this.#code, {
       name: this.#name,
       workerData: this.#data,
     });

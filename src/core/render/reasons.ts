@@ -43,6 +43,20 @@ export function linkEnd(reason: string, lang: Lang): string {
   return Object.hasOwn(LINK_ENDS, reason) ? (LINK_ENDS[reason]?.[lang] ?? reason) : reason;
 }
 
+/** What became of an offer of a file or folder. */
+const OUTCOMES: Readonly<Record<string, Text>> = {
+  accepted: { id: 'diterima, sedang diambil', en: 'accepted, being fetched' },
+  done: { id: 'selesai', en: 'done' },
+  refused: { id: 'ditolak', en: 'refused' },
+  failed: { id: 'gagal', en: 'failed' },
+  expired: { id: 'tidak dijawab sampai batas waktunya', en: 'not answered in time' },
+};
+
+/** What became of an offer, in the log's language where it is known. The result still has to be escaped. */
+export function outcome(name: string, lang: Lang): string {
+  return Object.hasOwn(OUTCOMES, name) ? (OUTCOMES[name]?.[lang] ?? name) : name;
+}
+
 /** What an error says, in the log's language where its parameters came with it. The result still has to be escaped. */
 export function errorText({ code, detail, params }: BodyOf<'error'>, lang: Lang): string {
   if (params === undefined || !isCode(code)) return detail;

@@ -2,7 +2,7 @@ import type { EventType, Verdict } from '../events.ts';
 import type { Lang, Text } from '../lang.ts';
 import { quoted as q, token as t, tokens } from './escape.ts';
 import type { BodyOf } from './fields.ts';
-import { errorText, lie, linkEnd } from './reasons.ts';
+import { errorText, lie, linkEnd, outcome } from './reasons.ts';
 
 type Sentences = {
   readonly [T in EventType]: Readonly<Record<Lang, (event: BodyOf<T>) => string>>;
@@ -63,6 +63,18 @@ export const SENTENCES: Sentences = {
   'message.received': {
     id: (e) => `Pesan diterima ${t(e.who)} dari ${t(e.from)}: ${q(e.text)}.`,
     en: (e) => `Message received by ${t(e.who)} from ${t(e.from)}: ${q(e.text)}.`,
+  },
+  'offer.sent': {
+    id: (e) => `Kiriman ${q(e.name)} (${e.bytes} byte) ditawarkan ${t(e.who)} kepada ${t(e.to)}.`,
+    en: (e) => `${q(e.name)} (${e.bytes} bytes) offered by ${t(e.who)} to ${t(e.to)}.`,
+  },
+  'offer.received': {
+    id: (e) => `Tawaran kiriman ${q(e.name)} (${e.bytes} byte) diterima ${t(e.who)} dari ${t(e.from)}.`,
+    en: (e) => `Offer of ${q(e.name)} (${e.bytes} bytes) received by ${t(e.who)} from ${t(e.from)}.`,
+  },
+  'offer.ended': {
+    id: (e) => `Kiriman ${q(e.name)} antara ${t(e.who)} dan ${t(e.peer)}: ${q(outcome(e.outcome, 'id'))}.`,
+    en: (e) => `Offer of ${q(e.name)} between ${t(e.who)} and ${t(e.peer)}: ${q(outcome(e.outcome, 'en'))}.`,
   },
   'request.response-time': {
     id: (e) => `Waktu respon ${q(e.what)} di ${t(e.who)}: ${six(e.seconds)}s.`,
