@@ -13,6 +13,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   ls: () => import('./commands/ls.ts'),
   peers: () => import('./commands/peers.ts'),
   status: () => import('./commands/status.ts'),
+  send: () => import('./commands/send.ts'),
+  inbox: () => import('./commands/inbox.ts'),
   server: () => import('./commands/server.ts'),
   balancer: () => import('./commands/balancer.ts'),
   client: () => import('./commands/client.ts'),

@@ -1,10 +1,13 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Accepts } from '../control/mail-desk.ts';
+import type { MailControls } from '../control/mail.ts';
 import { getFile } from '../control/operations.ts';
 import { serveControl, type NodeControls } from '../control/server.ts';
 import { socketPath } from '../control/socket.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
+import type { InboxItem } from '../core/messages/ports.ts';
 import type { SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openDownload } from '../library/download.ts';
@@ -12,6 +15,7 @@ import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
 import type { Context } from './context.ts';
+import { openMail } from './mail-app.ts';
 
 export interface NodeAppOptions {
   readonly host: string;
@@ -26,6 +30,12 @@ export interface NodeAppOptions {
   /** Takes part in the DHT; true by default. */
   readonly dht?: boolean;
   readonly emit: Emit;
+  /** Whose offers of files are accepted without a question; `ask` by default. */
+  readonly accept?: Accepts;
+  /** Peer ids whose offers are accepted in any case. */
+  readonly acceptFrom?: readonly string[];
+  /** An offer waits for a decision. */
+  onOffer?(item: InboxItem): void;
   /** False for a node that lives only for one command: no other command should find it. */
   readonly control?: boolean;
 }
@@ -61,6 +71,19 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       who: `node ${options.port}`,
     });
     closers.push(() => library.close());
+    const { accept, acceptFrom } = options;
+    const mail =
+      options.control === false
+        ? null
+        : await openMail({
+            dataFolder: folder.path,
+            downloads,
+            emit,
+            onOffer: (item) => options.onOffer?.(item),
+            ...(accept === undefined ? {} : { accept }),
+            ...(acceptFrom === undefined ? {} : { acceptFrom }),
+          });
+    if (mail !== null) closers.push(() => mail.close());
     const overlay = await startOverlay({
       host: options.host,
       port: options.port,
@@ -72,9 +95,12 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       random: Math.random,
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
       ...(options.dht === undefined ? {} : { dht: options.dht }),
+      ...mail?.hooks,
     });
     closers.push(() => overlay.close());
-    const controls = controlsOf(context, overlay, library, downloads, emit);
+    if (mail !== null) closers.push(() => mail.stop());
+    const letters = await mail?.open(overlay);
+    const controls = controlsOf(context, overlay, library, downloads, emit, letters);
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -94,6 +120,7 @@ function controlsOf(
   library: Library,
   downloads: string,
   emit: Emit,
+  mail: MailControls | undefined,
 ): NodeControls {
   let scanning = true;
   void library.ready.then(() => {
@@ -131,6 +158,7 @@ function controlsOf(
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),
+    ...(mail === undefined ? {} : { mail }),
   };
 }
 

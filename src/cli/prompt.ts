@@ -47,7 +47,15 @@ export async function ask(context: Context, question: Text, asking: Asking = {})
   }
 }
 
+/** Shows a line of news above the question that is open, in a terminal; the question and what was typed stay. */
+export function interject(context: Context, text: string): void {
+  const lines = readers.get(context.stdin);
+  if (lines?.interject === undefined) context.out(text);
+  else lines.interject(text, context);
+}
+
 interface Lines {
+  interject?(text: string, context: Context): void;
   /** The next line without its end; null at the end of piped input. */
   next(prompt: string, context: Context): Promise<string | null>;
 }
@@ -120,6 +128,11 @@ class TypedLines implements Lines {
   #end(): void {
     this.#ended = true;
     this.#waiting?.(null);
+  }
+
+  interject(text: string, context: Context): void {
+    context.write(`\r\x1b[K${text}\n`);
+    if (this.#waiting !== null) this.#readline.prompt(true);
   }
 
   async next(prompt: string, context: Context): Promise<string> {

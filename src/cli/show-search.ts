@@ -7,6 +7,7 @@ import { showable } from '../core/render/escape.ts';
 import { parseQuery } from '../core/search/query.ts';
 import type { Context } from './context.ts';
 import { bytesText, durationText, numberText } from './format.ts';
+import { ProgressLine } from './progress-line.ts';
 import { verdictText } from './verdict-text.ts';
 
 /** What a person typed where there are no options. @throws KelanaError BAD_VALUE */
@@ -112,30 +113,4 @@ function hitText({ lang }: Context, event: Extract<SearchEvent, { type: 'hit' }>
   const file = showable(event.name);
   const found = id ? `'${file}' ditemukan di ${where}` : `'${file}' found at ${where}`;
   return `${found} (${size}, ${took})\n  ${showable(event.cid)}`;
-}
-
-/** One line, rewritten in place, on terminals only. */
-class ProgressLine {
-  readonly #context: Context;
-  #shown = false;
-
-  constructor(context: Context) {
-    this.#context = context;
-  }
-
-  show(bytes: number, size: number): void {
-    const { lang, terminal, columns } = this.#context;
-    if (!terminal) return;
-    const share = size === 0 ? 1 : bytes / size;
-    const text = ` ${numberText(share * 100, lang)} %  ${bytesText(bytes, lang)} / ${bytesText(size, lang)}`;
-    const width = Math.max(10, Math.min(40, columns - text.length - 4));
-    const full = Math.round(share * width);
-    this.#context.write(`\r  ${'█'.repeat(full)}${'░'.repeat(width - full)}${text}\x1b[K`);
-    this.#shown = true;
-  }
-
-  clear(): void {
-    if (this.#shown) this.#context.write('\r\x1b[K');
-    this.#shown = false;
-  }
 }

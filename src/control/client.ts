@@ -2,7 +2,11 @@ import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
 import type { Holding, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { InboxItem, OutboxItem } from '../core/messages/ports.ts';
+import type { InboxView } from './mail.ts';
+import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { GetEvent } from './operations.ts';
+import type { SendRequest } from './sending.ts';
 import type { NodeStatus, PeerRow } from './server.ts';
 
 /** ms for a short answer; streams (find, get) have the search's own deadline. */
@@ -45,25 +49,52 @@ export class NodeClient {
   }
 
   async *search(query: Query, options: SearchOptions): AsyncGenerator<SearchEvent> {
-    for await (const event of this.#stream('POST', '/find', asked(query, options), options.signal))
-      yield event as SearchEvent;
+    yield* this.#stream<SearchEvent>('POST', '/find', asked(query, options), options.signal);
   }
   async *get(query: Query, options: SearchOptions): AsyncGenerator<GetEvent> {
-    yield* this.#stream('POST', '/get', asked(query, options), options.signal);
+    yield* this.#stream<GetEvent>('POST', '/get', asked(query, options), options.signal);
   }
 
-  async *#stream(
+  async *send(request: SendRequest, signal: AbortSignal): AsyncGenerator<SendEvent> {
+    yield* this.#stream<SendEvent>('POST', '/send', request, signal);
+  }
+  async inbox({ unread, limit }: { unread: boolean; limit: number }): Promise<InboxView> {
+    return (await this.#ask('GET', `/inbox?unread=${unread}&limit=${limit}`)) as InboxView;
+  }
+  async outbox(limit: number): Promise<readonly OutboxItem[]> {
+    return (await this.#ask('GET', `/outbox?limit=${limit}`)) as readonly OutboxItem[];
+  }
+  async *followInbox(signal: AbortSignal): AsyncGenerator<InboxItem> {
+    yield* this.#stream<InboxItem>('GET', '/inbox/follow', undefined, signal);
+  }
+  async *acceptOffer(no: number, signal: AbortSignal): AsyncGenerator<AcceptEvent> {
+    yield* this.#stream<AcceptEvent>('POST', '/inbox/accept', { no }, signal);
+  }
+  async refuseOffer(no: number): Promise<InboxItem> {
+    return (await this.#ask('POST', '/inbox/refuse', { no })) as InboxItem;
+  }
+  async readItems(nos: readonly number[]): Promise<readonly InboxItem[]> {
+    return (await this.#ask('POST', '/inbox/read', { nos })) as readonly InboxItem[];
+  }
+  async readAll(): Promise<number> {
+    return ((await this.#ask('POST', '/inbox/read-all')) as { read: number }).read;
+  }
+  async removeItems(nos: readonly number[]): Promise<number> {
+    return ((await this.#ask('POST', '/inbox/remove', { nos })) as { removed: number }).removed;
+  }
+
+  async *#stream<T extends object>(
     method: string,
     path: string,
     body: unknown,
     signal?: AbortSignal,
-  ): AsyncGenerator<GetEvent> {
+  ): AsyncGenerator<T> {
     const response = await this.#request(method, path, body, signal);
     try {
       for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
-        const event = JSON.parse(line) as GetEvent | ({ type: 'failed' } & ErrorJson);
-        if (event.type !== 'failed') yield event;
-        else throw revive(event as unknown as ErrorJson);
+        const event = JSON.parse(line) as T & Partial<ErrorJson> & { readonly type?: string };
+        if (event.type === 'failed') throw revive({ error: event.error ?? '', params: event.params ?? {} });
+        yield event as T;
       }
     } catch (thrown) {
       signal?.throwIfAborted();

@@ -13,6 +13,8 @@ import {
   type SearchEvent,
   type SearchOptions,
 } from '../core/ports.ts';
+import type { MailControls } from './mail.ts';
+import { mailRoutes } from './mail-routes.ts';
 import type { GetEvent } from './operations.ts';
 import { clearSocket } from './socket.ts';
 
@@ -33,6 +35,8 @@ export interface NodeControls {
   peers(): readonly PeerRow[];
   addPeer(address: string, signal: AbortSignal): Promise<PeerRow>;
   removePeer(address: string): Promise<boolean>;
+  /** The inbox and outbox; a node that lives for one command has none. */
+  readonly mail?: MailControls;
 }
 
 export interface NodeStatus {
@@ -101,6 +105,7 @@ export async function serveControl(path: string, controls: NodeControls): Promis
     const [wanted, how] = [ask.parse(body).query, options.parse(body)];
     return stream(reply, (signal) => controls.get(wanted, { ...how, signal }));
   });
+  if (controls.mail !== undefined) mailRoutes(app, controls.mail, stream);
   await clearSocket(path);
   await app.listen({ path });
   await chmod(path, 0o600);
@@ -119,21 +124,23 @@ function gone(reply: FastifyReply): AbortSignal {
 
 async function stream(
   reply: FastifyReply,
-  run: (signal: AbortSignal) => AsyncIterable<SearchEvent | GetEvent>,
+  run: (signal: AbortSignal) => AsyncIterable<object>,
 ): Promise<FastifyReply> {
   const events = run(gone(reply));
   return reply.type('application/x-ndjson').send(Readable.from(lines(events)));
 }
 
-async function* lines(events: AsyncIterable<SearchEvent | GetEvent>): AsyncGenerator<string> {
+async function* lines(events: AsyncIterable<object>): AsyncGenerator<string> {
   try {
     for await (const event of events)
-      yield (
-        JSON.stringify(event.type === 'failed' ? { type: 'failed', ...errorJson(event.error) } : event) + '\n'
-      );
+      yield JSON.stringify(hasFailed(event) ? { type: 'failed', ...errorJson(event.error) } : event) + '\n';
   } catch (thrown) {
     yield JSON.stringify({ type: 'failed', ...errorJson(asKelanaError(thrown)) }) + '\n';
   }
+}
+
+function hasFailed(event: object): event is { type: 'failed'; error: KelanaError } {
+  return 'error' in event && event.error instanceof KelanaError;
 }
 
 function errorJson(error: KelanaError) {

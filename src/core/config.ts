@@ -444,8 +444,9 @@ export const MESSAGES = {
   burst: 500,
   bytesPerSecond: MiB,
   burstBytes: 8 * MiB,
-  /** Letters a second, twice as many at once, that end the stream: a sender that heard "busy" holds back. */
-  floodPerSecond: 1_000,
+  /** Letters and bytes a second, and four times that at once, that end the stream: who heard "busy" holds back. */
+  floodPerSecond: 500,
+  floodBytesPerSecond: 8 * MiB,
   /** Streams of letters that come in, in all and from one peer; each may hold maxPendingBytes. */
   maxStreams: 64,
   maxStreamsPerPeer: 2,

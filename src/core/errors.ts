@@ -605,6 +605,16 @@ export const ERRORS = {
       en: 'Ask the receiver, then send it again where it makes sense',
     },
   },
+  OFFER_LOST: {
+    source: 'peer',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "'{name}' dari node {peer} tidak bisa diambil: {why}.",
+      en: "'{name}' from node {peer} could not be fetched: {why}.",
+    },
+    fix: { id: 'Minta pengirimnya mengirim lagi', en: 'Ask its sender to send it again' },
+  },
   NODE_UNKNOWN: {
     source: 'user',
     retryable: true,

@@ -3,7 +3,9 @@ import type { MailboxMessage } from '../core/ports.ts';
 import type { Appended, Arrival } from './store.ts';
 
 /** What a thread may be asked, and what each question is answered with. */
-export type CallMap<Calls> = { readonly [K in keyof Calls]: { readonly ask: unknown; readonly answer: unknown } };
+export type CallMap<Calls> = {
+  readonly [K in keyof Calls]: { readonly ask: unknown; readonly answer: unknown };
+};
 
 /** Of the thread that holds the mailbox of servers. */
 export interface Calls {

@@ -41,7 +41,7 @@ export class StoreThread<Calls extends CallMap<Calls>> {
 
   /** @throws KelanaError MAILBOX_BUSY, MAILBOX_UNSAFE, DATABASE */
   async call<K extends keyof Calls & string>(op: K, ask: Calls[K]['ask']): Promise<Calls[K]['answer']> {
-    return (await this.#ask(op, ask)) as Calls[K]['answer'];
+    return await this.#ask<Calls[K]['answer']>(op, ask);
   }
 
   /** Waits for what is under way, then ends the thread. */
@@ -52,12 +52,12 @@ export class StoreThread<Calls extends CallMap<Calls>> {
     await this.#worker?.terminate();
   }
 
-  async #ask(op: string, ask: unknown): Promise<unknown> {
+  async #ask<T>(op: string, ask: unknown): Promise<T> {
     await this.open();
     if (this.#late > 0) throw new KelanaError('MAILBOX_UNSAFE', { why: WHY_HANGS });
     this.#seq += 1;
     const seq = this.#seq;
-    return this.#expect<unknown>(seq, () => this.#worker?.postMessage({ seq, op, ask }));
+    return this.#expect<T>(seq, () => this.#worker?.postMessage({ seq, op, ask }));
   }
 
   async #start(): Promise<void> {

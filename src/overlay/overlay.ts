@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { labelOf, parsePeerAddress } from '../core/address.ts';
 import { OVERLAY, SEARCH } from '../core/config.ts';
 import type { Emit } from '../core/events.ts';
+import type { BlockReader, CarrierPort, LettersPort } from '../core/messages/ports.ts';
 import type {
   BlockSourcePort,
   ByteRange,
@@ -30,12 +31,14 @@ import { keyOf, signer } from './keys.ts';
 import type { Link } from './link.ts';
 import { Links, pause, REPLACED } from './links.ts';
 import { localBytes } from './local.ts';
+import { Mail } from './mail.ts';
 import { Peers, type PeerEntry } from './peers.ts';
 import { PrintKeeper } from './prints.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
 import { serveBlocks } from './uploads.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 export interface OverlayOptions {
   readonly host: string;
@@ -62,10 +65,16 @@ export interface OverlayOptions {
   readonly resizeAfterMs?: number;
   /** Ask a second, independent member of each group before absent is said; true by default. */
   readonly audit?: boolean;
+  /** Takes messages and offers; without it this node has no inbox. */
+  readonly letters?: LettersPort;
+  /** Files that are open to one peer alone, because they are being sent to it. */
+  visible?(peer: string, cid: string): BlockReader | undefined;
 }
 
 export interface Overlay extends OverlayPort {
   readonly port: number;
+  /** Messages and offers to other nodes. */
+  readonly carrier: CarrierPort;
   /** Multiaddrs with the peer id, as others can dial this node. */
   addresses(): readonly string[];
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
@@ -82,6 +91,7 @@ export interface Overlay extends OverlayPort {
  */
 export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const { emit, now, random, library, flag = '--port', wantNeighbours = OVERLAY.wantNeighbours } = options;
+  const { letters } = options;
   for (const peer of options.peers) parsePeerAddress(peer);
   const key = await loadIdentity(options.dataFolder);
   const host = await createHost({
@@ -98,12 +108,14 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const nameOf = (peer: string): string | null =>
     peer === peerId ? label : (links.get(peer)?.label ?? null);
 
+  let mail: Mail | undefined;
   const scores = new Scores({ now });
   const liar = (peer: string, why: string): void => {
     if (!scores.add(peer, why)) return;
     emit({ type: 'peer.banned', who: label, peer: nameOf(peer) ?? peer, reason: why });
     void links.get(peer)?.close('banned');
     courier.drop(peer);
+    mail?.drop(peer);
   };
 
   /** A neighbour gets it over its link; who is none, over a stream of its own. */
@@ -189,6 +201,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       prints.up(link);
       searching.up(link.peer, link.label);
       exchange.up(link);
+      letters?.heard(whereabouts.ofLink(link), whereabouts.wasDialled(link) ? 'dialled' : 'linked');
     },
     onFrame: (link, frame) => {
       const rate = rates.get(link.peer);
@@ -209,6 +222,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       peers.lost(link);
     },
   });
+  const whereabouts = new Whereabouts({ host, links, known: () => prints.known() });
   const peers = new Peers(links, join(options.dataFolder, 'peers.json'), random);
   const exchange = new Exchange({
     links,
@@ -216,7 +230,10 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     random,
     wantNeighbours,
     sample: (count) => prints.sample(count),
-    heard: (contact) => prints.heard(contact),
+    heard: (contact) => {
+      prints.heard(contact);
+      letters?.heard(contact, 'seen');
+    },
     choose: () => {
       const kept = new Set(peers.list().map(({ peer }) => peer));
       const neighbours = links.all().map(({ peer, direction, sinceMs, address }) => ({
@@ -241,6 +258,19 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       );
     },
   });
+  if (letters !== undefined)
+    mail = await Mail.start({
+      host,
+      now,
+      refuses: (peer) => links.refused(peer),
+      labelOf: (peer, connection) => whereabouts.labelOf(peer, connection),
+      take: async (peer, letter) => letters.take(await whereabouts.of(peer), letter),
+    });
+  // Whoever opens a connection is there: what waits for it can go.
+  host.addEventListener('connection:open', ({ detail }) => {
+    const peer = detail.remotePeer.toString();
+    letters?.heard({ peer, label: whereabouts.labelOf(peer, detail), addresses: [] }, 'seen');
+  });
   const stopServing = await serveBlocks({
     host,
     source: library,
@@ -248,6 +278,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     who: label,
     labelOf: (peer, address) =>
       links.get(peer)?.label ?? labelOf(address.split('/')[2] ?? '', Number(address.split('/')[4] ?? 0)),
+    visible: (peer, cid) => options.visible?.(peer, cid),
   });
   const publish = (): void => {
     prints.changed();
@@ -263,6 +294,17 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     label,
     port,
     addresses,
+    carrier: {
+      peerId,
+      label,
+      deliver: async (to, letter, signal) => {
+        if (mail === undefined) throw new Error('this node carries no letters');
+        return await mail.deliver(to, letter, signal);
+      },
+      find: (text, signal) => whereabouts.find(text, signal),
+      whereabouts: (peer) => whereabouts.of(peer),
+      linked: (peer) => links.get(peer) !== undefined,
+    },
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes =>
       hit.peer === peerId ? localBytes(library, hit, range) : fetchBytes(host, hit, range, signal),
@@ -305,6 +347,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await peers.stop();
       await dht.stop();
       await stopServing();
+      await mail?.stop();
       await links.stop();
       await courier.stop();
       await host.stop();

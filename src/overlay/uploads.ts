@@ -2,6 +2,7 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
+import type { BlockReader } from '../core/messages/ports.ts';
 import type { BlockSourcePort } from '../core/ports.ts';
 import type { RefusalCode } from '../core/wire/blocks.ts';
 import { BlockChannel } from './channel.ts';
@@ -19,6 +20,8 @@ export interface UploadsOptions {
   readonly emit: Emit;
   readonly who: string;
   labelOf(peer: string, address: string): string;
+  /** A file that is open to this peer alone, as it is being sent to it; undefined where there is none. */
+  visible?(peer: string, cid: string): BlockReader | undefined;
 }
 
 /** Serves blocks to whoever asks, one stream per receiver and file, in the order of the requests. */
@@ -40,7 +43,7 @@ export async function serveBlocks(options: UploadsOptions): Promise<() => Promis
     }
     perPeer.set(peer, count + 1);
     running.add(channel);
-    serveOne(options, channel, label)
+    serveOne(options, channel, peer, label)
       .catch((thrown: unknown) => channel.abort(thrown instanceof Error ? thrown.message : 'failed'))
       .finally(() => {
         running.delete(channel);
@@ -56,7 +59,12 @@ export async function serveBlocks(options: UploadsOptions): Promise<() => Promis
   };
 }
 
-async function serveOne(options: UploadsOptions, channel: BlockChannel, label: string): Promise<void> {
+async function serveOne(
+  options: UploadsOptions,
+  channel: BlockChannel,
+  peer: string,
+  label: string,
+): Promise<void> {
   const sent = new Map<string, number>();
   try {
     for (;;) {
@@ -65,27 +73,38 @@ async function serveOne(options: UploadsOptions, channel: BlockChannel, label: s
       if (frame.type !== 'want-manifest' && frame.type !== 'want-block') {
         throw new KelanaError('PEER_PROTOCOL', { peer: label, why: `unexpected ${frame.type}` });
       }
-      const refusal = await answer(options.source, channel, frame, sent);
+      const refusal = await answer(readerOf(options, peer, frame.cid), channel, frame, sent);
       if (refusal !== null) await channel.send({ type: 'refused', code: refusal });
     }
   } finally {
     for (const [cid, bytes] of sent) {
-      const name = options.source.lookup({ kind: 'cid', cid })[0]?.name ?? cid;
+      const name = readerOf(options, peer, cid)?.name ?? cid;
       options.emit({ type: 'file.sent', who: options.who, to: label, name, bytes });
     }
   }
   await channel.close();
 }
 
+/** What is shared with everybody, or open to this peer. */
+function readerOf(options: UploadsOptions, peer: string, cid: string): BlockReader | undefined {
+  const { source } = options;
+  const name = source.lookup({ kind: 'cid', cid })[0]?.name;
+  if (name === undefined) return options.visible?.(peer, cid);
+  return {
+    name,
+    manifest: (asked) => source.manifest(asked),
+    readBlock: (asked, index) => source.readBlock(asked, index),
+  };
+}
+
 /** Sends what was asked for, or tells why not. Errors of the connection pass through. */
 async function answer(
-  source: BlockSourcePort,
+  source: BlockReader | undefined,
   channel: BlockChannel,
   want: { type: 'want-manifest'; cid: string } | { type: 'want-block'; cid: string; index: number },
   sent: Map<string, number>,
 ): Promise<RefusalCode | null> {
-  const holding = source.lookup({ kind: 'cid', cid: want.cid })[0];
-  if (holding === undefined) return 'not-here';
+  if (source === undefined) return 'not-here';
   if (want.type === 'want-manifest') {
     const nodes = await source.manifest(want.cid).catch((thrown: unknown) => refusalOf(thrown));
     if (typeof nodes === 'string') return nodes;

@@ -1,3 +1,4 @@
+import { ACCEPTS } from '../../control/mail-desk.ts';
 import { rememberNode } from '../../control/socket.ts';
 import { OVERLAY, PORTS } from '../../core/config.ts';
 import { asKelanaError, EXIT, KelanaError } from '../../core/errors.ts';
@@ -8,7 +9,8 @@ import { DATA_FOLDER } from '../data-folder.ts';
 import { report } from '../report.ts';
 import type { NodeApp } from '../node-app.ts';
 import type { Values } from '../values.ts';
-import { ask } from '../prompt.ts';
+import { ask, interject } from '../prompt.ts';
+import { offerText } from '../show-mail.ts';
 import { queryFrom, showEvents } from '../show-search.ts';
 import { untilStopped } from '../stopping.ts';
 
@@ -76,6 +78,26 @@ export const command: Command = {
       },
     },
     {
+      name: 'accept',
+      type: 'text',
+      oneOf: ACCEPTS,
+      default: 'ask',
+      help: {
+        id: 'kiriman berkas dari siapa yang diambil tanpa bertanya',
+        en: 'whose files are fetched without asking when they are sent',
+      },
+    },
+    {
+      name: 'accept-from',
+      type: 'text',
+      value: 'PEER',
+      many: true,
+      help: {
+        id: 'identitas node yang kirimannya selalu diambil',
+        en: 'identity of a node whose files are always fetched',
+      },
+    },
+    {
       name: 'name',
       type: 'text',
       value: 'NAME',
@@ -116,6 +138,11 @@ async function run(context: Context, values: Values): Promise<number> {
       peers: values.texts('peer'),
       neighbours: values.number('neighbours') ?? OVERLAY.wantNeighbours,
       emit: log.emit,
+      accept: ACCEPTS.find((name) => name === values.text('accept')) ?? 'ask',
+      acceptFrom: peerIds(values.texts('accept-from')),
+      onOffer: (item) => {
+        if (context.interactive && !values.flag('json')) interject(context, offerText(item, context.lang));
+      },
     });
     try {
       await rememberNode(resolve(context.cwd, DATA_FOLDER), resolve(context.cwd, data));
@@ -129,6 +156,24 @@ async function run(context: Context, values: Values): Promise<number> {
   } finally {
     await log.close();
   }
+}
+
+/** @throws KelanaError BAD_VALUE */
+function peerIds(texts: readonly string[]): readonly string[] {
+  for (const value of texts) {
+    if (/^[1-9A-HJ-NP-Za-km-z]{20,128}$/.test(value)) continue;
+    const why = {
+      id: 'bukan identitas node (kelana status)',
+      en: 'it is no identity of a node (kelana status)',
+    };
+    throw new KelanaError('BAD_VALUE', {
+      name: '--accept-from',
+      value,
+      why,
+      example: '--accept-from 12D3KooW…',
+    });
+  }
+  return texts;
 }
 
 function announce(context: Context, app: NodeApp, json: boolean): void {

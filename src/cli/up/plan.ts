@@ -59,6 +59,8 @@ export async function planParts(
       'ls',
       'peers',
       'status',
+      'send',
+      'inbox',
       'simulate',
     ];
     if (!known.includes(key)) settings.refuseKey(key, known, settings.lineOf(key, 0));

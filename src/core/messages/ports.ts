@@ -68,22 +68,25 @@ export type BlockReader = Pick<BlockSourcePort, 'manifest' | 'readBlock'> & {
   readonly name: string;
 };
 
-/** Files outside the shared folders that single peers may fetch, because they are being sent to them. */
+/**
+ * Files outside the shared folders that single peers may fetch, because they are being sent to them. A group is what
+ * is opened and closed together: the files of one offer.
+ */
 export interface PrivateHoldingsPort {
   /**
    * Hashes a file and opens it to `peer`, and to nobody else.
    * @throws KelanaError CANNOT_READ, SOURCE_CHANGED (it is being written), BUSY (too many are open)
    */
-  allow(peer: string, path: string, signal?: AbortSignal): Promise<PrivateFile>;
+  allow(peer: string, group: string, path: string, signal?: AbortSignal): Promise<PrivateFile>;
   /** Opens what was hashed before; a file that is another by now is refused when it is read. */
-  restore(peer: string, file: PrivateFile): void;
+  restore(peer: string, group: string, file: PrivateFile): void;
   /** Opens bytes that are in memory. */
-  allowBytes(peer: string, name: string, bytes: Uint8Array): Holding;
-  revoke(peer: string, cid: string): void;
+  allowBytes(peer: string, group: string, name: string, bytes: Uint8Array): Holding;
+  revoke(peer: string, group: string): void;
   /** For the blocks protocol. */
   visible(peer: string, cid: string): BlockReader | undefined;
-  /** Bytes of a file that the peer has read so far. */
-  sent(peer: string, cid: string): number;
+  /** Bytes of the group's files that the peer has read so far. */
+  sent(peer: string, group: string): number;
 }
 
 /** A new letter for the outbox. */
@@ -117,12 +120,16 @@ export interface PostPort {
   item(no: number): Promise<InboxItem | null>;
   /** Items and bytes there are, and unread ones. */
   counts(): Promise<{ items: number; bytes: number; unread: number }>;
-  /** Sets the state of an offer where it is one of `from`; null where it is not. */
+  /**
+   * Sets the state of an offer where it is one of `from`; null where it is not. With `tell` the sender gets the answer:
+   * it goes into the outbox in the same transaction.
+   */
   decide(
     no: number,
     from: readonly InboxItem['state'][],
     to: OfferAnswer,
-    more?: { why?: string; path?: string },
+    more: { why?: string; path?: string },
+    tell: { now: number; expiresAt: number } | null,
   ): Promise<InboxItem | null>;
   /** Messages that now are read; null: all of them. */
   markRead(nos: readonly number[] | null): Promise<number>;
@@ -149,8 +156,12 @@ export interface PostPort {
   ): Promise<OutboxItem | null>;
   /** All letters for a peer wait until `nextAt`. */
   postpone(peer: string, nextAt: number, why: string): Promise<void>;
-  /** The receiver of an offer of ours answered; null where there is no such offer or it is decided otherwise. */
-  answered(peer: string, id: string, answer: OfferAnswer): Promise<OutboxItem | null>;
+  /** The receiver of an offer of ours answered; null where there is no such offer. What has ended stays as it is. */
+  answered(
+    peer: string,
+    id: string,
+    answer: OfferAnswer,
+  ): Promise<{ item: OutboxItem; changed: boolean } | null>;
   /** Gives up what is too old. */
   expire(now: number): Promise<readonly OutboxItem[]>;
   /** Offers that are not done, with what their receivers may read. */
@@ -177,9 +188,23 @@ export interface CarrierPort {
   linked(peer: string): boolean;
 }
 
-/** What the overlay tells of letters. Neither may throw; a promise that is rejected is a receipt `failed`. */
+/**
+ * What the overlay tells of a peer. `dialled`: it answered at the address that its label says; `linked`: a neighbour
+ * that says to listen there; `seen`: a connection of it, or hearsay.
+ */
+export type News = 'dialled' | 'linked' | 'seen';
+
+/** What the overlay tells of letters. */
 export interface LettersPort {
+  /** Resolves once the letter is safe, or refused; a rejection is a receipt `failed`. */
   take(from: Provider, letter: Letter): Promise<ReceiptCode>;
-  /** A peer was heard of: there may be letters for it. `linked`: it is a neighbour now. */
-  heard(who: Provider, linked: boolean): void;
+  /** There may be letters for it. Must not throw. */
+  heard(who: Provider, news: News): void;
+}
+
+/** Who delivers what waits in the outbox. */
+export interface PostmanPort {
+  /** There is a new letter for this peer. */
+  queued(peer: string): void;
+  heard(who: Provider, news: News): void;
 }

@@ -162,7 +162,7 @@ function readBody(type: MailFrame['type'], from: Reader, end: number): MailFrame
       return { type, id, sentAt: second, name: third, size, cid, files, listBytes };
     case 'answer':
       return { type, id, answer: wordOf(OFFER_ANSWERS, second) };
-    case 'receipt':
+    default:
       return { type, id, of: wordOf(LETTERS, second), code: wordOf(RECEIPTS, code) };
   }
 }

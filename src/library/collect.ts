@@ -1,0 +1,90 @@
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { LIBRARY, MESSAGES } from '../core/config.ts';
+import { KelanaError } from '../core/errors.ts';
+import type { PrivateFile, PrivateHoldingsPort } from '../core/messages/ports.ts';
+import { shownName, storedName } from '../core/names.ts';
+import { cannotRead } from './files.ts';
+import { walk, type Found } from './walk.ts';
+
+/** A file, or all files of a folder, hashed and open to one peer. */
+export interface Collected {
+  readonly name: string;
+  readonly folder: boolean;
+  /** Names of a folder's files are paths below it, in their order. */
+  readonly files: readonly PrivateFile[];
+}
+
+/**
+ * Opens a file or folder to a peer; of a folder what a shared folder would show: no links, and nothing that begins
+ * with a dot. `onFile` is called after each file. What was opened is closed again where it fails.
+ * @throws KelanaError CANNOT_READ, BAD_NAME, SOURCE_CHANGED, BUSY, BAD_VALUE (an empty folder), TOO_MANY_FILES
+ */
+export async function collect(
+  holdings: PrivateHoldingsPort,
+  peer: string,
+  group: string,
+  path: string,
+  signal: AbortSignal,
+  onFile: (file: PrivateFile) => void = () => undefined,
+): Promise<Collected> {
+  const whole = resolve(path);
+  const name = storedName(basename(whole));
+  const opened: PrivateFile[] = [];
+  const open = async (at: string, as: string): Promise<void> => {
+    const file = { ...(await holdings.allow(peer, group, at, signal)), name: as };
+    opened.push(file);
+    onFile(file);
+  };
+  try {
+    const folder = await isFolder(whole);
+    if (!folder) await open(whole, name);
+    else {
+      const found = await below(whole, signal);
+      // Two at once: one reads while the other hashes.
+      const rest = found.values();
+      const lane = async (): Promise<void> => {
+        for (const one of rest) await open(one.path, one.name);
+      };
+      await Promise.all(Array.from({ length: LIBRARY.hashLanes }, lane));
+    }
+    return { name, folder, files: opened.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+  } catch (thrown) {
+    holdings.revoke(peer, group);
+    throw thrown;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (thrown) {
+    throw cannotRead(path, thrown);
+  }
+}
+
+async function below(root: string, signal: AbortSignal): Promise<readonly Found[]> {
+  const found: Found[] = [];
+  const walking = walk(root, {
+    skip: new Set(),
+    hidden: false,
+    refused: (name, why) => {
+      throw new KelanaError('BAD_NAME', { name: `'${shownName(name)}'`, why });
+    },
+    unreadable: (path, thrown) => {
+      throw cannotRead(path, thrown);
+    },
+    signal,
+  });
+  for await (const batch of walking) {
+    found.push(...batch);
+    if (found.length > MESSAGES.maxFiles)
+      throw new KelanaError('TOO_MANY_FILES', { path: root, max: MESSAGES.maxFiles, flag: '--file' });
+  }
+  signal.throwIfAborted();
+  if (found.length === 0) {
+    const why = { id: 'folder itu tidak berisi berkas', en: 'that folder holds no files' };
+    throw new KelanaError('BAD_VALUE', { name: '--file', value: root, why, example: '--file laporan.pdf' });
+  }
+  return found;
+}
