@@ -33,7 +33,7 @@ export interface TestnetOptions {
 
 export type OverlayChoices = Pick<
   OverlayOptions,
-  'wantNeighbours' | 'dht' | 'bits' | 'resizeAfterMs' | 'audit'
+  'wantNeighbours' | 'dht' | 'bits' | 'resizeAfterMs' | 'audit' | 'letters' | 'visible'
 >;
 
 /** A real node: overlay and library over a folder of its own. */
