@@ -13,6 +13,8 @@ import { planParts } from '../src/cli/up/plan.ts';
 import { EXIT, KelanaError } from '../src/core/errors.ts';
 import { FRAME, REFUSALS } from '../src/core/wire/blocks.ts';
 import { encodeFrame, type LinkFrame } from '../src/core/wire/frames.ts';
+import { encodeListing } from '../src/core/wire/listing.ts';
+import { encodeMail, OFFER_ANSWERS, RECEIPTS, type MailFrame } from '../src/core/wire/messages.ts';
 import { SEARCH_FIELD } from '../src/core/wire/search-frames.ts';
 import type { SyncFrame } from '../src/core/wire/sync.ts';
 import { openapi } from '../src/server/openapi.ts';
@@ -257,6 +259,8 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   );
   const seen = new Set<string>();
   for (const frame of frames) walk(messages, 'Frame', encodeFrame(frame), seen);
+  for (const frame of letters()) walk(messages, 'Mail', encodeMail(frame), seen);
+  walk(messages, 'Listing', encodeListing([{ name: 'a', size: 1, cid: 'c' }]), seen);
   const described = [...messages].flatMap(([name, fields]) =>
     [...fields.keys()].map((no) => `${name}.${no}`),
   );
@@ -270,7 +274,23 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
     types.map(([, name, number]) => [name, Number(number)]),
     Object.entries(FRAME),
   );
+  const wordsOf = (name: string): string[] => {
+    const [, body = ''] = new RegExp(`enum ${name} \\{([^}]*)\\}`).exec(read('docs/protocol.md')) ?? [];
+    return [...body.matchAll(/(\w+) = [1-9]/g)].map(([, word = '']) => word.toLowerCase());
+  };
+  assert.deepEqual([wordsOf('Word'), wordsOf('Code')], [[...OFFER_ANSWERS], [...RECEIPTS]]);
 });
+
+/** One frame of each kind by which letters go, with all that it may hold. */
+function letters(): readonly MailFrame[] {
+  const id = 'd'.repeat(32);
+  return [
+    { type: 'text', id, sentAt: 1, text: 'a' },
+    { type: 'offer', id, sentAt: 1, name: 'a', size: 1, cid: 'c', files: 1, listBytes: 1 },
+    { type: 'answer', id, answer: 'done' },
+    { type: 'receipt', id, of: 'text', code: 'stored' },
+  ];
+}
 
 /** One frame of each kind by which prints are kept, with all that it may hold. */
 function syncFrames(): readonly SyncFrame[] {

@@ -34,7 +34,15 @@ export interface TestnetOptions {
 
 export type OverlayChoices = Pick<
   OverlayOptions,
-  'wantNeighbours' | 'dht' | 'bits' | 'resizeAfterMs' | 'audit' | 'uploadLimit' | 'downloadLimit'
+  | 'wantNeighbours'
+  | 'dht'
+  | 'bits'
+  | 'resizeAfterMs'
+  | 'audit'
+  | 'uploadLimit'
+  | 'downloadLimit'
+  | 'letters'
+  | 'visible'
 >;
 
 /** A real node: overlay and library over a folder of its own. */

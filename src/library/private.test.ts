@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { TRANSFER } from '../core/config.ts';
+import { claimFolder } from './claim.ts';
+import { collect } from './collect.ts';
+import { hashFile } from './hash.ts';
+import { PrivateHoldings } from './private.ts';
+
+async function folder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'kelana-private-'));
+  t.after(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+function holdings(t: TestContext): PrivateHoldings {
+  const made = new PrivateHoldings();
+  t.after(() => made.close());
+  return made;
+}
+
+const NEVER = new AbortController().signal;
+
+test('a file is open to one peer, under its CID, until its group is closed', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  const bytes = Buffer.alloc(TRANSFER.blockBytes + 5, 7);
+  await writeFile(join(dir, 'a.bin'), bytes);
+  const file = await own.allow('ani', 'g', join(dir, 'a.bin'));
+  const hashed = await hashFile(join(dir, 'a.bin'));
+  assert.equal(typeof hashed === 'object' && hashed.cid, file.cid);
+  const reader = own.visible('ani', file.cid);
+  assert.deepEqual(await reader?.readBlock(file.cid, 1), bytes.subarray(TRANSFER.blockBytes));
+  assert.equal((await reader?.manifest(file.cid))?.length, 1);
+  await assert.rejects(reader?.readBlock(file.cid, 2) ?? Promise.resolve(), RangeError);
+  assert.equal(own.sent('ani', 'g'), 5);
+  assert.equal(own.visible('budi', file.cid), undefined);
+  own.revoke('ani', 'g');
+  assert.equal(own.visible('ani', file.cid), undefined);
+});
+
+test('a file of two groups is open until both are closed', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  await writeFile(join(dir, 'a'), 'isi');
+  const { cid } = await own.allow('ani', 'g1', join(dir, 'a'));
+  await own.allow('ani', 'g2', join(dir, 'a'));
+  own.revoke('ani', 'g1');
+  own.revoke('ani', 'g1');
+  assert.notEqual(own.visible('ani', cid), undefined);
+  own.revoke('ani', 'g2');
+  assert.equal(own.visible('ani', cid), undefined);
+});
+
+test('a file that is another by now is refused, also after a restart, and never sent as what it was', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  const path = join(dir, 'a');
+  await writeFile(path, 'isi');
+  const file = await own.allow('ani', 'g', path);
+  const later = holdings(t);
+  later.restore('ani', 'g', file);
+  assert.deepEqual(await later.visible('ani', file.cid)?.readBlock(file.cid, 0), Buffer.from('isi'));
+  await writeFile(path, 'lain');
+  for (const one of [own, later])
+    await assert.rejects(one.visible('ani', file.cid)?.readBlock(file.cid, 0) ?? Promise.resolve(), {
+      code: 'SOURCE_CHANGED',
+    });
+  await rm(path);
+  await assert.rejects(later.visible('ani', file.cid)?.readBlock(file.cid, 0) ?? Promise.resolve(), {
+    code: 'SOURCE_CHANGED',
+  });
+});
+
+test('bytes in memory have the CID of a file of these bytes', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  for (const size of [0, 1, TRANSFER.blockBytes, 2 * TRANSFER.blockBytes + 1]) {
+    const bytes = Buffer.alloc(size, size % 251);
+    await writeFile(join(dir, 'x'), bytes);
+    const hashed = await hashFile(join(dir, 'x'));
+    const { cid } = own.allowBytes('ani', 'g', 'x', bytes);
+    assert.equal(typeof hashed === 'object' && hashed.cid, cid);
+    const last = Math.max(0, Math.ceil(size / TRANSFER.blockBytes) - 1);
+    const block = await own.visible('ani', cid)?.readBlock(cid, last);
+    assert.deepEqual(block, bytes.subarray(last * TRANSFER.blockBytes));
+  }
+});
+
+test('of a folder come all regular files but hidden ones, and no link is followed', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  const root = join(dir, 'foto');
+  await mkdir(join(root, 'x'), { recursive: true });
+  await writeFile(join(dir, 'luar'), 'rahasia');
+  await writeFile(join(root, 'b'), 'b');
+  await writeFile(join(root, 'x', 'a'), 'a');
+  await writeFile(join(root, '.h'), 'h');
+  await symlink(join(dir, 'luar'), join(root, 'tautan'));
+  const seen: string[] = [];
+  const found = await collect(own, 'ani', 'g', `${root}/`, NEVER, ({ name }) => seen.push(name));
+  assert.deepEqual(
+    [found.name, found.folder, found.files.map(({ name }) => name)],
+    ['foto', true, ['b', 'x/a']],
+  );
+  assert.deepEqual(seen.sort(), ['b', 'x/a']);
+});
+
+test('what cannot be sent is told, and leaves nothing open', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  await mkdir(join(dir, 'hampa'));
+  await assert.rejects(collect(own, 'ani', 'g', join(dir, 'hampa'), NEVER), { code: 'BAD_VALUE' });
+  await assert.rejects(collect(own, 'ani', 'g', join(dir, 'tiada'), NEVER), { code: 'CANNOT_READ' });
+  await assert.rejects(collect(own, 'ani', 'g', '/', NEVER), { code: 'BAD_NAME' });
+  const mixed = join(dir, 'campur');
+  await mkdir(mixed);
+  await writeFile(join(mixed, 'baik'), 'x');
+  await writeFile(join(mixed, 'buruk\nnama'), 'x');
+  await assert.rejects(collect(own, 'ani', 'g', mixed, NEVER), { code: 'BAD_NAME' });
+  assert.equal(own.sent('ani', 'g'), 0);
+});
+
+test('a folder for what comes in is always a new one', async (t) => {
+  const downloads = join(await folder(t), 'baru', 'downloaded');
+  const first = await claimFolder(downloads, 'foto');
+  await writeFile(join(downloads, 'foto (1)'), 'sebuah berkas');
+  assert.deepEqual(
+    [first, await claimFolder(downloads, 'foto')],
+    [join(downloads, 'foto'), join(downloads, 'foto (2)')],
+  );
+  for (const name of ['..', 'a/b', '.kelana-x'])
+    await assert.rejects(claimFolder(downloads, name), { code: 'BAD_NAME' });
+});
