@@ -174,14 +174,11 @@ class FolderDownload implements IncomingFolder {
 
   /** Files of no bytes: nobody has to send them. */
   async writeEmpty(): Promise<void> {
-    for (const { indices } of batches(this.#entries, this.#root)) {
-      const empty = indices.filter((index) => this.#entries[index]?.size === 0 && !hasBit(this.have, index));
-      if (empty.length === 0) continue;
-      await this.write(
-        empty.map((index) => ({ index, offset: 0 })),
-        await this.slot(),
-      );
-    }
+    const empty: FilePiece[] = [];
+    for (const [index, { size, digest }] of this.#entries.entries())
+      if (size === 0 && digest !== null && !hasBit(this.have, index)) empty.push({ index, offset: 0 });
+    for (let at = 0; at < empty.length; at += INCOMING.batchFiles)
+      await this.write(empty.slice(at, at + INCOMING.batchFiles), await this.slot());
   }
 
   /** @throws KelanaError CANNOT_WRITE, DOWNLOAD_BUSY (it is open), TRANSFER_FAILED; RangeError for another layout */
