@@ -1,4 +1,4 @@
-import { INCOMING, TRANSFER } from '../core/config.ts';
+import { INCOMING, LIBRARY, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import { checkPath, RESERVED_PREFIX, shownName } from '../core/names.ts';
@@ -33,17 +33,49 @@ export function checkEntries(entries: readonly FolderEntry[]): CheckedEntries {
   if (entries.length > INCOMING.maxFolderFiles)
     throw new KelanaError('BAD_NAME', { name: `(${entries.length})`, why: WHY_MANY });
   const files = new Set<string>();
-  const folders = new Set<string>();
+  const folders = new Map<string, string>([['', '']]);
+  const twins = new Map<string, string>();
+  const found: Twins[] = [];
+  const place = (above: string, name: string): string => {
+    const folded = `${folders.get(above) ?? ''}/${fold(name)}`;
+    const other = twins.get(folded);
+    if (other === undefined) twins.set(folded, name);
+    // The same name twice lies in two folders, which are twins themselves.
+    else if (other !== name) found.push({ one: name, other });
+    return folded;
+  };
   for (const { path, size, digest } of entries) {
+    const cut = path.lastIndexOf('/');
+    const above = path.slice(0, Math.max(0, cut));
+    const name = path.slice(cut + 1);
+    // What stands above was looked at with its first file; most names are plain.
+    const known = path.length <= SHORT && cut !== 0 && folders.has(above);
     const why =
-      checkPath(path) ?? reserved(path) ?? (files.has(path) ? WHY_TWICE : null) ?? oversized(size, digest);
+      (known && PLAIN.test(name) ? null : (checkPath(path) ?? reserved(path))) ??
+      (files.has(path) ? WHY_TWICE : null) ??
+      oversized(size, digest);
     if (why !== null) throw refused(path, why);
     files.add(path);
-    for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1))
-      folders.add(path.slice(0, end));
+    for (let begin = 0, end = path.indexOf('/'); end >= 0; begin = end + 1, end = path.indexOf('/', begin)) {
+      const folder = path.slice(0, end);
+      if (folders.has(folder)) continue;
+      const higher = path.slice(0, Math.max(0, begin - 1));
+      folders.set(folder, place(higher, path.slice(begin, end)));
+    }
+    place(above, name);
   }
-  for (const folder of folders) if (files.has(folder)) throw refused(folder, WHY_BOTH);
-  return { folders: [...folders], twins: twinsOf([...folders, ...files]) };
+  folders.delete('');
+  for (const folder of folders.keys()) if (files.has(folder)) throw refused(folder, WHY_BOTH);
+  return { folders: [...folders.keys()], twins: found };
+}
+
+/** Names that need no closer look, and paths that cannot be too long whatever is in them. */
+const PLAIN = /^\w[\w .()+,=@~-]{0,200}$/;
+const SHORT = LIBRARY.maxPathBytes / 4;
+const LOWER = /^[\d_a-z .()+,=@~-]*$/;
+
+function fold(name: string): string {
+  return LOWER.test(name) ? name : name.normalize('NFC').toLowerCase();
 }
 
 export function refused(path: string, why: Text): KelanaError {
@@ -62,23 +94,6 @@ function oversized(size: number, digest: Uint8Array | null): Text | null {
   return Number.isSafeInteger(size) && size >= 0 && size <= most
     ? null
     : { id: 'ukurannya tidak sah', en: 'its size is not valid' };
-}
-
-/** Segments, in the same folder, that fold to the same text. */
-function twinsOf(paths: readonly string[]): readonly Twins[] {
-  const seen = new Map<string, string>();
-  const twins: Twins[] = [];
-  for (const path of paths) {
-    const folded = path.normalize('NFC').toLowerCase();
-    const other = seen.get(folded);
-    if (other === undefined) seen.set(folded, path);
-    else {
-      const [a, b] = [path.split('/'), other.split('/')];
-      const at = a.findIndex((segment, index) => segment !== b[index]);
-      twins.push({ one: a[at] ?? '', other: b[at] ?? '' });
-    }
-  }
-  return twins;
 }
 
 export const WHY_TWINS: Text = {
