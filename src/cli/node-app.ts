@@ -10,6 +10,7 @@ import { openDataFolder } from '../library/datafolder.ts';
 import { openDownload } from '../library/download.ts';
 import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
+import { openStreamed } from '../library/streamed.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
 import type { Context } from './context.ts';
 
@@ -25,6 +26,8 @@ export interface NodeAppOptions {
   readonly neighbours?: number;
   /** Takes part in the DHT; true by default. */
   readonly dht?: boolean;
+  /** Serves what it shares to IPFS nodes too; false by default. */
+  readonly ipfs?: boolean;
   readonly emit: Emit;
   /** False for a node that lives only for one command: no other command should find it. */
   readonly control?: boolean;
@@ -72,6 +75,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       random: Math.random,
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
       ...(options.dht === undefined ? {} : { dht: options.dht }),
+      ...(options.ipfs === true ? { ipfsBlocks: library.blocks() } : {}),
     });
     closers.push(() => overlay.close());
     const controls = controlsOf(context, overlay, library, downloads, emit);
@@ -123,6 +127,10 @@ function controlsOf(
           ...how,
           overlay,
           openDownload: (holding) => openDownload({ folder: downloads, ...holding }),
+          ipfsSource: {
+            port: overlay.ipfs,
+            open: ({ name, size }) => openStreamed({ folder: downloads, name, size }),
+          },
           emit,
           now: () => performance.now(),
         }),

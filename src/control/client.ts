@@ -1,7 +1,7 @@
 import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
-import type { Holding, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { GetHow, Holding, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { GetEvent } from './operations.ts';
 import type { NodeStatus, PeerRow } from './server.ts';
 
@@ -48,7 +48,7 @@ export class NodeClient {
     for await (const event of this.#stream('POST', '/find', asked(query, options), options.signal))
       yield event as SearchEvent;
   }
-  async *get(query: Query, options: SearchOptions): AsyncGenerator<GetEvent> {
+  async *get(query: Query, options: GetHow): AsyncGenerator<GetEvent> {
     yield* this.#stream('POST', '/get', asked(query, options), options.signal);
   }
 
@@ -118,8 +118,8 @@ function peerRow(row: Omit<PeerRow, 'error'> & { error: ErrorJson | null }): Pee
 }
 
 /** All that crosses the socket; the signal does as the end of the connection. */
-function asked(query: Query, { timeoutMs, strategy, want, trace }: SearchOptions): object {
-  return { query, timeoutMs, strategy, want, trace };
+function asked(query: Query, { timeoutMs, strategy, want, trace, ipfs }: GetHow): object {
+  return { query, timeoutMs, strategy, want, trace, ipfs };
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

@@ -2,10 +2,11 @@ import { chmod } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import fastify, { type FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { SEARCH } from '../core/config.ts';
+import { BITSWAP, SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import {
   STRATEGIES,
+  type GetHow,
   type Holding,
   type NeighbourInfo,
   type PrintsInfo,
@@ -28,7 +29,7 @@ export interface PeerRow {
 export interface NodeControls {
   status(): NodeStatus;
   search(query: Query, options: SearchOptions): AsyncIterable<SearchEvent>;
-  get(query: Query, options: SearchOptions): AsyncIterable<GetEvent>;
+  get(query: Query, options: GetHow): AsyncIterable<GetEvent>;
   files(): readonly Holding[];
   peers(): readonly PeerRow[];
   addPeer(address: string, signal: AbortSignal): Promise<PeerRow>;
@@ -68,6 +69,7 @@ const options = z.object({
   strategy: z.enum(STRATEGIES).exactOptional(),
   want: z.int().min(1).max(SEARCH.maxWant).exactOptional(),
   trace: z.boolean().exactOptional(),
+  ipfs: z.array(z.string().min(1).max(512)).max(BITSWAP.maxAsked).exactOptional(),
 });
 const ask = z.object({ query });
 const address = z.object({ address: z.string().min(1).max(512) });

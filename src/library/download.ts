@@ -162,7 +162,7 @@ function done(path: string): Download {
   };
 }
 
-function* names(name: string): Generator<string> {
+export function* names(name: string): Generator<string> {
   yield name;
   for (let n = 1; n <= LIBRARY.maxNumbered; n += 1) yield numbered(name, n);
 }
@@ -179,7 +179,10 @@ async function findSame(folder: string, name: string, options: DownloadOptions):
 }
 
 /** Whether `path` is a file with exactly these bytes; null where there is nothing. Hashes only on the same size. */
-async function isSame(path: string, { size, cid }: DownloadOptions): Promise<boolean | null> {
+export async function isSame(
+  path: string,
+  { size, cid }: Pick<DownloadOptions, 'size' | 'cid'>,
+): Promise<boolean | null> {
   try {
     const stats = await lstat(path);
     if (!stats.isFile() || stats.size !== size) return false;
@@ -192,7 +195,7 @@ async function isSame(path: string, { size, cid }: DownloadOptions): Promise<boo
   }
 }
 
-async function openFolder(folder: string): Promise<string> {
+export async function openFolder(folder: string): Promise<string> {
   try {
     await makeFolder(folder);
     const path = await realpath(folder);
@@ -205,7 +208,7 @@ async function openFolder(folder: string): Promise<string> {
 }
 
 /** Better now than after an hour of fetching. Other writers may still take the room, so writes are checked as well. */
-async function checkRoom(folder: string, size: number): Promise<void> {
+export async function checkRoom(folder: string, size: number): Promise<void> {
   let free: number;
   try {
     const { bavail, bsize } = await statfs(folder);

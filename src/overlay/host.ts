@@ -6,11 +6,11 @@ import type { KadDHT } from '@libp2p/kad-dht';
 import { ping, type Ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { createLibp2p } from 'libp2p';
-import { DHT, OVERLAY } from '../core/config.ts';
+import { BITSWAP, DHT, OVERLAY } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { createDht } from './dht-service.ts';
-import { closeIdle } from './idle.ts';
+import { closeIdle, IDLE } from './idle.ts';
 import { nativeTls, type EncrypterComponents } from './tls/encrypter.ts';
 
 /** The services of a host beside its connections. */
@@ -32,6 +32,8 @@ export interface HostOptions {
   readonly flag: string;
   /** Takes part in the DHT; off by default. */
   readonly dht?: boolean;
+  /** Serves IPFS nodes, which ask only whom they are connected to: idle connections are kept longer. */
+  readonly ipfs?: boolean;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       services: {
         identify: identify(),
         ping: ping(),
-        idle: closeIdle(),
+        idle: closeIdle(options.ipfs === true ? { ...IDLE, idleMs: BITSWAP.idleConnectionMs } : IDLE),
         ...(options.dht === true ? { dht: createDht() } : {}),
       },
       // libp2p's address book; its own is without bound, and strangers fill it.

@@ -187,7 +187,7 @@ export class Links {
   }
 }
 
-async function resolveAddress(address: PeerAddress) {
+export async function resolveAddress(address: PeerAddress) {
   const tail = `/tcp/${address.port}${address.peer === null ? '' : `/p2p/${address.peer}`}`;
   const found =
     isIP(address.host) > 0
@@ -201,7 +201,7 @@ async function resolveAddress(address: PeerAddress) {
 const UNREACHABLE =
   /\b(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNRESET|ENETDOWN)\b/;
 
-function dialError(thrown: unknown, peer: string): KelanaError {
+export function dialError(thrown: unknown, peer: string): KelanaError {
   if (thrown instanceof KelanaError) return new KelanaError(thrown.code, { ...thrown.params, peer }, thrown);
   const errors = thrown instanceof AggregateError ? [thrown, ...(thrown.errors as unknown[])] : [thrown];
   const text = errors

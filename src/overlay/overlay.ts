@@ -8,17 +8,21 @@ import type {
   ByteRange,
   Bytes,
   Hit,
+  IpfsPort,
   NeighbourInfo,
   OverlayPort,
   Query,
   SearchEvent,
   SearchOptions,
+  SharedBlocksPort,
 } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import type { NodeView } from '../core/search/search.ts';
 import { chooseLinks } from '../core/search/topology.ts';
 import type { LinkFrame } from '../core/wire/frames.ts';
 import { isSearchFrame, type SearchFrame } from '../core/wire/search-frames.ts';
+import { Bitswap } from './bitswap/bitswap.ts';
+import { ipfsFinder } from './bitswap/find.ts';
 import { Bucket } from './bucket.ts';
 import { Courier, type AskFrame } from './courier.ts';
 import { Dht } from './dht.ts';
@@ -62,10 +66,14 @@ export interface OverlayOptions {
   readonly resizeAfterMs?: number;
   /** Ask a second, independent member of each group before absent is said; true by default. */
   readonly audit?: boolean;
+  /** Served to IPFS nodes by bitswap; by default nothing is. */
+  readonly ipfsBlocks?: SharedBlocksPort;
 }
 
 export interface Overlay extends OverlayPort {
   readonly port: number;
+  /** Files of IPFS nodes. */
+  readonly ipfs: IpfsPort;
   /** Multiaddrs with the peer id, as others can dial this node. */
   addresses(): readonly string[];
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
@@ -90,6 +98,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     port: options.port,
     flag,
     dht: options.dht ?? true,
+    ipfs: options.ipfsBlocks !== undefined,
   });
   const peerId = host.peerId.toString();
   const addresses = (): readonly string[] => host.getMultiaddrs().map(String).slice(0, MAX_ADDRESSES);
@@ -249,6 +258,15 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     labelOf: (peer, address) =>
       links.get(peer)?.label ?? labelOf(address.split('/')[2] ?? '', Number(address.split('/')[4] ?? 0)),
   });
+  const bitswap = await Bitswap.start({
+    host,
+    blocks: options.ipfsBlocks ?? null,
+    emit,
+    who: label,
+    now,
+    refuses: (peer) => scores.banned(peer),
+    liar,
+  });
   const publish = (): void => {
     prints.changed();
     dht.setFiles(library.list());
@@ -262,6 +280,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     peerId,
     label,
     port,
+    ipfs: ipfsFinder(host, bitswap),
     addresses,
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes =>
@@ -305,6 +324,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await peers.stop();
       await dht.stop();
       await stopServing();
+      await bitswap.stop();
       await links.stop();
       await courier.stop();
       await host.stop();

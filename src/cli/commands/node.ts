@@ -76,6 +76,14 @@ export const command: Command = {
       },
     },
     {
+      name: 'ipfs',
+      type: 'flag',
+      help: {
+        id: 'layani juga node IPFS (bitswap): siapa pun yang tahu CID-nya bisa mengambil',
+        en: 'serve IPFS nodes too (bitswap): whoever knows a CID can fetch it',
+      },
+    },
+    {
       name: 'name',
       type: 'text',
       value: 'NAME',
@@ -115,6 +123,7 @@ async function run(context: Context, values: Values): Promise<number> {
       downloads: values.text('downloads') ?? 'downloaded',
       peers: values.texts('peer'),
       neighbours: values.number('neighbours') ?? OVERLAY.wantNeighbours,
+      ipfs: values.flag('ipfs'),
       emit: log.emit,
     });
     try {
