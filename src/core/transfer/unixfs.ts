@@ -4,7 +4,7 @@ import type { CID } from 'multiformats/cid';
 import { BITSWAP, TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 import type { Text } from '../lang.ts';
-import { DAG_PB, RAW, sha256Of } from './cid.ts';
+import { cidOf, DAG_PB, RAW, sha256Of, type Codec } from './cid.ts';
 
 /** What bounds a walk; tests use small ones. Units as in `BITSWAP`. */
 export interface WalkLimits {
@@ -21,8 +21,9 @@ const LIMITS: WalkLimits = { ...BITSWAP, maxFileBytes: TRANSFER.maxFileBytes };
 
 /** A part of the file, in the order of its bytes. */
 interface Part {
-  readonly cid: CID | null;
-  /** Hash of its block, in hex. */
+  /** Of its block; null: bytes of a node itself, which are there. */
+  readonly codec: Codec | null;
+  /** Hash of its block, in hex. Not the CID, which is a view of the node that held it, and would keep all of that. */
   readonly key: string;
   /** Bytes of the file below it, as its parent said; null: the root, of which nobody said. */
   readonly size: number | null;
@@ -38,6 +39,12 @@ export function blockKey(digest: Uint8Array): string {
   let key = '';
   for (const byte of digest) key += HEX[byte];
   return key;
+}
+
+function digestOf(key: string): Uint8Array {
+  return Uint8Array.from({ length: key.length / 2 }, (_, at) =>
+    Number.parseInt(key.slice(2 * at, 2 * at + 2), 16),
+  );
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -58,6 +65,8 @@ export class UnixfsWalk {
   #head: Part | null;
   /** Parts in the list. */
   #ahead = 1;
+  /** Parts that were asked for or are here, and not passed on yet. */
+  #held = 0;
   #size: number | null = null;
   /** The last block that was passed on: files of equal blocks (zeros) ask for it once. */
   #last: { readonly key: string; readonly block: Uint8Array } | null = null;
@@ -79,33 +88,39 @@ export class UnixfsWalk {
     return this.#head === null;
   }
 
-  /** Blocks to ask for now, each once: those that come next in the file, as far as the window reaches. */
+  /**
+   * Blocks to ask for now, each once: those that come next in the file, as far as the window reaches. None may be
+   * wanted although nothing is on its way: then a block was filled in from an equal one, and `ready` goes on.
+   */
   wants(): readonly CID[] {
     const { windowBlocks, windowBytes, maxBlockBytes } = this.#limits;
     const found: CID[] = [];
     const keys = new Map<string, Uint8Array | null>();
     let bytes = 0;
-    let count = 0;
     for (let part = this.#head; part !== null; part = part.next) {
-      if (count === windowBlocks || (count > 0 && bytes >= windowBytes)) break;
-      count += 1;
-      bytes += Math.min(part.size ?? maxBlockBytes, maxBlockBytes);
-      if (part.block !== null || part.cid === null) {
-        keys.set(part.key, part.block);
-        continue;
+      const { codec } = part;
+      if (codec !== null && !part.asked) {
+        // What comes next must always be asked for, or nothing would ever be passed on.
+        if (part !== this.#head && (this.#held >= windowBlocks || bytes >= windowBytes)) break;
+        const there = this.#last?.key === part.key ? this.#last.block : keys.get(part.key);
+        if (there === undefined) found.push(cidOf(codec, digestOf(part.key)));
+        part.asked = true;
+        part.block = there ?? null;
+        this.#held += 1;
       }
-      const there = this.#last?.key === part.key ? this.#last.block : keys.get(part.key);
-      if (there === undefined && !part.asked) found.push(part.cid);
-      if (there === undefined) keys.set(part.key, null);
-      part.asked = true;
-      part.block = there ?? null;
+      if (codec !== null) keys.set(part.key, part.block);
+      bytes += Math.min(part.size ?? maxBlockBytes, maxBlockBytes);
     }
     return found;
   }
 
   /** The blocks that were asked for and did not come will not: `wants` gives them again. */
   again(): void {
-    for (let part = this.#head; part !== null; part = part.next) part.asked = false;
+    for (let part = this.#head; part !== null; part = part.next) {
+      if (part.block !== null || !part.asked) continue;
+      part.asked = false;
+      this.#held -= 1;
+    }
   }
 
   /**
@@ -114,14 +129,13 @@ export class UnixfsWalk {
    */
   take(key: string, block: Uint8Array): void {
     if (block.length > this.#limits.maxBlockBytes) throw this.#refuse(TOO_LARGE);
-    let seen = 0;
+    let held = 0;
     let before: Part | null = null;
     let found: { readonly part: Part; readonly before: Part | null } | null = null;
-    for (let part = this.#head; part !== null && seen < this.#limits.windowBlocks; part = part.next) {
-      seen += 1;
+    for (let part = this.#head; part !== null && held < this.#held; part = part.next) {
+      if (part.asked) held += 1;
       if (part.asked && part.block === null && part.key === key) {
-        if (part.cid?.code === RAW && part.size !== null && part.size !== block.length)
-          throw this.#refuse(SIZES);
+        if (part.codec === RAW && part.size !== null && part.size !== block.length) throw this.#refuse(SIZES);
         part.block = block;
         found ??= { part, before };
       }
@@ -136,35 +150,56 @@ export class UnixfsWalk {
   *ready(): Generator<Uint8Array> {
     for (;;) {
       const part = this.#head;
-      if (part === null || (part.block === null && this.#last?.key !== part.key)) return;
-      part.block ??= this.#last?.block ?? null;
-      if (part.block === null) return;
-      if (part.cid !== null && part.cid.code !== RAW) {
-        this.#last = { key: part.key, block: part.block };
+      const block = part?.block;
+      if (part === null || block === null || block === undefined) return;
+      if (part.codec !== null) this.#last = { key: part.key, block };
+      if (part.codec === DAG_PB) {
         this.#open(part, null);
         continue;
       }
-      if (part.size !== null && part.size !== part.block.length) throw this.#refuse(SIZES);
-      this.#size ??= part.block.length;
+      if (part.size !== null && part.size !== block.length) throw this.#refuse(SIZES);
+      this.#size ??= block.length;
       this.#head = part.next;
       this.#ahead -= 1;
-      if (part.cid !== null) this.#last = { key: part.key, block: part.block };
-      if (part.block.length > 0) yield part.block;
+      this.#held -= 1;
+      if (block.length > 0) yield block;
     }
   }
 
   /** Puts in place of a node what it stands for: its own bytes, then its children. A raw block stays as it is. */
   #open(part: Part, before: Part | null): void {
-    const { block, cid } = part;
-    if (block === null || cid === null) return;
-    if (cid.code === RAW) {
-      if (part.size === null) this.#size = block.length;
+    const { block, codec, next } = part;
+    if (block === null) return;
+    if (codec !== DAG_PB) {
+      this.#size ??= block.length;
       return;
     }
     const { links, unixfs } = this.#read(block, part.size === null);
-    const own = unixfs.data ?? new Uint8Array(0);
     const sizes = unixfs.blockSizes.map(Number);
+    const own = unixfs.data ?? new Uint8Array(0);
     const size = sizes.reduce((sum, one) => sum + one, own.length);
+    this.#check(part, links, sizes, size);
+    this.#size ??= size;
+    const parts = links.map((link, at) => this.#part(link, sizes[at] ?? 0, part.depth + 1));
+    if (own.length > 0) {
+      // Beside children it is small, and would keep the whole node.
+      const bytes = links.length > 0 ? own.slice() : own;
+      const common = { codec: null, key: '', depth: part.depth, asked: true, next: null };
+      parts.unshift({ ...common, size: bytes.length, block: bytes });
+    }
+    let last = next;
+    for (const one of parts.toReversed()) {
+      one.next = last;
+      last = one;
+      if (one.asked) this.#held += 1;
+    }
+    this.#ahead += parts.length - 1;
+    this.#held -= 1;
+    if (before === null) this.#head = last;
+    else before.next = last;
+  }
+
+  #check(part: Part, links: readonly CID[], sizes: readonly number[], size: number): void {
     const { maxFileBytes, maxLinks, maxDepth, maxAhead } = this.#limits;
     if (size > maxFileBytes) throw this.#refuse(TOO_LARGE);
     if (links.length !== sizes.length || (part.size !== null && part.size !== size))
@@ -173,22 +208,6 @@ export class UnixfsWalk {
     if (sizes.some((one) => one === 0) && (size > 0 || links.length > 1)) throw this.#refuse(SIZES);
     if (links.length > maxLinks || this.#ahead + links.length > 4 * maxAhead) throw this.#refuse(WIDE);
     if (links.length > 0 && part.depth === maxDepth) throw this.#refuse(DEEP);
-    this.#size ??= size;
-    let last = part.next;
-    for (let at = links.length - 1; at >= 0; at -= 1) {
-      const link = links[at];
-      if (link === undefined) continue;
-      const child = this.#part(link, sizes[at] ?? 0, part.depth + 1);
-      child.next = last;
-      last = child;
-    }
-    if (own.length > 0) {
-      const bytes = { cid: null, key: '', size: own.length, depth: part.depth, asked: true };
-      last = { ...bytes, block: own, next: last };
-    }
-    this.#ahead += links.length + (own.length > 0 ? 1 : 0) - 1;
-    if (before === null) this.#head = last;
-    else before.next = last;
   }
 
   #read(block: Uint8Array, root: boolean): { links: readonly CID[]; unixfs: UnixFS } {
@@ -208,11 +227,11 @@ export class UnixfsWalk {
   #part(cid: CID, size: number | null, depth: number): Part {
     const common = { size, depth, next: null };
     // The CID of a tiny block may hold its bytes in place of their hash.
-    if (cid.multihash.code === IDENTITY && size !== null)
-      return { ...common, cid, key: '', asked: true, block: cid.multihash.digest };
+    if (cid.multihash.code === IDENTITY && cid.code === RAW && size !== null)
+      return { ...common, codec: null, key: '', asked: true, block: cid.multihash.digest.slice() };
     const digest = sha256Of(cid);
     if (digest === null || (cid.code !== RAW && cid.code !== DAG_PB)) throw this.#notFile(OTHER);
-    return { ...common, cid, key: blockKey(digest), asked: false, block: null };
+    return { ...common, codec: cid.code, key: blockKey(digest), asked: false, block: null };
   }
 
   #refuse(why: Text, cause?: unknown): KelanaError {
