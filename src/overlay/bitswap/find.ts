@@ -2,7 +2,7 @@ import type { Connection } from '@libp2p/interface';
 import { parsePeerAddress } from '../../core/address.ts';
 import { BITSWAP, OVERLAY } from '../../core/config.ts';
 import { asKelanaError, KelanaError } from '../../core/errors.ts';
-import type { Bytes, IpfsAnswer, IpfsPort } from '../../core/ports.ts';
+import type { Bytes, IpfsAnswer, IpfsFile, IpfsPort } from '../../core/ports.ts';
 import { cidOf, parseCid } from '../../core/transfer/cid.ts';
 import { UnixfsWalk } from '../../core/transfer/unixfs.ts';
 import type { Host } from '../host.ts';
@@ -23,18 +23,21 @@ type Said =
   | { readonly type: 'silent'; readonly label: string }
   | { readonly type: 'failed'; readonly error: KelanaError };
 
+/** What is open on behalf of one look; asks that are still under way when it is closed end by themselves. */
 interface Opened {
-  readonly session: BitswapSession;
-  readonly end: () => Promise<void>;
+  readonly ends: Set<() => Promise<void>>;
+  closed: boolean;
 }
 
 /** Looks for files at IPFS nodes that are named or connected, and fetches them. */
 export function ipfsFinder(host: Host, bitswap: Bitswap): IpfsPort {
   return {
     find: async (cid, addresses, signal) => {
-      const opened: Opened[] = [];
+      const opened: Opened = { ends: new Set(), closed: false };
       const close = async (): Promise<void> => {
-        await Promise.all(opened.splice(0).map(({ end }) => end()));
+        opened.closed = true;
+        await Promise.all([...opened.ends].map((end) => end()));
+        opened.ends.clear();
       };
       try {
         return { ...(await find(host, bitswap, cid, addresses, opened, signal)), close };
@@ -51,7 +54,7 @@ async function find(
   bitswap: Bitswap,
   cid: string,
   addresses: readonly string[],
-  opened: Opened[],
+  opened: Opened,
   signal?: AbortSignal,
 ): Promise<Omit<IpfsAnswer, 'close'>> {
   const root = parseCid(cid);
@@ -64,13 +67,17 @@ async function find(
       const peer = connection?.remotePeer.toString() ?? '';
       if (connection === null || asking.has(peer) || asking.size >= BITSWAP.maxAsked) return null;
       asking.add(peer);
-      const one = await bitswap.open(connection);
-      opened.push(one);
-      one.session.want([wanted]);
-      const arrival = await one.session.next(BITSWAP.rootTimeoutMs, signal);
-      if (arrival === null) return { type: 'silent', label: one.session.label };
+      const { session, end } = await bitswap.open(connection);
+      if (opened.closed) {
+        await end();
+        return null;
+      }
+      opened.ends.add(end);
+      session.want([wanted]);
+      const arrival = await session.next(BITSWAP.rootTimeoutMs, signal);
+      if (arrival === null) return { type: 'silent', label: session.label };
       if (arrival.block === null) return { type: 'has-not' };
-      return { type: 'has', session: one.session, key: arrival.key, root: arrival.block };
+      return { type: 'has', session, key: arrival.key, root: arrival.block };
     } catch (thrown) {
       signal?.throwIfAborted();
       return { type: 'failed', error: asKelanaError(thrown) };
@@ -82,13 +89,11 @@ async function find(
   ]);
   signal?.throwIfAborted();
   let error: KelanaError | null = null;
-  const holders = answers.flatMap((said) => (said?.type === 'has' ? [said] : []));
-  for (const holder of holders) {
-    try {
-      return { ...rest(answers, null), file: fileOf(cid, holder, holders, signal) };
-    } catch (thrown) {
-      error ??= asKelanaError(thrown);
-    }
+  const [holder] = holdersIn(answers);
+  try {
+    if (holder !== undefined) return { ...rest(answers, null), file: fileOf(cid, holder, answers, signal) };
+  } catch (thrown) {
+    error = asKelanaError(thrown);
   }
   return { ...rest(answers, error), file: null };
 }
@@ -105,7 +110,7 @@ function rest(
   };
 }
 
-/** All answers, or as many as there are when the first node says that it has the file. */
+/** All answers, or those there are when the first node says that it has the file; later ones are added as they come. */
 async function firstOrAll(asks: readonly Promise<Said | null>[]): Promise<readonly (Said | null)[]> {
   const answers: (Said | null)[] = [];
   await new Promise<void>((resolve, reject) => {
@@ -121,15 +126,23 @@ async function firstOrAll(asks: readonly Promise<Said | null>[]): Promise<readon
 
 type Holder = Extract<Said, { type: 'has' }>;
 
+function holdersIn(answers: readonly (Said | null)[]): readonly Holder[] {
+  return answers.flatMap((said) => (said?.type === 'has' ? [said] : []));
+}
+
 /** @throws KelanaError where the root block is no file */
-function fileOf(cid: string, first: Holder, holders: readonly Holder[], signal?: AbortSignal) {
+function fileOf(
+  cid: string,
+  first: Holder,
+  answers: readonly (Said | null)[],
+  signal?: AbortSignal,
+): IpfsFile {
   const { session, key, root } = first;
   const parsed = parseCid(cid);
   if (parsed === null) throw new KelanaError('INTERNAL', { detail: cid });
   const walk = new UnixfsWalk(cidOf(parsed.codec, parsed.digest), session.label);
   walk.wants();
   walk.take(key, root);
-  const sessions = [session, ...holders.flatMap((other) => (other === first ? [] : [other.session]))];
   return {
     name: parsed.text,
     size: walk.size ?? 0,
@@ -139,19 +152,21 @@ function fileOf(cid: string, first: Holder, holders: readonly Holder[], signal?:
       label: session.label,
       addresses: [session.connection.remoteAddr.toString()],
     },
-    bytes: () => bytesOf(walk, parsed.text, sessions, signal),
+    bytes: () => bytesOf(walk, parsed.text, answers, signal),
   };
 }
 
-/** From the first node; where it fails, the next goes on at the same place. */
+/** From the first node; where it fails, the next that has the file goes on at the same place. */
 async function* bytesOf(
   walk: UnixfsWalk,
   name: string,
-  sessions: readonly BitswapSession[],
+  answers: readonly (Said | null)[],
   signal?: AbortSignal,
 ): Bytes {
   let failure: KelanaError | null = null;
-  for (const session of sessions) {
+  for (let tried = 0; ; tried += 1) {
+    const session = holdersIn(answers)[tried]?.session;
+    if (session === undefined) throw failure ?? new KelanaError('INTERNAL', { detail: 'no session' });
     walk.again();
     try {
       for (;;) {
@@ -167,15 +182,12 @@ async function* bytesOf(
       }
     } catch (thrown) {
       signal?.throwIfAborted();
-      failure ??=
-        thrown instanceof KelanaError
-          ? thrown
-          : failed(name, session.label, { id: String(thrown), en: String(thrown) });
+      failure ??= thrown instanceof KelanaError ? thrown : failed(name, session.label, BROKEN);
     }
   }
-  throw failure ?? new KelanaError('INTERNAL', { detail: 'no session' });
 }
 
+const BROKEN = { id: 'sambungannya putus', en: 'the connection broke' };
 const SILENT = { id: 'tidak ada blok lagi yang datang', en: 'no further block came' };
 const GONE = { id: 'sebagian bloknya tidak ada di sana', en: 'it does not have all of its blocks' };
 

@@ -85,6 +85,7 @@ export class BitswapSession {
     const over = [...this.#over, ...this.#wanted.values()];
     this.#wanted.clear();
     await this.#sending;
+    this.#wake?.();
     if (this.#failed !== null || this.connection.status !== 'open') {
       this.#outgoing.abort();
       return;
