@@ -15,6 +15,7 @@ import { encodeBlockFrame, REFUSALS } from '../src/core/wire/blocks.ts';
 import { encodeFrame, type LinkFrame } from '../src/core/wire/frames.ts';
 import { SEARCH_FIELD } from '../src/core/wire/search-frames.ts';
 import type { SyncFrame } from '../src/core/wire/sync.ts';
+import { encodeBitswap } from '../src/core/wire/bitswap.ts';
 import { openapi } from '../src/server/openapi.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -262,6 +263,10 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   walk(messages, 'Block', encodeBlockFrame({ type: 'manifest', node: bytes, last: true }), seen);
   walk(messages, 'Block', encodeBlockFrame({ type: 'data', index: 1, bytes, last: true }), seen);
   walk(messages, 'Block', encodeBlockFrame({ type: 'refused', code: 'busy' }), seen);
+  const want = { cid: bytes, priority: 1, cancel: true, kind: 'have', sendDontHave: true } as const;
+  const blocks = [{ prefix: bytes, data: bytes }];
+  const bitswap = { wants: [want], full: true, blocks, presences: [{ cid: bytes, have: false }] };
+  walk(messages, 'Bitswap', encodeBitswap(bitswap), seen);
   const described = [...messages].flatMap(([name, fields]) =>
     [...fields.keys()].map((no) => `${name}.${no}`),
   );

@@ -138,7 +138,7 @@ test('a peer that does not have it leaves the verdict as it is: absent', async (
     },
     (got) => {
       assert.ok(got.type === 'verdict', JSON.stringify(got));
-      assert.deepEqual([got.verdict, got.asked, got.missing], ['absent', 1, []]);
+      assert.deepEqual([got.verdict, got.ipfs, got.missing], ['absent', 1, []]);
     },
   );
 });

@@ -51,7 +51,8 @@ export async function* fromIpfs(
   const answer = await source.port.find(query.cid, ipfs, signal);
   try {
     const { file, missing, error } = answer;
-    const both = { ...verdict, asked: verdict.asked + answer.asked, elapsedMs: now() - started };
+    const also = answer.asked === 0 ? {} : { ipfs: answer.asked };
+    const both = { ...verdict, ...also, elapsedMs: now() - started };
     if (file !== null && matches(query, file)) {
       const { name, size, cid, provider } = file;
       yield {

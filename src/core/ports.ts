@@ -84,6 +84,8 @@ export interface SearchOutcome {
   readonly missing: readonly string[];
   readonly messages: number;
   readonly elapsedMs: number;
+  /** IPFS nodes that were asked as well, by `get` for a CID. */
+  readonly ipfs?: number;
 }
 
 export type SearchEvent =

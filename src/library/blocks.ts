@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { BITSWAP } from '../core/config.ts';
 import type { SharedBlock } from '../core/ports.ts';
-import { cidText, DAG_PB, DIGEST_BYTES, RAW } from '../core/transfer/cid.ts';
+import { DIGEST_BYTES, parseCid, RAW } from '../core/transfer/cid.ts';
 import { blockSize, sameBytes, SHAPE, type Shape } from '../core/transfer/layout.ts';
 import { join, lowestNode } from '../core/transfer/manifest.ts';
 import { holdingOf, type Catalog, type Entry } from './catalog.ts';
@@ -22,14 +22,18 @@ export interface BlocksOptions {
   readonly shape?: Shape;
 }
 
-/** Marks a node in place of a leaf in a slot. */
-const NODE = 0x8000_0000;
+/** What a slot points to: a block of the file, a lowest node of a tall one, or the root node. */
+const LEAF = 0;
+const NODE = 1;
+const ROOT = 2;
+/** A slot's second word: 2 bits what, 9 bits of the hash, and 21 bits which one; files have 2^20 blocks at most. */
+const INDEX = 0x1f_ffff;
 const SLOTS = 1_024;
 
 /**
- * Finds the blocks of a catalog by their hash. Files of one block, and roots, are in the catalog already; for the rest
- * there is an open-addressing table of 8 bytes a slot, which holds where a block is (file, index) and no hash: that is
- * compared with the file's own list. At most half of the table is used, so a block costs 16 to 32 bytes.
+ * Finds the blocks of a catalog by their hash: an open-addressing table of 8 bytes a slot, which holds where a block is
+ * and no hash; that is compared with the file's own list. At most half of the table is used, so a block costs 16 to 32
+ * bytes.
  */
 export class BlockIndex {
   readonly #options: BlocksOptions;
@@ -43,6 +47,7 @@ export class BlockIndex {
   readonly #shadowing = new Set<Entry>();
   #table = new Uint32Array(2 * SLOTS);
   #used = 0;
+  /** Blocks of the files that are here. */
   #live = 0;
   /** Some files were left out. */
   #full = false;
@@ -53,22 +58,13 @@ export class BlockIndex {
   constructor(options: BlocksOptions) {
     this.#options = options;
     this.#shape = options.shape ?? SHAPE;
-    for (const entry of options.catalog.entries()) this.added(entry);
+    for (const entry of options.catalog.entries()) this.#add(entry);
+    this.#anew();
   }
 
   added(entry: Entry): void {
-    const count = entry.digests.length / DIGEST_BYTES;
-    if (count < 2) return;
-    if (this.#live + count > (this.#options.maxBlocks ?? BITSWAP.maxIndexed)) {
-      this.#full = true;
-      if (!this.#told) this.#options.onFull();
-      this.#told = true;
-      return;
-    }
-    this.#live += count;
-    this.#numbers.set(entry, this.#files.push(entry) - 1);
-    if (!this.#grow(count)) this.#enter(entry);
-    if (count > this.#shape.maxLinks) this.#tall.set(entry, this.#climb(entry));
+    if (!this.#add(entry) || this.#grow(blocksIn(entry))) return;
+    this.#enter(entry);
   }
 
   removed(entry: Entry): void {
@@ -78,24 +74,22 @@ export class BlockIndex {
     this.#numbers.delete(entry);
     this.#tall.delete(entry);
     this.#tallNow.delete(entry);
-    this.#live -= entry.digests.length / DIGEST_BYTES;
+    this.#live -= blocksIn(entry);
     if (this.#shadowing.delete(entry) || this.#full) this.#stale = true;
+    const copy = this.#options.catalog.copies(entry.cid).find((other) => this.#numbers.has(other));
+    if (copy !== undefined && !this.#grow(blocksIn(copy))) this.#enter(copy);
   }
 
   find(digest: Uint8Array): SharedBlock | null {
-    const { catalog } = this.#options;
-    const single = catalog.copies(cidText(RAW, digest))[0];
-    if (single !== undefined) return this.#leaf(single, 0, digest);
-    const whole = catalog.copies(cidText(DAG_PB, digest)).find((entry) => this.#numbers.has(entry));
-    if (whole !== undefined) return this.#node(whole, null, digest);
     if (this.#stale) this.#refill();
-    for (let slot = this.#first(digest); ; slot = this.#next(slot)) {
-      const entry = this.#files[this.#table[slot] ?? 0];
-      const index = this.#table[slot + 1] ?? 0;
-      if (this.#table[slot] === 0) return null;
-      if (entry === undefined || entry === null || !this.#same(entry, index, digest)) continue;
-      return index >= NODE ? this.#node(entry, index - NODE, digest) : this.#leaf(entry, index, digest);
-    }
+    const slot = this.#slotOf(digest);
+    const entry = this.#files[this.#table[slot] ?? 0] ?? null;
+    if (entry === null) return null;
+    const place = this.#table[slot + 1] ?? 0;
+    const [kind, index] = [place >>> 30, place & INDEX];
+    return kind === LEAF
+      ? this.#leaf(entry, index, digest)
+      : this.#node(entry, kind === ROOT ? null : index, digest);
   }
 
   #leaf(entry: Entry, index: number, digest: Uint8Array): SharedBlock {
@@ -140,33 +134,63 @@ export class BlockIndex {
     return tall;
   }
 
+  /** False where it is left out. */
+  #add(entry: Entry): boolean {
+    if (this.#live + blocksIn(entry) > (this.#options.maxBlocks ?? BITSWAP.maxIndexed)) {
+      this.#full = true;
+      if (!this.#told) this.#options.onFull();
+      this.#told = true;
+      return false;
+    }
+    this.#live += blocksIn(entry);
+    this.#numbers.set(entry, this.#files.push(entry) - 1);
+    if (entry.digests.length / DIGEST_BYTES > this.#shape.maxLinks) this.#tall.set(entry, this.#climb(entry));
+    return true;
+  }
+
   #enter(entry: Entry): void {
+    const { digests } = entry;
     const number = this.#numbers.get(entry) ?? 0;
-    for (let index = 0; index * DIGEST_BYTES < entry.digests.length; index += 1)
-      this.#put(number, index, entry.digests, index);
+    for (let index = 0; index * DIGEST_BYTES < digests.length; index += 1)
+      this.#put(number, LEAF, index, at(digests, index));
+    const root = parseCid(entry.cid);
+    if (root !== null && root.codec !== RAW) this.#put(number, ROOT, 0, root.digest);
     const tall = this.#tallNow.get(entry);
     if (tall !== undefined) this.#enterNodes(entry, tall);
   }
 
   #enterNodes(entry: Entry, { digests }: Tall): void {
     const number = this.#numbers.get(entry) ?? 0;
-    for (let at = 0; at * DIGEST_BYTES < digests.length; at += 1) this.#put(number, NODE + at, digests, at);
+    for (let index = 0; index * DIGEST_BYTES < digests.length; index += 1)
+      this.#put(number, NODE, index, at(digests, index));
   }
 
-  #put(number: number, index: number, digests: Uint8Array, at: number): void {
-    const digest = digests.subarray(at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES);
-    let slot = this.#first(digest);
-    for (; this.#table[slot] !== 0; slot = this.#next(slot)) {
-      const there = this.#files[this.#table[slot] ?? 0];
-      if (there === undefined || there === null || !this.#same(there, this.#table[slot + 1] ?? 0, digest))
-        continue;
-      // Once is enough; a file of zeros would make one long run of slots.
-      if (there !== this.#files[number]) this.#shadowing.add(there);
+  #put(number: number, kind: number, index: number, digest: Uint8Array): void {
+    const slot = this.#slotOf(digest);
+    const there = this.#files[this.#table[slot] ?? 0] ?? null;
+    if (there !== null) {
+      // Once is enough; a file of zeros would make one long run of slots. Of a whole copy `removed` takes care.
+      if (there.cid !== this.#files[number]?.cid) this.#shadowing.add(there);
       return;
     }
     this.#table[slot] = number;
-    this.#table[slot + 1] = index;
+    this.#table[slot + 1] = ((kind << 30) | fingerprint(digest) | index) >>> 0;
     this.#used += 1;
+  }
+
+  /** The slot that holds this hash, or else the free one where it would be put. */
+  #slotOf(digest: Uint8Array): number {
+    const [a = 0, b = 0, c = 0, d = 0] = digest;
+    const mask = this.#table.length / 2 - 1;
+    const print = fingerprint(digest);
+    for (let slot = 2 * (((a | (b << 8) | (c << 16) | (d << 24)) >>> 0) & mask); ;) {
+      const number = this.#table[slot] ?? 0;
+      if (number === 0) return slot;
+      const entry = this.#files[number] ?? null;
+      const place = this.#table[slot + 1] ?? 0;
+      if (entry !== null && (place & PRINT) === print && this.#same(entry, place, digest)) return slot;
+      slot = (slot + 2) & (this.#table.length - 1);
+    }
   }
 
   /** Makes room for so many more; true where all was entered anew for that. */
@@ -197,19 +221,27 @@ export class BlockIndex {
     for (const entry of this.#options.catalog.entries()) if (!this.#numbers.has(entry)) this.added(entry);
   }
 
-  #same(entry: Entry, index: number, digest: Uint8Array): boolean {
-    const digests = index >= NODE ? this.#tallNow.get(entry)?.digests : entry.digests;
-    const at = (index >= NODE ? index - NODE : index) * DIGEST_BYTES;
-    return digests !== undefined && sameBytes(digests.subarray(at, at + DIGEST_BYTES), digest);
+  #same(entry: Entry, place: number, digest: Uint8Array): boolean {
+    const [kind, index] = [place >>> 30, place & INDEX];
+    if (kind === ROOT) return sameBytes(parseCid(entry.cid)?.digest ?? NOTHING, digest);
+    const digests = kind === NODE ? this.#tallNow.get(entry)?.digests : entry.digests;
+    return digests !== undefined && sameBytes(at(digests, index), digest);
   }
+}
 
-  #first(digest: Uint8Array): number {
-    const [a = 0, b = 0, c = 0, d = 0] = digest;
-    const hash = (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
-    return 2 * (hash & (this.#table.length / 2 - 1));
-  }
+const NOTHING = new Uint8Array(0);
+const PRINT = 0x3fe0_0000;
 
-  #next(slot: number): number {
-    return (slot + 2) & (this.#table.length - 1);
-  }
+function fingerprint(digest: Uint8Array): number {
+  return (((digest[4] ?? 0) | ((digest[5] ?? 0) << 8)) & 0x1ff) << 21;
+}
+
+function at(digests: Uint8Array, index: number): Uint8Array {
+  return digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+}
+
+/** Blocks of a file, its root with them where that is another. */
+function blocksIn({ digests }: Entry): number {
+  const count = digests.length / DIGEST_BYTES;
+  return count === 1 ? 1 : count + 1;
 }

@@ -35,7 +35,7 @@ async function imported(bytes: Uint8Array, options: ImporterOptions): Promise<{ 
     if (block instanceof Uint8Array) stored.set(keyOf(cid), block);
     return cid;
   };
-  const { cid } = await importBytes(bytes, { put } as unknown as Parameters<typeof importBytes>[1], options);
+  const { cid } = await importBytes(bytes, { put }, options);
   return { root: cid, stored };
 }
 
