@@ -5,16 +5,26 @@ import test from 'node:test';
 import { cidOf, RAW } from '../src/core/transfer/cid.ts';
 import { MiB, sample, settledFile, sha256, temporaryFolder } from './support/basics.ts';
 import { startHelia } from './support/helia.ts';
+import { inProcess } from './support/in-process.ts';
 import { kelana, kelanaJson, start } from './support/run.ts';
 
 const FILE = sample(2 * MiB + 5, 3);
 const NOWHERE = cidOf(RAW, new Uint8Array(32).fill(7)).toString();
 
+function linesOf(out: string): readonly Record<string, unknown>[] {
+  return out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
 test('get fetches a CID from an IPFS node with --peer, with no node running', async (t) => {
   const cwd = await temporaryFolder(t);
   await using helia = await startHelia({ encrypter: 'noise' });
   const cid = (await helia.fs.addBytes(FILE)).toString();
-  const [hit, found, ...later] = await kelanaJson(t, ['get', cid, '--peer', helia.address], { cwd });
+  const got = await inProcess(['get', cid, '--peer', helia.address, '--json'], cwd);
+  assert.equal(got.code, 0, got.err);
+  const [hit, found, ...later] = linesOf(got.out);
   assert.deepEqual([hit?.['type'], hit?.['name'], hit?.['size']], ['hit', cid, FILE.length]);
   assert.deepEqual([found?.['type'], found?.['verdict']], ['verdict', 'found']);
   const saved = later.at(-1);
@@ -22,11 +32,13 @@ test('get fetches a CID from an IPFS node with --peer, with no node running', as
   assert.equal(saved?.['path'], join(cwd, 'downloaded', cid));
   assert.equal(sha256(await readFile(join(cwd, 'downloaded', cid))), sha256(FILE));
 
-  const [verdict] = await kelanaJson(t, ['get', NOWHERE, '--peer', helia.address], { cwd }, 3);
+  const absent = await inProcess(['get', NOWHERE, '--peer', helia.address, '--json'], cwd);
+  assert.equal(absent.code, 3);
+  const [verdict] = linesOf(absent.out);
   assert.deepEqual([verdict?.['verdict'], verdict?.['asked'], verdict?.['ipfs']], ['absent', 0, 1]);
-  const byName = await kelana(t, ['get', 'contoh.txt', '--peer', helia.address], { cwd });
+  const byName = await inProcess(['get', 'contoh.txt', '--peer', helia.address], cwd);
   assert.equal(byName.code, 1);
-  assert.match(byName.err, /bukan node kelana/);
+  assert.match(byName.err, /not a kelana node/);
 });
 
 test('a running node serves Helia with --ipfs, and get asks it to fetch from Helia, which stays no neighbour', async (t) => {
