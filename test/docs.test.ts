@@ -17,6 +17,7 @@ import { encodeListing } from '../src/core/wire/listing.ts';
 import { encodeMail, OFFER_ANSWERS, RECEIPTS, type MailFrame } from '../src/core/wire/messages.ts';
 import { SEARCH_FIELD } from '../src/core/wire/search-frames.ts';
 import type { SyncFrame } from '../src/core/wire/sync.ts';
+import { encodeBitswap } from '../src/core/wire/bitswap.ts';
 import { openapi } from '../src/server/openapi.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -261,6 +262,11 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   for (const frame of frames) walk(messages, 'Frame', encodeFrame(frame), seen);
   for (const frame of letters()) walk(messages, 'Mail', encodeMail(frame), seen);
   walk(messages, 'Listing', encodeListing([{ name: 'a', size: 1, cid: 'c' }]), seen);
+  const bytes = new Uint8Array(3);
+  const want = { cid: bytes, priority: 1, cancel: true, kind: 'have', sendDontHave: true } as const;
+  const parts = [{ prefix: bytes, data: bytes }];
+  const bitswap = { wants: [want], full: true, blocks: parts, presences: [{ cid: bytes, have: false }] };
+  walk(messages, 'Bitswap', encodeBitswap(bitswap), seen);
   const described = [...messages].flatMap(([name, fields]) =>
     [...fields.keys()].map((no) => `${name}.${no}`),
   );

@@ -5,6 +5,7 @@ import { openDownloads } from '../src/cli/transfers-app.ts';
 import { getFile, type GetEvent } from '../src/control/operations.ts';
 import type { EventBody } from '../src/core/events.ts';
 import type {
+  GetHow,
   Hit,
   OverlayPort,
   Query,
@@ -12,6 +13,7 @@ import type {
   SearchOptions,
   SearchOutcome,
 } from '../src/core/ports.ts';
+import { openStreamed } from '../src/library/streamed.ts';
 import { openLibrary, type Library } from '../src/library/library.ts';
 import { Writer } from '../src/library/writer.ts';
 import { startOverlay, type Overlay, type OverlayOptions } from '../src/overlay/overlay.ts';
@@ -30,6 +32,8 @@ export interface TestnetOptions {
   readonly watch?: (node: number, event: EventBody) => void;
   /** How the nodes' overlays differ from those of plain nodes: by default they keep to the links that they are given. */
   readonly overlay?: OverlayChoices;
+  /** The nodes serve IPFS nodes. */
+  readonly ipfs?: boolean;
 }
 
 export type OverlayChoices = Pick<
@@ -69,7 +73,7 @@ export interface Testnet extends AsyncDisposable {
 
 /** `count` real nodes in this process, on 127.0.0.1, linked as asked; resolves when every link is up on both sides. */
 export async function startTestnet(count: number, options: TestnetOptions = {}): Promise<Testnet> {
-  const { topology = 'line', files = {}, seed = 1, watch, overlay = {} } = options;
+  const { topology = 'line', files = {}, seed = 1, watch, overlay = {}, ipfs = false } = options;
   const base = await mkdtemp(join(tmpdir(), 'kelana-testnet-'));
   const random = seeded(seed);
   const edges = typeof topology === 'string' ? edgesOf(topology, count, random) : topology;
@@ -83,7 +87,9 @@ export async function startTestnet(count: number, options: TestnetOptions = {}):
       const folder = join(base, `node${at}`);
       for (const [name, content] of Object.entries(files[at] ?? {}))
         await settledFile(join(folder, 'shared', name), content);
-      nodes.push(await startTestNode({ folder, random, overlay, watch: (event) => watch?.(at, event) }));
+      nodes.push(
+        await startTestNode({ folder, random, overlay, ipfs, watch: (event) => watch?.(at, event) }),
+      );
     }
     const node = (at: number): TestNode => {
       const found = nodes[at];
@@ -105,6 +111,7 @@ export interface TestNodeOptions {
   readonly random?: () => number;
   readonly watch?: (event: EventBody) => void;
   readonly overlay?: OverlayChoices;
+  readonly ipfs?: boolean;
 }
 
 /** One node; started again on the same folder it is the same node (identity, peers, index). */
@@ -134,6 +141,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
       random,
       wantNeighbours: 0,
       dht: false,
+      ...(options.ipfs === true ? { ipfsBlocks: library.blocks() } : {}),
       ...options.overlay,
     });
     return {
@@ -201,13 +209,17 @@ function fileOf({ name, size, cid, hops }: Extract<SearchEvent, { type: 'hit' }>
 export type Got = Extract<GetEvent, { type: 'saved' | 'failed' }> | Extract<SearchEvent, { type: 'verdict' }>;
 
 /** What `kelana get` does, in this process; gives its last event. */
-export async function get(node: TestNode, query: Query | string, how: SearchOptions = {}): Promise<Got> {
+export async function get(node: TestNode, query: Query | string, how: GetHow = {}): Promise<Got> {
   const asked: Query = typeof query === 'string' ? { kind: 'name', name: query } : query;
   const emit = (event: EventBody): void => void node.events.push(event);
   let last: Got | undefined;
   for await (const event of getFile(asked, {
     overlay: node.overlay,
     downloads: openDownloads({ overlay: node.overlay, folder: node.downloads, writer: node.writer, emit }),
+    ipfsSource: {
+      port: node.overlay.ipfs,
+      open: ({ name, size }) => openStreamed({ folder: node.downloads, name, size }),
+    },
     emit,
     now: () => performance.now(),
     timeoutMs: 20_000,

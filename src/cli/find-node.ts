@@ -24,6 +24,11 @@ export async function runningNode(context: Context, values: Values): Promise<Nod
   throw new KelanaError('NO_NODE', { path: folders[0] ?? root });
 }
 
+export interface WithNodeOptions {
+  /** Addresses of `--peer` may be those of IPFS nodes, which are then handed to `work` instead of linked to. */
+  readonly ipfs?: boolean;
+}
+
 /** What `find` and `get` need of a node, be it another process or this one. */
 export type Searcher = Pick<NodeControls, 'search' | 'get'>;
 
@@ -34,15 +39,25 @@ export type Searcher = Pick<NodeControls, 'search' | 'get'>;
 export async function withNode<T>(
   context: Context,
   values: Values,
-  work: (node: Searcher) => Promise<T>,
+  work: (node: Searcher, ipfs: readonly string[]) => Promise<T>,
+  { ipfs: mayBeIpfs = false }: WithNodeOptions = {},
 ): Promise<T> {
+  const ipfs: string[] = [];
   const client = await runningNode(context, values).catch((thrown: unknown) => {
     if (thrown instanceof KelanaError && thrown.code === 'NO_NODE') return null;
     throw thrown;
   });
   if (client !== null) {
-    for (const peer of values.texts('peer')) await client.addPeer(peer);
-    return await work(client);
+    for (const peer of values.texts('peer')) {
+      try {
+        await client.addPeer(peer);
+      } catch (thrown) {
+        if (!mayBeIpfs || !isNotKelana(thrown)) throw thrown;
+        await client.removePeer(peer);
+        ipfs.push(peer);
+      }
+    }
+    return await work(client, ipfs);
   }
   const [{ openLog }, { startNode }] = await Promise.all([import('./logging.ts'), import('./node-app.ts')]);
   const log = await openLog(context, values);
@@ -65,8 +80,13 @@ export async function withNode<T>(
       if (app.overlay.peers().length === 0)
         throw new KelanaError('NO_NODE', { path: resolve(context.cwd, values.text('data') ?? DATA_FOLDER) });
       await app.overlay.settled(context.signal);
-      refuseIfAlone(app.overlay.peers());
-      return await work(app.controls);
+      for (const peer of mayBeIpfs ? app.overlay.peers() : []) {
+        if (!isNotKelana(peer.error) || !values.texts('peer').includes(peer.address)) continue;
+        await app.overlay.removePeer(peer.address);
+        ipfs.push(peer.address);
+      }
+      if (ipfs.length === 0) refuseIfAlone(app.overlay.peers());
+      return await work(app.controls, ipfs);
     } finally {
       await app.close();
     }
@@ -74,6 +94,11 @@ export async function withNode<T>(
     await rm(nothing, { recursive: true, force: true });
     await log.close();
   }
+}
+
+/** Something answers there, but no kelana node. */
+function isNotKelana(thrown: unknown): boolean {
+  return thrown instanceof KelanaError && thrown.code === 'NOT_KELANA';
 }
 
 /** With known peers of which none could be linked, the reason is a better answer than a search among nobody. */

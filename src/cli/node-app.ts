@@ -12,6 +12,7 @@ import type { LimitsInfo, SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
+import { openStreamed } from '../library/streamed.ts';
 import { Writer } from '../library/writer.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
 import type { Downloads } from '../transfers/downloads.ts';
@@ -35,6 +36,8 @@ export interface NodeAppOptions {
   readonly dht?: boolean;
   /** Limits of bandwidth; a direction that is left out has the limit kept in the data folder, if any. */
   readonly limits?: LimitTexts;
+  /** Serves what it shares to IPFS nodes too; false by default. */
+  readonly ipfs?: boolean;
   readonly emit: Emit;
   /** Whose offers of files are accepted without a question; `ask` by default. */
   readonly accept?: Accepts;
@@ -107,6 +110,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
       ...(options.dht === undefined ? {} : { dht: options.dht }),
       ...mail?.hooks,
+      ...(options.ipfs === true ? { ipfsBlocks: library.blocks() } : {}),
     });
     closers.push(() => overlay.close());
     if (mail !== null) closers.push(() => mail.stop());
@@ -117,7 +121,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     const queue = options.control === false ? null : openQueue(folder.path, fetching, how);
     if (queue !== null) closers.push(() => queue.close());
     await sweepParts(downloads, { queued: new Set(queue?.list().map(({ cid }) => cid)) });
-    const controls = controlsOf(context, overlay, library, limits, fetching, queue, emit, letters);
+    const controls = controlsOf(context, overlay, library, limits, downloads, fetching, queue, emit, letters);
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -136,6 +140,7 @@ function controlsOf(
   overlay: Overlay,
   library: Library,
   limits: NodeLimits,
+  folder: string,
   downloads: Downloads,
   queue: TransferQueue | null,
   emit: Emit,
@@ -175,6 +180,10 @@ function controlsOf(
           overlay,
           downloads,
           ...(background && queue !== null ? { queue: (file, providers) => queue.add(file, providers) } : {}),
+          ipfsSource: {
+            port: overlay.ipfs,
+            open: ({ name, size }) => openStreamed({ folder, name, size }),
+          },
           emit,
           now: () => performance.now(),
         }),

@@ -33,6 +33,23 @@ test('what was found or proved absent says who was asked, and how', () => {
   assert.match(said({ asked: 0 }), /no neighbour to ask\.\n {2}→ Add one: kelana peers add/);
 });
 
+test('IPFS nodes that were asked as well are named apart from those of kelana', () => {
+  assert.equal(
+    said({ verdict: 'found', ground: 'found', asked: 0, ipfs: 1 }),
+    'Done: 1 IPFS node asked, 12 ms',
+  );
+  assert.equal(
+    said({ verdict: 'found', ground: 'found', ipfs: 2 }, 'id'),
+    'Selesai: 3 node ditanya, juga 2 node IPFS, 12 ms',
+  );
+  assert.match(
+    said({ asked: 0, ipfs: 2 }),
+    /^'x' does not exist here: 2 IPFS nodes asked, without it \(12 ms\)$/,
+  );
+  assert.match(said({ ipfs: 1 }), /none has it \(12 ms\)\n {2}Nor is it at 1 IPFS node asked$/);
+  assert.match(said({ ipfs: 1 }, 'id'), /\n {2}Juga tidak di 1 node IPFS yang ditanya$/);
+});
+
 test('what is not certain says what is missing and the next step, for every ground in both languages', () => {
   const grounds: readonly Ground[] = [
     'lost',

@@ -19,8 +19,22 @@ export function verdictText(outcome: SearchOutcome, name: string, lang: Lang): s
     : `Not certain: ${what} was not found (${en}, ${took}), but ${why.says.en}\n  → ${why.next.en}`;
 }
 
+function ipfsNodes(count: number): Text {
+  const [id, en] = [numberText(count, 'id'), numberText(count, 'en')];
+  return { id: `${id} node IPFS`, en: `${en} IPFS ${count === 1 ? 'node' : 'nodes'}` };
+}
+
 /** Who was asked, and how. */
-function lookedAt({ asked, strategy }: SearchOutcome, lang: Lang): Text {
+function lookedAt(outcome: SearchOutcome, lang: Lang): Text {
+  const { ipfs } = outcome;
+  const kelana = lookedAtKelana(outcome, lang);
+  if (ipfs === undefined) return kelana;
+  const nodes = ipfsNodes(ipfs);
+  if (outcome.asked === 0) return { id: `${nodes.id} ditanya`, en: `${nodes.en} asked` };
+  return { id: `${kelana.id}, juga ${nodes.id}`, en: `${kelana.en}, and ${nodes.en}` };
+}
+
+function lookedAtKelana({ asked, strategy }: SearchOutcome, lang: Lang): Text {
   const count = numberText(asked, lang);
   const nodes = asked === 1 ? 'node' : 'nodes';
   if (strategy === 'groups' && asked > 0)
@@ -31,7 +45,23 @@ function lookedAt({ asked, strategy }: SearchOutcome, lang: Lang): Text {
   return { id: `${count} node ditanya`, en: `${count} ${nodes} asked` };
 }
 
-function absentText({ asked, ground }: SearchOutcome, what: string, took: string): Text {
+function absentText(outcome: SearchOutcome, what: string, took: string): Text {
+  const { asked, ground, ipfs } = outcome;
+  if (ipfs !== undefined) {
+    const nodes = ipfsNodes(ipfs);
+    if (asked === 0) {
+      return {
+        id: `${what} tidak ada: ${nodes.id} ditanya dan tidak memilikinya (${took})`,
+        en: `${what} does not exist here: ${nodes.en} asked, without it (${took})`,
+      };
+    }
+    const { ipfs: _asked, ...kelana } = outcome;
+    const { id, en } = absentText(kelana, what, took);
+    return {
+      id: `${id}\n  Juga tidak di ${nodes.id} yang ditanya`,
+      en: `${en}\n  Nor is it at ${nodes.en} asked`,
+    };
+  }
   if (asked === 0) {
     return {
       id: `${what} tidak ada di node ini, dan node ini belum punya tetangga untuk ditanya.\n  → Tambahkan: kelana peers add HOST:PORT`,

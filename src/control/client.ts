@@ -1,13 +1,21 @@
 import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
-import type { Holding, LimitsInfo, Query, SearchEvent, SearchOptions, Transfer } from '../core/ports.ts';
+import type {
+  GetHow,
+  Holding,
+  LimitsInfo,
+  Query,
+  SearchEvent,
+  SearchOptions,
+  Transfer,
+} from '../core/ports.ts';
 import type { InboxItem, OutboxItem } from '../core/messages/ports.ts';
 import type { InboxView } from './mail.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { GetEvent } from './operations.ts';
 import type { SendRequest } from './sending.ts';
-import type { GetHow, LimitsChange, NodeStatus, PeerRow } from './server.ts';
+import type { LimitsChange, NodeStatus, PeerRow } from './server.ts';
 
 /** ms for a short answer; streams (find, get) have the search's own deadline. */
 const ANSWER_MS = 15_000;
@@ -172,8 +180,8 @@ function peerRow(row: Omit<PeerRow, 'error'> & { error: ErrorJson | null }): Pee
 }
 
 /** All that crosses the socket; the signal does as the end of the connection. */
-function asked(query: Query, { timeoutMs, strategy, want, trace }: SearchOptions): object {
-  return { query, timeoutMs, strategy, want, trace };
+function asked(query: Query, { timeoutMs, strategy, want, trace, ipfs }: GetHow): object {
+  return { query, timeoutMs, strategy, want, trace, ipfs };
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

@@ -3,6 +3,7 @@ import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type {
   DownloadsPort,
+  GetHow,
   Holding,
   OverlayPort,
   Provider,
@@ -13,6 +14,7 @@ import type {
 } from '../core/ports.ts';
 import { shownName } from '../core/names.ts';
 import { SCORE_STEP, textOf } from '../core/search/query.ts';
+import { fromIpfs, type IpfsSource } from './ipfs.ts';
 
 /** What `get` reports while it works; the last event is `saved`, `queued`, `verdict` (not found) or `failed`. */
 export type GetEvent =
@@ -40,11 +42,13 @@ export type GetEvent =
   | { readonly type: 'queued'; readonly transfer: Transfer }
   | { readonly type: 'failed'; readonly error: KelanaError };
 
-export interface GetOptions extends SearchOptions {
+export interface GetOptions extends GetHow {
   readonly overlay: Pick<OverlayPort, 'peerId' | 'label' | 'search'>;
   readonly downloads: DownloadsPort;
   /** Takes the file that was found, in place of fetching it now. */
   readonly queue?: (file: Holding, providers: readonly Provider[]) => Transfer;
+  /** Where a CID is looked for that no kelana node has. */
+  readonly ipfsSource?: IpfsSource;
   readonly emit: Emit;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -76,8 +80,13 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
   const files = new Map<string, Found>();
   for await (const event of overlay.search(query, how)) {
     gather(files, event);
+    if (event.type === 'verdict' && event.verdict !== 'found') {
+      const { ipfsSource: source } = options;
+      if (source === undefined) yield event;
+      else yield* fromIpfs(query, event, { ...options, source, who: overlay.label, started });
+      return;
+    }
     yield event;
-    if (event.type === 'verdict' && event.verdict !== 'found') return;
   }
   const ranked = [...files.values()].toSorted((one, other) => other.score - one.score);
   const ambiguous = exact ? null : choiceOf(query, ranked);

@@ -2,10 +2,11 @@ import { chmod } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import fastify, { type FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { LIMITS, QUEUE, SEARCH } from '../core/config.ts';
+import { BITSWAP, LIMITS, QUEUE, SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import {
   STRATEGIES,
+  type GetHow,
   type Holding,
   type LimitsInfo,
   type NeighbourInfo,
@@ -26,11 +27,6 @@ export interface PeerRow {
   readonly peer: string | null;
   readonly label: string;
   readonly error: KelanaError | null;
-}
-
-export interface GetHow extends SearchOptions {
-  /** Hands what was found to the queue of the node. */
-  readonly background?: boolean;
 }
 
 /** What commands may ask of a running node. */
@@ -93,6 +89,7 @@ const options = z.object({
   strategy: z.enum(STRATEGIES).exactOptional(),
   want: z.int().min(1).max(SEARCH.maxWant).exactOptional(),
   trace: z.boolean().exactOptional(),
+  ipfs: z.array(z.string().min(1).max(512)).max(BITSWAP.maxAsked).exactOptional(),
 });
 const ask = z.object({ query });
 const limit = z.string().min(1).max(LIMITS.maxTextChars).exactOptional();

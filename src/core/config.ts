@@ -500,6 +500,74 @@ export const QUEUE = {
   maxPriority: 100,
 } as const;
 
+/** IPFS neighbours: bitswap, and UnixFS as others lay it out (decision 023). */
+export const BITSWAP = {
+  /** Bytes of one block: what other implementations take and give (specs.ipfs.tech, bitswap: "blocks up to 2 MiB"). */
+  maxBlockBytes: 2 * MiB,
+  /** Bytes of one message from a peer that is asked for blocks: the specification's 4 MiB and its framing. */
+  maxMessageBytes: 4 * MiB + 4 * KiB,
+  /** Bytes of one message from anybody else: 1,024 wants are 50 KiB. */
+  maxWantBytes: 256 * KiB,
+  /** Wants (and presences) in one message: four whole nodes of 1,024 links, and as many cancels. */
+  maxMessageWants: 8_192,
+  /** Blocks in one message of 4 MiB; small files are some 1 KiB each. */
+  maxMessageBlocks: 4_096,
+  /** Bytes of a binary CID; sha2-256 needs 36, sha2-512 68. */
+  maxCidBytes: 128,
+  /** Streams a peer may have open to say something, and all peers together: each holds one message of `maxWantBytes`. */
+  streamsPerPeer: 8,
+  maxStreams: 64,
+  /** ms without a whole message after which such a stream is closed; the peer opens another. */
+  streamIdleMs: 60_000,
+  /** Wants taken from one peer a second, and at once: 20 times what 100 MB/s of 1 MiB blocks need; beyond, it floods. */
+  wantsPerSecond: 2_000,
+  wantsBurst: 16_384,
+  /** Bytes a second and at once from one peer of which nothing was asked: wants only. */
+  bytesPerSecond: MiB,
+  bytesBurst: 4 * MiB,
+  /** Blocks that wait to be sent to one peer (a whole node of links), and to all: about 300 B each. */
+  maxQueuedPerPeer: 1_024,
+  maxQueued: 16_384,
+  /** Answers without a block that wait for one peer; 50 B each. */
+  maxPresences: 4_096,
+  /** Bytes of a block that is sent at once where only its presence was asked; as others do. */
+  haveAsBlockBytes: 1_024,
+  /** Messages with blocks on their way at once, each to another peer and some 2 MiB; other peers wait for their turn. */
+  maxServed: 16,
+  /** Bytes of small blocks that are sent as one message. */
+  batchBytes: 256 * KiB,
+  /** ms that a peer is given no blocks after it took too long to read one. */
+  slowMs: 60_000,
+  /** Peers of which anything is remembered; as OVERLAY.maxConnections. */
+  maxPeers: 256,
+  /** ms that a peer may take to read a block: 1 MiB in 30 s is 35 kB/s, and others wait. */
+  sendTimeoutMs: 30_000,
+  /** ms an idle connection is kept by a node that serves bitswap: other nodes ask only whom they are connected to. */
+  idleConnectionMs: 600_000,
+  /** Blocks of shared files that can be found by their hash: 2 TiB, and 32 MiB of memory. */
+  maxIndexed: 2 * 1024 * 1024,
+  /** ms until a peer must have said whether it has a file, and until the next block of it must have come. */
+  rootTimeoutMs: 10_000,
+  blockTimeoutMs: 20_000,
+  /** ms to learn which protocols a peer speaks, once it is connected. */
+  identifyTimeoutMs: 5_000,
+  /** Bytes and blocks asked for ahead. Other nodes answer 256 KiB blocks; 8 MiB as TRANSFER.window. */
+  windowBytes: 8 * MiB,
+  windowBlocks: 32,
+  /** Hashes of blocks that came or were given up lately, so that a late second copy is no lie. */
+  maxRecent: 2_048,
+  /** Bytes of such second copies that a peer may send in one download. */
+  maxRepeatedBytes: 32 * MiB,
+  /** Levels of a UnixFS file: balanced trees of 174 links need 4 for 1 TiB, trickle trees some 10. */
+  maxDepth: 32,
+  /** Links of one node: usual are 174 and 1,024. */
+  maxLinks: 16_384,
+  /** Links known and not fetched yet, about 150 B each; nodes beyond are opened when the file comes to them. */
+  maxAhead: 32_768,
+  /** IPFS nodes asked for one file. */
+  maxAsked: 16,
+} as const;
+
 export const LIBRARY = {
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,

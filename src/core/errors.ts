@@ -296,6 +296,32 @@ export const ERRORS = {
     says: { id: 'Tidak ada transfer nomor {id}.', en: 'There is no transfer number {id}.' },
     fix: { id: 'Lihat semuanya: kelana transfers', en: 'See them all: kelana transfers' },
   },
+  NOT_A_FILE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'CID {cid} di node IPFS {peer} bukan berkas yang bisa diunduh: {why}.',
+      en: 'CID {cid} at the IPFS node {peer} is not a file that can be fetched: {why}.',
+    },
+    fix: {
+      id: 'Pakai CID sebuah berkas (UnixFS dengan SHA-256); isi folder: ipfs ls {cid}',
+      en: 'Use the CID of a file (UnixFS with SHA-256); for what a folder holds: ipfs ls {cid}',
+    },
+  },
+  TOO_MANY_BLOCKS: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Lebih dari {max} blok dibagikan; berkas besar selebihnya tidak ditawarkan ke node IPFS.',
+      en: 'More than {max} blocks are shared; large files beyond that are not offered to IPFS nodes.',
+    },
+    fix: {
+      id: 'Bagikan folder yang lebih kecil dengan --share; node kelana tetap bisa mengambil semuanya',
+      en: 'Share smaller folders with --share; kelana nodes can still fetch everything',
+    },
+  },
   SERVER_UNREACHABLE: {
     source: 'system',
     retryable: true,

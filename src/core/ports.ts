@@ -1,4 +1,4 @@
-import type { ErrorCode, ErrorParams } from './errors.ts';
+import type { ErrorCode, ErrorParams, KelanaError } from './errors.ts';
 import type { Verdict } from './events.ts';
 import type { Layout } from './transfer/layout.ts';
 
@@ -85,6 +85,8 @@ export interface SearchOutcome {
   readonly missing: readonly string[];
   readonly messages: number;
   readonly elapsedMs: number;
+  /** IPFS nodes that were asked as well, by `get` for a CID. */
+  readonly ipfs?: number;
 }
 
 export type SearchEvent =
@@ -393,6 +395,67 @@ export interface Download {
   finish(): Promise<string>;
   /** Removes the temporary file. Safe to call at any time. */
   abort(): Promise<void>;
+}
+
+/** A block of something shared: a leaf or a node of its UnixFS tree. */
+export interface SharedBlock {
+  /** A file that it is of. */
+  readonly file: Holding;
+  /** Bytes; null for a node, which is made when it is read. */
+  readonly size: number | null;
+  /** Its bytes, checked against its hash; null where the file changed or went away meanwhile, or cannot be read. */
+  read(): Promise<Uint8Array | null>;
+}
+
+/** What is shared, as IPFS nodes ask for it: by the SHA-256 of a single block. */
+export interface SharedBlocksPort {
+  find(digest: Uint8Array): SharedBlock | null;
+}
+
+/** A file that an IPFS node has, whose root block came and is verified. */
+export interface IpfsFile extends Holding {
+  readonly provider: Provider;
+  /** Verified bytes in order, in pieces of up to 2 MiB; to be read once. @throws KelanaError */
+  bytes(): Bytes;
+}
+
+export interface IpfsAnswer {
+  readonly file: IpfsFile | null;
+  /** Nodes that were asked. */
+  readonly asked: number;
+  /** Labels of those that gave no answer in time: they may have it. */
+  readonly missing: readonly string[];
+  /** Why an address that was given could not be asked at all, or why what it has is no file; the first such reason. */
+  readonly error: KelanaError | null;
+  /** To be called once the file was read, or is not wanted. */
+  close(): Promise<void>;
+}
+
+/** IPFS nodes as a source of files. */
+export interface IpfsPort {
+  /**
+   * Asks the nodes at these addresses, and those connected that speak bitswap, for a file. Rejects only with the
+   * signal's reason.
+   */
+  find(cid: string, addresses: readonly string[], signal?: AbortSignal): Promise<IpfsAnswer>;
+}
+
+/** A file on its way into the downloads folder, in the order of its bytes. */
+export interface StreamedDownload {
+  /** Bytes must have been verified: what is written here is what the person gets. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Makes it durable and visible; gives the path it has, which differs from the name where another file had it. */
+  finish(): Promise<string>;
+  /** Removes the temporary file. Safe to call at any time. */
+  abort(): Promise<void>;
+}
+
+/** How `get` looks for a file. */
+export interface GetHow extends SearchOptions {
+  /** Addresses of IPFS nodes to ask for a CID that no kelana node has. */
+  readonly ipfs?: readonly string[];
+  /** Hands what was found to the queue of the node. */
+  readonly background?: boolean;
 }
 
 /** A durable message. `id` grows in the order of acknowledgement. */

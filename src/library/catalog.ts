@@ -16,10 +16,17 @@ export interface Entry extends Holding {
   seen: number;
 }
 
+/** Told of each file that comes or goes. */
+export interface CatalogObserver {
+  added(entry: Entry): void;
+  removed(entry: Entry): void;
+}
+
 /** The files of a library in memory, found by path on disk, name, word or CID without a search. */
 export class Catalog {
   /** Counts changes of the set of files. */
   version = 0;
+  observer: CatalogObserver | null = null;
   readonly #byPath = new Map<string, Entry>();
   readonly #byCid = new Groups<Entry>((entry) => this.#has(entry));
   /** By base name, and by path below the folder where that is more than the base name; both in NFC. */
@@ -51,6 +58,7 @@ export class Catalog {
     this.#byCid.add(entry.cid, entry);
     for (const key of keysOf(entry.name)) this.#byName.add(key, entry);
     for (const word of wordsOf(entry.name)) this.#byWord.add(word, entry);
+    this.observer?.added(entry);
     this.#changed();
   }
 
@@ -60,6 +68,7 @@ export class Catalog {
     this.#byCid.remove(entry.cid, entry);
     for (const key of keysOf(entry.name)) this.#byName.remove(key, entry);
     for (const word of wordsOf(entry.name)) this.#byWord.remove(word, entry);
+    this.observer?.removed(entry);
     this.#changed();
   }
 

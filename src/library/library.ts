@@ -1,12 +1,20 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LIBRARY, TRANSFER } from '../core/config.ts';
+import { BITSWAP, LIBRARY, TRANSFER } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { ByteRange, Bytes, Holding, Query, WritableLibraryPort } from '../core/ports.ts';
+import type {
+  ByteRange,
+  Bytes,
+  Holding,
+  Query,
+  SharedBlocksPort,
+  WritableLibraryPort,
+} from '../core/ports.ts';
 import { blockSize } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
+import { BlockIndex } from './blocks.ts';
 import { Catalog, holdingOf, type Entry } from './catalog.ts';
 import {
   cannotRead,
@@ -94,6 +102,7 @@ export class Library implements WritableLibraryPort {
   readonly #loop: Promise<void>;
   #running: Promise<void> | undefined;
   #wake: AbortController | undefined;
+  #blocks: BlockIndex | undefined;
   #closed: Promise<void> | undefined;
   readonly #listeners = new Set<() => void>();
   /** The catalog's version that listeners were told of last. */
@@ -194,6 +203,24 @@ export class Library implements WritableLibraryPort {
     if (block.length !== length) throw new RangeError(`${block.length} bytes for a block of ${length}`);
     await this.#fill(cid, name, block, index * TRANSFER.blockBytes);
     return block;
+  }
+
+  /** The blocks of what is shared by their hash. The index for it is made at the first call and kept from then on. */
+  blocks(): SharedBlocksPort {
+    this.#blocks ??= new BlockIndex({
+      catalog: this.#catalog,
+      readBlock: (cid, index) => this.readBlock(cid, index),
+      onFull: () => {
+        const {
+          code,
+          message: detail,
+          params,
+        } = new KelanaError('TOO_MANY_BLOCKS', { max: BITSWAP.maxIndexed });
+        this.#emit({ type: 'error', who: this.#who, code, detail, params });
+      },
+    });
+    this.#catalog.observer = this.#blocks;
+    return this.#blocks;
   }
 
   async put(name: string, bytes: Bytes, signal?: AbortSignal): Promise<Holding> {

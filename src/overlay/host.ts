@@ -6,11 +6,11 @@ import type { ConnectionEncrypter, Libp2p, PrivateKey, Startable } from '@libp2p
 import type { KadDHT } from '@libp2p/kad-dht';
 import { ping, type Ping } from '@libp2p/ping';
 import { createLibp2p } from 'libp2p';
-import { DHT, OVERLAY } from '../core/config.ts';
+import { BITSWAP, DHT, OVERLAY } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { createDht } from './dht-service.ts';
-import { closeIdle } from './idle.ts';
+import { closeIdle, IDLE } from './idle.ts';
 import { sharedTcp } from './tls/shared-tcp.ts';
 import { nativeTls, type EncrypterComponents } from './tls/encrypter.ts';
 
@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly dht?: boolean;
   /** Takes connections to the port that begin with TLS, lanes for blocks; without it they are ended. */
   readonly onTls?: (socket: Socket) => void;
+  /** Serves IPFS nodes, which ask only whom they are connected to: idle connections are kept longer. */
+  readonly ipfs?: boolean;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       services: {
         identify: identify(),
         ping: ping(),
-        idle: closeIdle(),
+        idle: closeIdle(options.ipfs === true ? { ...IDLE, idleMs: BITSWAP.idleConnectionMs } : IDLE),
         ...(options.dht === true ? { dht: createDht() } : {}),
       },
       // libp2p's address book; its own is without bound, and strangers fill it.

@@ -17,7 +17,7 @@ export interface IdleSettings {
   readonly most: number;
 }
 
-const SETTINGS: IdleSettings = {
+export const IDLE: IdleSettings = {
   sweepMs: 2_000,
   idleMs: OVERLAY.idleConnectionMs,
   most: OVERLAY.maxIdleConnections,
@@ -30,7 +30,7 @@ const LEAST_LOOKS = 3;
  * libp2p keeps each such connection (about 0.6 MiB for both ends) until there are 256. Links, transfers and guests
  * have a stream for as long as they last, so what has none is not in use.
  */
-export function closeIdle({ sweepMs, idleMs, most } = SETTINGS): (components: Components) => Startable {
+export function closeIdle({ sweepMs, idleMs, most } = IDLE): (components: Components) => Startable {
   return ({ connectionManager }) => {
     /** Looks in a row at which a connection had no stream, those that are idle for longest first. */
     let idle = new Map<Closable, number>();

@@ -10,12 +10,14 @@ import type {
   ByteRange,
   Bytes,
   Hit,
+  IpfsPort,
   NeighbourInfo,
   OverlayPort,
   Provider,
   Query,
   SearchEvent,
   SearchOptions,
+  SharedBlocksPort,
   TrafficInfo,
 } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
@@ -23,6 +25,8 @@ import type { NodeView } from '../core/search/search.ts';
 import { chooseLinks } from '../core/search/topology.ts';
 import type { LinkFrame } from '../core/wire/frames.ts';
 import { isSearchFrame, type SearchFrame } from '../core/wire/search-frames.ts';
+import { Bitswap } from './bitswap/bitswap.ts';
+import { ipfsFinder } from './bitswap/find.ts';
 import { Blocks } from './blocks/blocks.ts';
 import { Bucket } from './bucket.ts';
 import { Courier, type AskFrame } from './courier.ts';
@@ -77,12 +81,16 @@ export interface OverlayOptions {
   readonly letters?: LettersPort;
   /** Files that are open to one peer alone, because they are being sent to it. */
   visible?(peer: string, cid: string): BlockReader | undefined;
+  /** Served to IPFS nodes by bitswap; by default nothing is. */
+  readonly ipfsBlocks?: SharedBlocksPort;
 }
 
 export interface Overlay extends OverlayPort {
   readonly port: number;
   /** Messages and offers to other nodes. */
   readonly carrier: CarrierPort;
+  /** Files of IPFS nodes. */
+  readonly ipfs: IpfsPort;
   /** Multiaddrs with the peer id, as others can dial this node. */
   addresses(): readonly string[];
   /** Counts a lie that was proved: bytes of another hash, or a breach of the protocol. */
@@ -117,6 +125,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       if (lanes.service === null) socket.destroy();
       else lanes.service.take(socket);
     },
+    ipfs: options.ipfsBlocks !== undefined,
   });
   const peerId = host.peerId.toString();
   let named: { readonly list: readonly string[]; readonly until: number } = { list: [], until: -Infinity };
@@ -319,6 +328,15 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     visible: (peer, cid) => options.visible?.(peer, cid),
   });
   lanes.service = service;
+  const bitswap = await Bitswap.start({
+    host,
+    blocks: options.ipfsBlocks ?? null,
+    emit,
+    who: label,
+    now,
+    refuses: (peer) => scores.banned(peer),
+    liar,
+  });
   const publish = (): void => {
     prints.changed();
     dht.setFiles(library.list());
@@ -332,6 +350,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     peerId,
     label,
     port,
+    ipfs: ipfsFinder(host, bitswap),
     addresses,
     carrier: {
       peerId,
@@ -391,6 +410,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       downs.stop();
       await service.stop();
       await mail?.stop();
+      await bitswap.stop();
       await links.stop();
       await courier.stop();
       await host.stop();

@@ -62,18 +62,32 @@ export const command: Command = {
       line: 'kelana get bafkreib…',
       what: { id: 'menurut CID-nya, apa pun namanya', en: 'by its CID, whatever its name' },
     },
+    {
+      line: 'kelana get bafkreib… --peer /ip4/127.0.0.1/tcp/4001/p2p/12D3…',
+      what: {
+        id: 'juga dari node IPFS (Helia, Kubo) di alamat itu',
+        en: 'also from the IPFS node (Helia, Kubo) at that address',
+      },
+    },
   ],
   run: async (context, values) => {
     // A bad query is told at once, before any node is looked for or started.
     const query = searchFor(values);
-    if (values.flag('background'))
-      return await run(context, values, query, await runningNode(context, values));
-    return await withNode(context, values, (node) => run(context, values, query, node));
+    const work = (node: Searcher, ipfs: readonly string[] = []): Promise<number> =>
+      run(context, values, query, node, ipfs);
+    if (values.flag('background')) return await work(await runningNode(context, values));
+    return await withNode(context, values, work, { ipfs: query.kind === 'cid' });
   },
 };
 
-async function run(context: Context, values: Values, query: Query, node: Searcher): Promise<number> {
-  const how = searchHow(context, values);
+async function run(
+  context: Context,
+  values: Values,
+  query: Query,
+  node: Searcher,
+  ipfs: readonly string[],
+): Promise<number> {
+  const how = { ...searchHow(context, values), ...(ipfs.length === 0 ? {} : { ipfs }) };
   const background = values.flag('background');
   const events = stoppable(context, node.get(query, { ...how, background }));
   if (!values.flag('json')) return await showEvents(context, events, values.positionals.join(' '), how);

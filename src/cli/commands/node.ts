@@ -114,6 +114,14 @@ export const command: Command = {
       },
     },
     {
+      name: 'ipfs',
+      type: 'flag',
+      help: {
+        id: 'layani juga node IPFS (bitswap): siapa pun yang tahu CID-nya bisa mengambil',
+        en: 'serve IPFS nodes too (bitswap): whoever knows a CID can fetch it',
+      },
+    },
+    {
       name: 'name',
       type: 'text',
       value: 'NAME',
@@ -161,6 +169,7 @@ async function run(context: Context, values: Values): Promise<number> {
       peers: values.texts('peer'),
       neighbours: values.number('neighbours') ?? OVERLAY.wantNeighbours,
       limits: limitTexts(values.text('upload-limit'), values.text('download-limit')),
+      ipfs: values.flag('ipfs'),
       emit: log.emit,
       accept: ACCEPTS.find((name) => name === values.text('accept')) ?? 'ask',
       acceptFrom: peerIds(values.texts('accept-from')),

@@ -20,6 +20,7 @@ export function searchJson(event: SearchEvent): object {
     const providers = event.providers.map(({ peer, label, addresses }) => ({ peer, label, addresses }));
     return { type, name, size, cid, score, hops, elapsedMs, providers };
   }
-  const { verdict, ground, strategy, asked, missing, messages } = event;
-  return { type, verdict, ground, strategy, asked, missing, messages, elapsedMs };
+  const { verdict, ground, strategy, asked, missing, messages, ipfs } = event;
+  const also = ipfs === undefined ? {} : { ipfs };
+  return { type, verdict, ground, strategy, asked, missing, messages, elapsedMs, ...also };
 }

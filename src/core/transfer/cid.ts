@@ -50,3 +50,23 @@ export function fromCid(cid: CID): ParsedCid | null {
   if (cid.code !== RAW && cid.code !== DAG_PB) return null;
   return { codec: cid.code, digest, text: cidText(cid.code, digest) };
 }
+
+/** A binary CID of any codec and hash, or null where the bytes are none. */
+export function decodeCid(bytes: Uint8Array): CID | null {
+  try {
+    return CID.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** The SHA-256 that a CID names, or null where it names something else. */
+export function sha256Of({ multihash }: CID): Uint8Array | null {
+  return multihash.code === SHA2_256 && multihash.digest.length === DIGEST_BYTES ? multihash.digest : null;
+}
+
+/** A CID without its digest, as bitswap writes it before a block; of version 0 spelt out. */
+export function prefixOf(cid: CID): Uint8Array {
+  if (cid.version === 0) return Uint8Array.of(0, DAG_PB, SHA2_256, DIGEST_BYTES);
+  return cid.bytes.slice(0, cid.bytes.length - cid.multihash.digest.length);
+}

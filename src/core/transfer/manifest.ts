@@ -12,7 +12,8 @@ export interface Manifest {
   readonly nodes: readonly Uint8Array[];
 }
 
-interface Child {
+/** What a node links to. */
+export interface Child {
   readonly cid: CID;
   /** Bytes of the file below it. */
   readonly size: number;
@@ -55,7 +56,27 @@ export function buildManifest(
   return { root: level[0]?.cid.toString() ?? '', nodes: levels.reverse().flat() };
 }
 
-function join(children: readonly Child[], sha256: Sha256): { node: Uint8Array; parent: Child } {
+/**
+ * The node over blocks `number × maxLinks` and those that follow: one of the lowest level of a file of several blocks.
+ */
+export function lowestNode(
+  digests: Uint8Array,
+  size: number,
+  number: number,
+  sha256: Sha256,
+  shape: Shape = SHAPE,
+): { node: Uint8Array; parent: Child } {
+  const children: Child[] = [];
+  const last = Math.min((number + 1) * shape.maxLinks, digests.length / DIGEST_BYTES);
+  for (let index = number * shape.maxLinks; index < last; index += 1) {
+    const bytes = blockSize(size, shape.blockBytes, index);
+    const digest = digests.slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+    children.push({ cid: cidOf(RAW, digest), size: bytes, total: bytes });
+  }
+  return join(children, sha256);
+}
+
+export function join(children: readonly Child[], sha256: Sha256): { node: Uint8Array; parent: Child } {
   const unixfs = new UnixFS({ type: 'file', blockSizes: children.map((child) => BigInt(child.size)) });
   const node = encode({
     Data: unixfs.marshal(),

@@ -20,14 +20,15 @@ export function delimit(frame: Uint8Array): Uint8Array {
  * The frames it yields are its own copies or views of the pushed chunk; the caller must not reuse that chunk.
  */
 export class FrameSplitter {
-  readonly #maxBytes: number;
+  readonly #maxBytes: () => number;
   #length = 0;
   #shift = 0;
   #partial: Uint8Array | null = null;
   #filled = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  /** `maxBytes` of a frame; a function is asked at the head of each. */
+  constructor(maxBytes: number | (() => number)) {
+    this.#maxBytes = typeof maxBytes === 'number' ? () => maxBytes : maxBytes;
   }
 
   /** @throws KelanaError PEER_PROTOCOL when a length is over the limit or no varint; the splitter is then unusable */
@@ -43,7 +44,7 @@ export class FrameSplitter {
           if (this.#shift > 21) throw tooLong();
           continue;
         }
-        if (this.#length > this.#maxBytes) throw tooLong();
+        if (this.#length > this.#maxBytes()) throw tooLong();
         if (chunk.length - at >= this.#length) {
           const frame = chunk.subarray(at, at + this.#length);
           at += this.#length;

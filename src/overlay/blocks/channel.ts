@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { TRANSFER } from '../../core/config.ts';
 import { asKelanaError } from '../../core/errors.ts';
 import type { BlockFrameReader } from '../../core/wire/blocks.ts';
+import { chunksOf } from '../chunks.ts';
 
 /** Bytes both ways between two nodes, for the blocks protocol: a lane, or a stream of libp2p. */
 export interface ByteChannel {
@@ -144,9 +145,7 @@ export class StreamChannel implements ByteChannel {
     stream.addEventListener('close', (event) => end(event.error ?? null));
     stream.addEventListener('message', (event) => {
       try {
-        const { data } = event;
-        if (data instanceof Uint8Array) reader.push(data);
-        else for (const chunk of data) reader.push(chunk);
+        for (const chunk of chunksOf(event.data)) reader.push(chunk);
       } catch (thrown) {
         this.abort(asKelanaError(thrown));
       }
