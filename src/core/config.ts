@@ -364,6 +364,21 @@ export const TRANSFER = {
   maxUploads: 64,
 } as const;
 
+/** Folders as UnixFS directories (decision 021). */
+export const FOLDER = {
+  /** Slots of a HAMT node, and bytes of a flat node above which a folder becomes one: the profile "unixfs-v1-2025". */
+  fanout: 256,
+  shardBytes: 256 * KiB,
+  /** Files and folders in one folder with all below it: 100,000 with room; each costs a receiver some 300 B. */
+  maxEntries: 250_000,
+  /** Bytes of one node of a folder: other tools estimate the size of a flat one, and may be above `shardBytes`. */
+  maxNodeBytes: 512 * KiB,
+  /** Bytes of all nodes of a folder and those below it, a repeated one each time: 250,000 names of 200 B. */
+  maxBytes: 64 * MiB,
+  /** Levels of shards: 64 bits of the hash are used up after 8. */
+  maxShardDepth: 16,
+} as const;
+
 export const LIBRARY = {
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,
