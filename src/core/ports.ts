@@ -27,12 +27,17 @@ export type Query = (
 export const STRATEGIES = ['auto', 'walk', 'walkers', 'flood', 'ring', 'dht', 'groups'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
 
-/** One file of a library. `name` is its path below the shared folder, with `/`. */
+/** One file or folder of a library. `name` is its path below the shared folder, with `/`; that folder's own name is its base name. */
 export interface Holding {
   readonly name: string;
+  /** Of a folder: of all files in it and below it. */
   readonly size: number;
   /** CIDv1, base32. */
   readonly cid: string;
+  /** A file where it is left out. */
+  readonly kind?: 'file' | 'folder';
+  /** Files in a folder and below it. */
+  readonly files?: number;
 }
 
 /** A file found at a node. */
@@ -141,7 +146,7 @@ export interface LibraryPort {
   read(cid: string, range?: ByteRange): Bytes;
   /**
    * The DAG-PB nodes of a file's CID, root first, so that a receiver can check top down; empty where the root is
-   * itself the only (raw) block.
+   * itself the only (raw) block. Of a folder's CID: the nodes of all folders in it, each once (core/transfer/listing.ts).
    */
   manifest(cid: string): Promise<readonly Uint8Array[]>;
 }
@@ -150,13 +155,18 @@ export interface LibraryPort {
 export interface BlockSourcePort {
   lookup(query: Query): readonly Holding[];
   list(): readonly Holding[];
+  /** The folders that `lookup` finds by name and CID; not in `list`. */
+  folders?(): readonly Holding[];
   /** Files are still being read that nobody can find yet; told by a call of the listeners when that changes. */
   scanning(): boolean;
   /** Calls `listener` after the set of files changed; gives the way to end this. */
   onChange(listener: () => void): () => void;
   manifest(cid: string): Promise<readonly Uint8Array[]>;
-  /** One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. */
-  readBlock(cid: string, index: number): Promise<Uint8Array>;
+  /**
+   * One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. With `into` (of at
+   * least the block's size) no memory is taken: the result is the filled part of it.
+   */
+  readBlock(cid: string, index: number, into?: Uint8Array): Promise<Uint8Array>;
 }
 
 /** A library that also takes files in, for the server's uploads. */

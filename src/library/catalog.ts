@@ -8,12 +8,18 @@ import { Groups } from './groups.ts';
 /** A shared file as it was when it was hashed. */
 export interface Entry extends Holding {
   readonly path: string;
+  /** Key of the shared folder (or file) that it belongs to. */
   readonly root: string;
   readonly identity: string;
-  /** SHA-256 of each block, concatenated. */
+  /** SHA-256 of each block, concatenated; empty for a file of one block, whose CID has it. */
   readonly digests: Uint8Array;
   /** Number of the last scan that saw it. */
   seen: number;
+}
+
+export interface CatalogWatcher {
+  added(entry: Entry): void;
+  removed(entry: Entry): void;
 }
 
 /** The files of a library in memory, found by path on disk, name, word or CID without a search. */
@@ -26,6 +32,11 @@ export class Catalog {
   readonly #byName = new Groups<Entry>((entry) => this.#has(entry));
   readonly #byWord = new Groups<Entry>((entry) => this.#has(entry));
   #list: readonly Holding[] | null = null;
+  readonly #watching: CatalogWatcher | null;
+
+  constructor(watching: CatalogWatcher | null = null) {
+    this.#watching = watching;
+  }
 
   get size(): number {
     return this.#byPath.size;
@@ -51,6 +62,7 @@ export class Catalog {
     this.#byCid.add(entry.cid, entry);
     for (const key of keysOf(entry.name)) this.#byName.add(key, entry);
     for (const word of wordsOf(entry.name)) this.#byWord.add(word, entry);
+    this.#watching?.added(entry);
     this.#changed();
   }
 
@@ -60,6 +72,7 @@ export class Catalog {
     this.#byCid.remove(entry.cid, entry);
     for (const key of keysOf(entry.name)) this.#byName.remove(key, entry);
     for (const word of wordsOf(entry.name)) this.#byWord.remove(word, entry);
+    this.#watching?.removed(entry);
     this.#changed();
   }
 
