@@ -126,13 +126,9 @@ export function child(
   source: string,
   { through = [], ...options }: { uid?: number; through?: readonly string[] } = {},
 ): ChildProcess {
-  const [command = '', ...args] = [
-    ...through,
-    process.execPath,
-    '--input-type=module-typescript',
-    '--eval',
-    source,
-  ];
+  const node = ['--input-type=module-typescript', '--eval', source];
+  const [command = process.execPath, ...before] = through;
+  const args = through.length > 0 ? [...before, process.execPath, ...node] : node;
   const process_ = spawn(command, args, { cwd: HERE, stdio: ['ignore', 'pipe', 'pipe'], ...options });
   t.after(() => process_.kill('SIGKILL'));
   return process_;

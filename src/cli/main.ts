@@ -10,6 +10,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   node: () => import('./commands/node.ts'),
   find: () => import('./commands/find.ts'),
   get: () => import('./commands/get.ts'),
+  share: () => import('./commands/share.ts'),
+  unshare: () => import('./commands/unshare.ts'),
   ls: () => import('./commands/ls.ts'),
   peers: () => import('./commands/peers.ts'),
   status: () => import('./commands/status.ts'),

@@ -1,5 +1,5 @@
 import { mkdir, realpath } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { getFile } from '../control/operations.ts';
 import { serveControl, type NodeControls } from '../control/server.ts';
 import { socketPath } from '../control/socket.ts';
@@ -10,8 +10,10 @@ import { openDataFolder } from '../library/datafolder.ts';
 import { openDownload } from '../library/download.ts';
 import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
+import { Shares } from '../library/shares.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
 import type { Context } from './context.ts';
+import { shareControls } from './share-controls.ts';
 
 export interface NodeAppOptions {
   readonly host: string;
@@ -54,8 +56,10 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     closers.push(() => folder.release());
     const downloads = resolve(context.cwd, options.downloads);
     await sweepParts(downloads);
+    const shares = await Shares.open(join(folder.path, 'shares.json'));
     const library = await openLibrary({
       roots: options.share,
+      kept: shares.list(),
       dataDir: folder.path,
       emit,
       who: `node ${options.port}`,
@@ -74,7 +78,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       ...(options.dht === undefined ? {} : { dht: options.dht }),
     });
     closers.push(() => overlay.close());
-    const controls = controlsOf(context, overlay, library, downloads, emit);
+    const controls = controlsOf(context, overlay, library, shares, downloads, emit);
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -92,14 +96,12 @@ function controlsOf(
   context: Context,
   overlay: Overlay,
   library: Library,
+  shares: Shares,
   downloads: string,
   emit: Emit,
 ): NodeControls {
-  let scanning = true;
-  void library.ready.then(() => {
-    scanning = false;
-  });
   return {
+    ...shareControls(library, shares),
     status: () => {
       const files = library.list();
       return {
@@ -110,7 +112,8 @@ function controlsOf(
         prints: overlay.prints(),
         files: files.length,
         bytes: files.reduce((sum, file) => sum + file.size, 0),
-        scanning,
+        scanning: library.scanning(),
+        scan: library.progress(),
         pid: context.pid,
         uptimeSeconds: context.uptime(),
         memoryBytes: context.memory(),
@@ -128,6 +131,7 @@ function controlsOf(
         }),
       ),
     files: () => library.list(),
+    folders: () => library.folders(),
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
 import type { Holding, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { GetEvent } from './operations.ts';
-import type { NodeStatus, PeerRow } from './server.ts';
+import type { NodeStatus, PeerRow, ShareEvent, ShareRow, UnshareRow } from './server.ts';
 
 /** ms for a short answer; streams (find, get) have the search's own deadline. */
 const ANSWER_MS = 15_000;
@@ -25,6 +25,19 @@ export class NodeClient {
   }
   async files(): Promise<readonly Holding[]> {
     return (await this.#ask('GET', '/files')) as readonly Holding[];
+  }
+  async folders(): Promise<readonly Holding[]> {
+    return (await this.#ask('GET', '/folders')) as readonly Holding[];
+  }
+  async shares(): Promise<readonly ShareRow[]> {
+    return (await this.#ask('GET', '/shares')) as readonly ShareRow[];
+  }
+  /** `path` is absolute. */
+  async unshare(path: string): Promise<UnshareRow> {
+    return (await this.#ask('DELETE', `/shares?path=${encodeURIComponent(path)}`)) as UnshareRow;
+  }
+  async *share(path: string, signal: AbortSignal): AsyncGenerator<ShareEvent> {
+    for await (const event of this.#stream('POST', '/shares', { path }, signal)) yield event as ShareEvent;
   }
   async peers(): Promise<readonly PeerRow[]> {
     return (
@@ -49,7 +62,8 @@ export class NodeClient {
       yield event as SearchEvent;
   }
   async *get(query: Query, options: SearchOptions): AsyncGenerator<GetEvent> {
-    yield* this.#stream('POST', '/get', asked(query, options), options.signal);
+    for await (const event of this.#stream('POST', '/get', asked(query, options), options.signal))
+      yield event as GetEvent;
   }
 
   async *#stream(
@@ -57,11 +71,11 @@ export class NodeClient {
     path: string,
     body: unknown,
     signal?: AbortSignal,
-  ): AsyncGenerator<GetEvent> {
+  ): AsyncGenerator<GetEvent | ShareEvent> {
     const response = await this.#request(method, path, body, signal);
     try {
       for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
-        const event = JSON.parse(line) as GetEvent | ({ type: 'failed' } & ErrorJson);
+        const event = JSON.parse(line) as GetEvent | ShareEvent | ({ type: 'failed' } & ErrorJson);
         if (event.type !== 'failed') yield event;
         else throw revive(event as unknown as ErrorJson);
       }

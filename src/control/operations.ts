@@ -99,8 +99,9 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
 
 function gather(files: Map<string, Found>, event: SearchEvent): void {
   if (event.type === 'hit') {
-    const { name, size, cid, score, hops } = event;
-    files.set(cid, { score, hits: event.providers.map((one) => ({ name, size, cid, hops, ...one })) });
+    const { name, size, cid, kind, score, hops } = event;
+    const file = { name, size, cid, hops, ...(kind === undefined ? {} : { kind }) };
+    files.set(cid, { score, hits: event.providers.map((one) => ({ ...file, ...one })) });
   } else if (event.type === 'provider') {
     const first = files.get(event.cid)?.hits[0];
     if (first !== undefined)
@@ -131,6 +132,13 @@ function choiceOf(query: Query, ranked: readonly Found[]): KelanaError | null {
 
 async function* download(hit: Hit, options: GetOptions, started: number): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal } = options;
+  if (hit.kind === 'folder') {
+    const why = {
+      id: 'itu folder, dan yang bisa diunduh hanya berkas',
+      en: 'it is a folder, and only files can be downloaded',
+    };
+    throw new KelanaError('TRANSFER_FAILED', { name: shownName(hit.name), why });
+  }
   const target = await options.openDownload({ name: hit.name, size: hit.size, cid: hit.cid });
   let bytes = 0;
   let index = 0;

@@ -30,9 +30,50 @@ export interface NodeControls {
   search(query: Query, options: SearchOptions): AsyncIterable<SearchEvent>;
   get(query: Query, options: SearchOptions): AsyncIterable<GetEvent>;
   files(): readonly Holding[];
+  folders(): readonly Holding[];
+  shares(): readonly ShareRow[];
+  /** `path` is absolute; the scan goes on where the reader leaves. */
+  share(path: string, signal: AbortSignal): AsyncIterable<ShareEvent>;
+  unshare(path: string): Promise<UnshareRow>;
   peers(): readonly PeerRow[];
   addPeer(address: string, signal: AbortSignal): Promise<PeerRow>;
   removePeer(address: string): Promise<boolean>;
+}
+
+/** How far a scan has come: files looked at, and of these hashed. */
+export interface ScanRow {
+  readonly looked: number;
+  readonly hashed: number;
+  readonly hashedBytes: number;
+  /** Files that can be found by now. */
+  readonly files: number;
+  readonly ms: number;
+}
+
+export interface ShareRow {
+  /** Absolute. */
+  readonly path: string;
+  /** Not there at the last look. */
+  readonly missing: boolean;
+  /** Kept by `kelana share`; else by `--share` of the node. */
+  readonly kept: boolean;
+  readonly files: number;
+  readonly bytes: number;
+  /** Of the folder, or of the file that was shared alone; null where it has none (yet). */
+  readonly cid: string | null;
+}
+
+/** What `share` reports while it scans; the last event is `shared` or `failed`. */
+export type ShareEvent =
+  | ({ readonly type: 'scan' } & ScanRow)
+  | ({ readonly type: 'shared' } & ShareRow)
+  | { readonly type: 'failed'; readonly error: KelanaError };
+
+export interface UnshareRow {
+  readonly path: string;
+  readonly removed: boolean;
+  /** The node's own `--share` names it: it comes back when the node starts again. */
+  readonly returns: boolean;
 }
 
 export interface NodeStatus {
@@ -44,11 +85,15 @@ export interface NodeStatus {
   readonly files: number;
   readonly bytes: number;
   readonly scanning: boolean;
+  /** Of the scan that runs, or null. */
+  readonly scan: ScanRow | null;
   readonly pid: number;
   readonly uptimeSeconds: number;
   readonly memoryBytes: number;
 }
 
+/** Bytes of a path (PATH_MAX of Linux). */
+const MAX_PATH = 4096;
 const text = z.string().min(1).max(SEARCH.maxQueryBytes);
 const bytes = z.int().min(0);
 const filters = z.strictObject({
@@ -70,10 +115,11 @@ const options = z.object({
   trace: z.boolean().exactOptional(),
 });
 const ask = z.object({ query });
+const path = z.object({ path: z.string().min(1).max(MAX_PATH).startsWith('/') });
 const address = z.object({ address: z.string().min(1).max(512) });
 
 /** Serves the commands of this machine's user over a Unix socket (0600). Resolves to the way to stop it. */
-export async function serveControl(path: string, controls: NodeControls): Promise<() => Promise<void>> {
+export async function serveControl(socket: string, controls: NodeControls): Promise<() => Promise<void>> {
   const app = fastify({ logger: false, bodyLimit: 64 * 1024, requestTimeout: 10_000 });
   app.setErrorHandler(async (thrown, _request, reply) => {
     const error =
@@ -86,6 +132,13 @@ export async function serveControl(path: string, controls: NodeControls): Promis
   });
   app.get('/status', () => controls.status());
   app.get('/files', () => controls.files());
+  app.get('/folders', () => controls.folders());
+  app.get('/shares', () => controls.shares());
+  app.post('/shares', ({ body }, reply) => {
+    const shared = path.parse(body).path;
+    return stream(reply, (signal) => controls.share(shared, signal));
+  });
+  app.delete('/shares', (request) => controls.unshare(path.parse(request.query).path));
   app.get('/peers', () => controls.peers().map(peerJson));
   app.post('/peers', async (request, reply) =>
     peerJson(await controls.addPeer(address.parse(request.body).address, gone(reply))),
@@ -101,12 +154,12 @@ export async function serveControl(path: string, controls: NodeControls): Promis
     const [wanted, how] = [ask.parse(body).query, options.parse(body)];
     return stream(reply, (signal) => controls.get(wanted, { ...how, signal }));
   });
-  await clearSocket(path);
-  await app.listen({ path });
-  await chmod(path, 0o600);
+  await clearSocket(socket);
+  await app.listen({ path: socket });
+  await chmod(socket, 0o600);
   return async () => {
     await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
-    await clearSocket(path);
+    await clearSocket(socket);
   };
 }
 
@@ -119,13 +172,13 @@ function gone(reply: FastifyReply): AbortSignal {
 
 async function stream(
   reply: FastifyReply,
-  run: (signal: AbortSignal) => AsyncIterable<SearchEvent | GetEvent>,
+  run: (signal: AbortSignal) => AsyncIterable<SearchEvent | GetEvent | ShareEvent>,
 ): Promise<FastifyReply> {
   const events = run(gone(reply));
   return reply.type('application/x-ndjson').send(Readable.from(lines(events)));
 }
 
-async function* lines(events: AsyncIterable<SearchEvent | GetEvent>): AsyncGenerator<string> {
+async function* lines(events: AsyncIterable<SearchEvent | GetEvent | ShareEvent>): AsyncGenerator<string> {
   try {
     for await (const event of events)
       yield (

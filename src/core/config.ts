@@ -448,6 +448,8 @@ export const LIBRARY = {
   /** Bytes of UTF-8 in one file name (NAME_MAX of Linux) and in a path below the shared folder. */
   maxSegmentBytes: 255,
   maxPathBytes: 1024,
+  /** Folders and files that `kelana share` keeps. */
+  maxShares: 1_000,
   /** Paths remembered as reported, so that an unreadable file is reported once. */
   maxReported: 1_000,
   /** `name (1)` to `name (999)` are tried before a download is refused. */

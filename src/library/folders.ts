@@ -122,6 +122,10 @@ export class Folders implements CatalogWatcher {
     return found.flatMap((folder) => (folder === undefined ? [] : holdingOf(folder))).filter(matches);
   }
 
+  cidAt(path: string): string | null {
+    return this.#byPath.get(path)?.built?.cid.toString() ?? null;
+  }
+
   list(): readonly Holding[] {
     return this.#list;
   }

@@ -133,6 +133,16 @@ export class Library implements WritableLibraryPort {
     return this.#roots.flatMap(({ key, hidden }) => (hidden ? [] : { path: key, missing: missing.has(key) }));
   }
 
+  /** All files, with the key of what they are shared by. */
+  entries(): Iterable<Pick<Entry, 'root' | 'size'>> {
+    return this.#catalog.entries();
+  }
+
+  /** CID of the folder or file that is shared as this absolute path, or null. */
+  cidAt(path: string): string | null {
+    return this.#catalog.at(path)?.cid ?? this.#folders.cidAt(path);
+  }
+
   /** Files, the best first, then folders with exactly this name or CID; at most `LIBRARY.maxMatches`. */
   lookup(query: Query): readonly Holding[] {
     const files = this.#catalog.lookup(query);
@@ -247,9 +257,11 @@ export class Library implements WritableLibraryPort {
     const [root] = at < 0 ? [] : this.#roots.splice(at, 1);
     if (root === undefined) return null;
     this.#upkeep.scanner.drop(root);
-    this.#upkeep.teller.now();
     // What lay in it may still be shared as part of another.
-    await this.rescan();
+    const touches = (other: Root): boolean =>
+      `${other.key}/`.startsWith(`${key}/`) || `${key}/`.startsWith(`${other.key}/`);
+    if (this.#roots.some(touches)) await this.rescan();
+    else await this.#upkeep.dropped();
     return key;
   }
 

@@ -132,7 +132,8 @@ export class Upkeep {
   /** Scans whenever it is time, until closed. Never rejects. */
   async repeat(): Promise<void> {
     const { rescanMs } = this.#options;
-    while (!this.#closing.signal.aborted && rescanMs > 0) {
+    if (rescanMs === 0) return;
+    while (!this.#closing.signal.aborted) {
       const { postponed, walkMs } = this.scanner.stats;
       const soon = postponed > 0 && this.#watcher === null ? Math.min(LIBRARY.retryMs, rescanMs) : rescanMs;
       await this.#pause(Math.max(soon, walkMs * LIBRARY.rescanShare));
@@ -156,9 +157,11 @@ export class Upkeep {
     else this.#heard(dirname(path), path.slice(path.lastIndexOf('/') + 1));
   }
 
-  /** Ends the watches of all folders for which `keep` says no. */
-  unwatch(keep: (folder: string) => boolean): void {
-    this.#watcher?.prune(keep);
+  /** A root is shared no more: ends its watches, and tells. */
+  async dropped(): Promise<void> {
+    if (this.#running === undefined) this.#prune();
+    await this.#build();
+    this.teller.now();
   }
 
   async close(): Promise<void> {
@@ -325,7 +328,7 @@ export class Upkeep {
     } finally {
       clearInterval(during);
       if (spoke) this.#say(true);
-      if (whole) this.#watcher?.prune((folder) => this.#options.folders.has(folder) || this.#isRoot(folder));
+      this.#prune();
       this.#running = undefined;
       const unread = this.scanning();
       this.#scanned = true;
@@ -333,6 +336,10 @@ export class Upkeep {
       this.teller.now(unread);
       if (this.#options.folders.stale) this.#buildSoon();
     }
+  }
+
+  #prune(): void {
+    this.#watcher?.prune((folder) => this.#options.folders.has(folder) || this.#isRoot(folder));
   }
 
   #isRoot(folder: string): boolean {

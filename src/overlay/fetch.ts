@@ -3,6 +3,7 @@ import type { Libp2p } from '@libp2p/interface';
 import { OVERLAY, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { ByteRange, Bytes, Hit } from '../core/ports.ts';
+import { parseCid } from '../core/transfer/cid.ts';
 import { leafOf, sameBytes, SHAPE, type Layout } from '../core/transfer/layout.ts';
 import { mostNodes, verifyManifest } from '../core/transfer/verify.ts';
 import { BlockChannel } from './channel.ts';
@@ -52,13 +53,17 @@ export type Proof = 'holds' | 'lies' | 'unreachable';
 
 /**
  * Has a holder show that it has a file, before anybody is told so: the manifest of a large one, which hashes to the
- * CID, or the whole of one that is a single block (1 MiB at most). Never rejects.
+ * CID, or the whole of one that is a single block (1 MiB at most); of a folder the root of its listing. Never rejects.
  */
 export async function proveHolding(host: Libp2p, hit: Hit, signal: AbortSignal): Promise<Proof> {
   try {
     const channel = await openChannel(host, hit, signal);
     let shown = false;
     try {
+      if (hit.kind === 'folder') {
+        await showFolder(channel, hit, signal);
+        return 'holds';
+      }
       const layout = await fetchLayout(channel, hit, signal);
       if (layout.count === 1) {
         await channel.send({ type: 'want-block', cid: hit.cid, index: 0 });
@@ -75,6 +80,16 @@ export async function proveHolding(host: Libp2p, hit: Hit, signal: AbortSignal):
     if (!(thrown instanceof KelanaError)) return 'unreachable';
     return LIES.has(thrown.code) || thrown.params['refusal'] === 'not-here' ? 'lies' : 'unreachable';
   }
+}
+
+/** The root node of a folder is proof enough that somebody has its listing; the rest of it may be megabytes. */
+async function showFolder(channel: BlockChannel, hit: Hit, signal: AbortSignal): Promise<void> {
+  await channel.send({ type: 'want-manifest', cid: hit.cid });
+  const frame = await receive(channel, hit, signal);
+  const digest = parseCid(hit.cid)?.digest;
+  if (frame.type !== 'manifest') throw breach(hit, `${frame.type} in place of a listing`);
+  if (digest === undefined || !sameBytes(sha256(frame.node), digest))
+    throw new KelanaError('BAD_BLOCK', { peer: hit.label, index: 'manifest 0', name: hit.name });
 }
 
 /** Bytes of another hash, and breaches of the protocol. */

@@ -4,6 +4,7 @@ import { labelOf, parsePeerAddress } from '../core/address.ts';
 import { OVERLAY, SEARCH } from '../core/config.ts';
 import type { Emit } from '../core/events.ts';
 import type {
+  Holding,
   BlockSourcePort,
   ByteRange,
   Bytes,
@@ -112,12 +113,17 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     if (link !== undefined) link.send(frame);
     else courier.send(peer, frame, where ?? []);
   };
+  /** All that others may find here by name or CID. */
+  const shared = (): readonly Holding[] => {
+    const folders = library.folders?.() ?? [];
+    return folders.length === 0 ? library.list() : [...library.list(), ...folders];
+  };
   const prints = new PrintKeeper({
     peer: peerId,
     label,
     addresses,
     sign: signer(key),
-    files: () => library.list(),
+    files: shared,
     scanning: () => library.scanning(),
     now,
     wall: Date.now,
@@ -251,7 +257,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   });
   const publish = (): void => {
     prints.changed();
-    dht.setFiles(library.list());
+    dht.setFiles(shared());
   };
   const stopListening = library.onChange(publish);
   publish();
