@@ -427,9 +427,10 @@ export const LIBRARY = {
   foldersShare: 20,
   /** ms of work on folders between two turns of the event loop. */
   sliceMs: 8,
-  /** ms above which reading a small file counts as slow, and reads after that which then go by other threads. */
+  /** ms above which reading a small file counts as slow, and reads after that which go by other threads; twice as many each time. */
   slowReadMs: 5,
-  slowReads: 256,
+  slowReads: 16,
+  slowReadsMax: 4_096,
   /** ms a file must have been left alone before it is hashed: a kernel tick (1 to 10) with room for slow writers. */
   settleMs: 50,
   /** ms of hashing after which a node says that it may have more files than it knows; well within SEARCH.syncBoundMs. */
@@ -438,8 +439,10 @@ export const LIBRARY = {
   retryMs: 100,
   /** A walk over the folders may take at most one part in this many of the time. */
   rescanShare: 10,
-  /** Entries of a folder whose state is asked for at once; libuv has four threads for it. */
-  statBatch: 64,
+  /** Names of a folder that are looked at in one go (2 ms), folders asked for together, and names before a thread does it. */
+  listChunk: 512,
+  listFolders: 32,
+  listHere: 2_048,
   /** Files kept open for readers, and ms after which an idle one is closed. */
   maxHandles: 32,
   handleIdleMs: 10_000,

@@ -16,6 +16,8 @@ export class Reading {
   readonly #handles = new Handles();
   /** Small reads that still go by the thread pool. */
   #careful = 0;
+  /** How many that will be after the next slow one: more each time that the disk is still slow. */
+  #slow: number = LIBRARY.slowReads;
   readonly #isRemote: (root: string) => boolean;
 
   /** `isRemote` says of a shared folder's key that its file system may not answer. */
@@ -37,7 +39,10 @@ export class Reading {
     }
     const began = performance.now();
     const same = readNow(entry, into);
-    if (performance.now() - began > LIBRARY.slowReadMs) this.#careful = LIBRARY.slowReads;
+    if (performance.now() - began > LIBRARY.slowReadMs) {
+      this.#careful = this.#slow;
+      this.#slow = Math.min(2 * this.#slow, LIBRARY.slowReadsMax);
+    } else this.#slow = LIBRARY.slowReads;
     return same;
   }
 

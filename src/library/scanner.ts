@@ -211,6 +211,7 @@ export class Scanner {
       skip,
       signal,
       hidden: root.hidden,
+      here: !root.remote,
       ignores: this.#ignores,
       refused: (name, why) => {
         scan.refused += 1;

@@ -1,11 +1,11 @@
-import type { Dirent } from 'node:fs';
-import { lstat, opendir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { LIBRARY } from '../core/config.ts';
 import type { Text } from '../core/lang.ts';
 import { checkPath, RESERVED_PREFIX } from '../core/names.ts';
 import { isGone, pathOf } from './files.ts';
-import { identityOf } from './identity.ts';
 import { isIgnored, type Ignores, type Rules } from './ignores.ts';
+import { failureOf, listedAs, thrownFrom, type Listed } from './list-now.ts';
+import { Lister } from './lister.ts';
 
 /** A regular file below a shared folder. */
 export interface Found {
@@ -24,6 +24,8 @@ export interface WalkOptions {
   /** Names that begin with a dot count too, but for kelana's own temporary files; and no rules. */
   readonly hidden: boolean;
   readonly ignores: Ignores;
+  /** The disk is near enough for the node's own thread to wait for it now and then. */
+  readonly here: boolean;
   /** A name that cannot be shared. */
   refused(name: string, why: Text): void;
   /** A folder or file that cannot be looked at. */
@@ -48,39 +50,67 @@ export async function* walk(root: string, options: WalkOptions, from = ''): Asyn
   const start = await inodeOf(top, (thrown) => {
     if (from === '' || !isGone(thrown)) options.unreadable(top, thrown);
   });
-  const folders: Below[] = start === null ? [] : [{ name: from, inode: start }];
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    const { name: below } = folder;
-    const path = pathOf(root, below);
-    const look = async (entry: Dirent, rules: Rules | null): Promise<Found | null> => {
-      const name = below === '' ? entry.name : `${below}/${entry.name}`;
-      if (isIgnored(rules, name, entry.isDirectory())) return null;
-      const seen = await lookAt(root, name, options);
-      if (seen === null || !('inode' in seen)) return seen;
-      // Some file systems tell only now that it is a folder.
-      if (!entry.isDirectory() && isIgnored(rules, name, true)) return null;
-      // Each folder waits here at most once; more than can be shared are not even remembered.
-      if (folders.length < LIBRARY.maxFiles) folders.push(seen);
-      return null;
-    };
-    try {
-      if (!options.hidden && (await isDataFolder(path))) continue;
-      options.folder(path, folder.inode);
-      const rules = options.hidden ? null : await options.ignores.rules(root, below);
-      let batch: Dirent[] = [];
-      for await (const entry of await opendir(path, { bufferSize: LIBRARY.statBatch })) {
-        if (options.signal.aborted) return;
-        if (entry.isSymbolicLink() || isHidden(entry.name, options.hidden)) continue;
-        batch.push(entry);
-        if (batch.length < LIBRARY.statBatch) continue;
-        yield await filesOf(batch.map((one) => look(one, rules)));
-        batch = [];
+  const waiting: Below[] = start === null ? [] : [{ name: from, inode: start }];
+  const lister = new Lister(options.here);
+  try {
+    while (waiting.length > 0 && !options.signal.aborted) {
+      const folders: (Below & { readonly rules: Rules | null })[] = [];
+      for (const folder of waiting.splice(-LIBRARY.listFolders)) {
+        const path = pathOf(root, folder.name);
+        if (!options.hidden && (await isDataFolder(path))) continue;
+        options.folder(path, folder.inode);
+        const rules = options.hidden ? null : await options.ignores.rules(root, folder.name);
+        folders.push({ ...folder, rules });
       }
-      if (batch.length > 0) yield await filesOf(batch.map((one) => look(one, rules)));
-    } catch (thrown) {
-      if (below === '' || !isGone(thrown)) options.unreadable(path, thrown);
+      const paths = folders.map(({ name }) => pathOf(root, name));
+      for await (const chunk of lister.list(paths, prefixOf(options.hidden))) {
+        if (options.signal.aborted) return;
+        const folder = folders[chunk.at];
+        if (folder === undefined) continue;
+        if (chunk.failed !== undefined) {
+          const thrown = thrownFrom(chunk.failed);
+          if (folder.name === '' || !isGone(thrown)) options.unreadable(pathOf(root, folder.name), thrown);
+        }
+        const found: Found[] = [];
+        for (const entry of chunk.entries) {
+          const name = folder.name === '' ? entry.name : `${folder.name}/${entry.name}`;
+          if (isIgnored(folder.rules, name, entry.inode !== undefined)) continue;
+          const seen = sort(root, name, entry, options);
+          if (seen === null) continue;
+          if (!('inode' in seen)) found.push(seen);
+          // Each folder waits here at most once; more than can be shared are not even remembered.
+          else if (waiting.length < LIBRARY.maxFiles) waiting.push(seen);
+        }
+        if (found.length > 0) yield found;
+      }
     }
+  } finally {
+    await lister.close();
   }
+}
+
+/** What a listed name is to a walk; null for what cannot be shared. */
+function sort(
+  root: string,
+  name: string,
+  { file, inode, failed }: Listed,
+  options: Pick<WalkOptions, 'skip' | 'refused' | 'unreadable'>,
+): Found | Below | null {
+  const why = checkPath(name);
+  if (why !== null) {
+    options.refused(name, why);
+    return null;
+  }
+  const path = pathOf(root, name);
+  if (file !== undefined) return { name, path, ...file };
+  if (inode !== undefined) return options.skip.has(path) ? null : { name, inode };
+  if (failed === undefined) return null;
+  const thrown = thrownFrom(failed);
+  // Bytes that are no UTF-8 were read as U+FFFD, and under that name there is nothing.
+  if (isGone(thrown) && name.includes('\ufffd'))
+    options.refused(name, { id: 'bukan UTF-8', en: 'it is not UTF-8' });
+  else if (!isGone(thrown)) options.unreadable(path, thrown);
+  return null;
 }
 
 /** What has this name below a shared folder: a file, a folder, or nothing to be shared. No rules are asked. */
@@ -89,35 +119,21 @@ export async function lookAt(
   name: string,
   options: Pick<WalkOptions, 'skip' | 'refused' | 'unreadable'>,
 ): Promise<Found | Below | null> {
-  const why = checkPath(name);
-  if (why !== null) {
-    options.refused(name, why);
-    return null;
-  }
   const path = pathOf(root, name);
-  try {
-    const stats = await lstat(path, { bigint: true });
-    if (stats.isDirectory()) return options.skip.has(path) ? null : { name, inode: stats.ino };
-    if (!stats.isFile()) return null;
-    return {
-      name,
-      path,
-      size: Number(stats.size),
-      identity: identityOf(stats),
-      modifiedMs: Number(stats.mtimeNs / 1_000_000n),
-    };
-  } catch (thrown) {
-    // Bytes that are no UTF-8 were read as U+FFFD, and under that name there is nothing.
-    if (isGone(thrown) && name.includes('\ufffd'))
-      options.refused(name, { id: 'bukan UTF-8', en: 'it is not UTF-8' });
-    else if (!isGone(thrown)) options.unreadable(path, thrown);
-    return null;
-  }
+  const listed = await lstat(path, { bigint: true }).then(
+    (stats) => listedAs(name, stats),
+    (thrown: unknown) => ({ name, failed: failureOf(thrown) }),
+  );
+  return listed === null ? null : sort(root, name, listed, options);
 }
 
 /** Whether a name is left out for its first characters. */
 export function isHidden(name: string, hiddenToo: boolean): boolean {
-  return name.startsWith(hiddenToo ? RESERVED_PREFIX : '.');
+  return name.startsWith(prefixOf(hiddenToo));
+}
+
+function prefixOf(hiddenToo: boolean): string {
+  return hiddenToo ? RESERVED_PREFIX : '.';
 }
 
 /** Null where nothing can be seen there, of which `failed` is told. */
@@ -138,8 +154,4 @@ export async function isDataFolder(path: string): Promise<boolean> {
       () => false,
     );
   return (await has('identity.key')) && (await has('lock.db'));
-}
-
-async function filesOf(looks: readonly Promise<Found | null>[]): Promise<readonly Found[]> {
-  return (await Promise.all(looks)).filter((found) => found !== null);
 }

@@ -113,17 +113,13 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     if (link !== undefined) link.send(frame);
     else courier.send(peer, frame, where ?? []);
   };
-  /** All that others may find here by name or CID. */
-  const shared = (): readonly Holding[] => {
-    const folders = library.folders?.() ?? [];
-    return folders.length === 0 ? library.list() : [...library.list(), ...folders];
-  };
+  const folders = (): readonly Holding[] => library.folders?.() ?? [];
   const prints = new PrintKeeper({
     peer: peerId,
     label,
     addresses,
     sign: signer(key),
-    files: shared,
+    files: () => [...library.list(), ...folders()],
     scanning: () => library.scanning(),
     now,
     wall: Date.now,
@@ -257,7 +253,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   });
   const publish = (): void => {
     prints.changed();
-    dht.setFiles(shared());
+    // The last ones are published first: people look for files.
+    dht.setFiles([...folders(), ...library.list()]);
   };
   const stopListening = library.onChange(publish);
   publish();
