@@ -32,7 +32,7 @@ export class Hasher {
   /** Those that cannot wait, and those that can. */
   readonly #soon: Waiting[] = [];
   readonly #later: Waiting[] = [];
-  #room: (() => void)[] = [];
+  readonly #room: (() => void)[] = [];
   #closed = false;
   #trifles = { since: 0, count: 0 };
   readonly #buffer = new Uint8Array(LIBRARY.hashBytes);
@@ -60,9 +60,10 @@ export class Hasher {
     return bytes;
   }
 
-  /** Resolves when fewer files wait than `LIBRARY.hashQueue`, or the hasher was closed. */
-  async room(): Promise<void> {
-    while (!this.#closed && this.#later.length >= LIBRARY.hashQueue)
+  /** Resolves when fewer files wait (of those that cannot, where `first`) than `LIBRARY.hashQueue`, or after `close`. */
+  async room(first: boolean): Promise<void> {
+    const queue = first ? this.#soon : this.#later;
+    while (!this.#closed && queue.length >= LIBRARY.hashQueue)
       await new Promise<void>((resolve) => this.#room.push(resolve));
   }
 
@@ -107,7 +108,7 @@ export class Hasher {
   #give(): void {
     while (!this.#closed && this.#soon.length + this.#later.length > 0) {
       const free = [...this.#threads].find(({ job }) => job.length === 0) ?? this.#start();
-      if (free === null) return;
+      if (free === null) break;
       clearTimeout(free.idle);
       free.job = this.#batch();
       free.counted = Atomics.load(free.signals, 1);
@@ -130,11 +131,9 @@ export class Hasher {
     return queue.splice(0, count);
   }
 
+  /** Wakes who waits for room; each looks again. */
   #letIn(): void {
-    if (!this.#closed && this.#later.length >= LIBRARY.hashQueue) return;
-    const waiting = this.#room;
-    this.#room = [];
-    for (const go of waiting) go();
+    for (const go of this.#room.splice(0)) go();
   }
 
   #start(): Thread | null {

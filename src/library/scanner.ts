@@ -103,7 +103,8 @@ export class Scanner {
       if (!this.missing.has(entry.root)) this.#remember(entry.path, null);
     }
     folders.prune(scan.number, scanned);
-    this.#guard(() => (scan.number === 1 ? store.prune((path) => this.#keeps(path)) : store.flush()));
+    this.#guard(() => store.flush());
+    if (scan.number === 1) await this.#prune();
     this.#reportRefused(scan);
     const { refused, postponed, walkMs } = scan;
     Object.assign(this.stats, { refused, postponed, walkMs, scans: this.stats.scans + 1 });
@@ -261,7 +262,7 @@ export class Scanner {
       again(file.path, LIBRARY.retryMs);
       return;
     }
-    if (!first) await hasher.room();
+    await hasher.room(first);
     if (this.#options.signal.aborted) return;
     this.#under.set(file.path, file.identity);
     const work: Promise<void> = this.#hash(root, file, scan, first).finally(() => scan.work.delete(work));
@@ -297,6 +298,18 @@ export class Scanner {
     const entry = { name, path, root: root.key, size, cid, identity, digests: blocks, seen: this.number };
     this.#options.catalog.add(entry);
     this.#options.changed();
+  }
+
+  /** The index forgets what is no longer shared. */
+  async #prune(): Promise<void> {
+    const { store, signal } = this.#options;
+    try {
+      await store.prune((path) => this.#keeps(path), signal);
+    } catch (thrown) {
+      this.#guard(() => {
+        throw thrown;
+      });
+    }
   }
 
   /** Whether the index still needs what it knows of a path. */
