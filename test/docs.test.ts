@@ -224,7 +224,8 @@ test('the guides to the HTTP API mention every path that the server describes', 
 
 test('docs/protocol.md describes every field of every frame as it goes over the wire', () => {
   const messages = protoOf(read('docs/protocol.md'));
-  const hit = { name: 'a', size: 1, cid: 'c', peer: 'p', label: 'l', addresses: ['/a'], hops: 1 };
+  const holder = { peer: 'p', label: 'l', addresses: ['/a'], hops: 1 };
+  const hit = { name: 'a', size: 1, cid: 'c', kind: 'folder', files: 1, ...holder } as const;
   const step = { peer: 'p', label: 'l', hops: 1 };
   const contact = { peer: 'p', label: 'l', addresses: ['/a'] };
   const id = 'a'.repeat(32);

@@ -117,13 +117,19 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** Runs a module's source in a Node of its own, beside the tests so that its imports resolve. */
-export function child(t: TestContext, source: string, options: { uid?: number } = {}): ChildProcess {
-  const process_ = spawn(process.execPath, ['--input-type=module-typescript', '--eval', source], {
-    cwd: HERE,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...options,
-  });
+/**
+ * Runs a module's source in a Node of its own, beside the tests so that its imports resolve; `through` is a command
+ * that runs the one after it.
+ */
+export function child(
+  t: TestContext,
+  source: string,
+  { through = [], ...options }: { uid?: number; through?: readonly string[] } = {},
+): ChildProcess {
+  const node = ['--input-type=module-typescript', '--eval', source];
+  const [command = process.execPath, ...before] = through;
+  const args = through.length > 0 ? [...before, process.execPath, ...node] : node;
+  const process_ = spawn(command, args, { cwd: HERE, stdio: ['ignore', 'pipe', 'pipe'], ...options });
   t.after(() => process_.kill('SIGKILL'));
   return process_;
 }

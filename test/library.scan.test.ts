@@ -123,14 +123,18 @@ test('names of 255 bytes and paths of 1024 are shared, longer paths are refused'
   assert.equal(library.stats.refused, 1);
 });
 
-test('a shared folder must be one, and not the data folder', async (t) => {
+test('what is shared must be a folder or file, and not of the data folder', async (t) => {
   const base = await folder(t);
   await file(join(base, 'file'), 'x');
   const open = (root: string) => openLibrary({ roots: [root], dataDir: base });
   await assert.rejects(open(join(base, 'none')), fails('NO_FOLDER'));
-  await assert.rejects(open(join(base, 'file')), fails('NOT_A_FOLDER'));
   await assert.rejects(open(join(base, 'file/below')), fails('NOT_A_FOLDER'));
+  execFileSync('mkfifo', [join(base, 'pipe')]);
+  await assert.rejects(open(join(base, 'pipe')), fails('NOT_A_FOLDER'));
   await assert.rejects(open(base), fails('BAD_VALUE'));
+  await assert.rejects(open(join(base, 'file')), fails('BAD_VALUE'), 'a file of the data folder');
+  await file(join(base, 'more/.env'), 'x');
+  await assert.rejects(open(join(base, 'more/.env')), fails('BAD_VALUE'));
 });
 
 test('the index survives a restart, and only what changed is hashed again', async (t) => {
@@ -363,14 +367,14 @@ test('folders are added and removed while the library is open', async (t) => {
   await file(join(base, 'more/b.txt'), 'b');
   await file(join(base, 'shared/a.txt'), 'a');
   const { library } = await opened(t, base);
-  await library.addRoot(join(base, 'more'));
+  assert.equal(await library.addRoot(join(base, 'more')), join(base, 'more'));
   assert.equal(library.list().length, 2);
-  assert.equal(await library.removeRoot(join(base, 'shared')), true);
+  assert.equal(await library.removeRoot(join(base, 'shared')), join(base, 'shared'));
   assert.deepEqual(
     library.list().map(({ name }) => name),
     ['b.txt'],
   );
-  assert.equal(await library.removeRoot(join(base, 'nowhere')), false);
+  assert.equal(await library.removeRoot(join(base, 'nowhere')), null);
 });
 
 test('a file copied with its old time is hashed at once and closing during a scan ends it', async (t) => {

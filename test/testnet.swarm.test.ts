@@ -37,6 +37,7 @@ test('a holder that dies in the middle: the others go on, and the file is right'
         via: session.via,
         block,
         manifest: (cid: string) => session.manifest(cid),
+        root: (cid: string) => session.root(cid),
         have: (cid: string) => session.have(cid),
         close: () => session.close(),
         abort: (why: string) => session.abort(why),

@@ -11,6 +11,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   find: () => import('./commands/find.ts'),
   get: () => import('./commands/get.ts'),
   transfers: () => import('./commands/transfers.ts'),
+  share: () => import('./commands/share.ts'),
+  unshare: () => import('./commands/unshare.ts'),
   ls: () => import('./commands/ls.ts'),
   peers: () => import('./commands/peers.ts'),
   status: () => import('./commands/status.ts'),

@@ -1,5 +1,5 @@
 import { mkdir, realpath } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Accepts } from '../control/mail-desk.ts';
 import type { MailControls } from '../control/mail.ts';
 import { getFile } from '../control/operations.ts';
@@ -12,6 +12,7 @@ import type { LimitsInfo, SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
+import { Shares } from '../library/shares.ts';
 import { openStreamed } from '../library/streamed.ts';
 import { Writer } from '../library/writer.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
@@ -20,6 +21,7 @@ import type { TransferQueue } from '../transfers/queue.ts';
 import type { Context } from './context.ts';
 import { NodeLimits, type LimitTexts } from './limits.ts';
 import { openMail } from './mail-app.ts';
+import { shareControls } from './share-controls.ts';
 import { openDownloads, openQueue } from './transfers-app.ts';
 
 export interface NodeAppOptions {
@@ -72,8 +74,10 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     const folder = await openDataFolder(resolve(context.cwd, options.data));
     closers.push(() => folder.release());
     const downloads = resolve(context.cwd, options.downloads);
+    const shares = await Shares.open(join(folder.path, 'shares.json'));
     const library = await openLibrary({
       roots: options.share,
+      kept: shares.list(),
       dataDir: folder.path,
       emit,
       who: `node ${options.port}`,
@@ -121,7 +125,18 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     const queue = options.control === false ? null : openQueue(folder.path, fetching, how);
     if (queue !== null) closers.push(() => queue.close());
     await sweepParts(downloads, { queued: new Set(queue?.list().map(({ cid }) => cid)) });
-    const controls = controlsOf(context, overlay, library, limits, downloads, fetching, queue, emit, letters);
+    const controls = controlsOf(
+      context,
+      overlay,
+      library,
+      shares,
+      limits,
+      downloads,
+      fetching,
+      queue,
+      emit,
+      letters,
+    );
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -139,6 +154,7 @@ function controlsOf(
   context: Context,
   overlay: Overlay,
   library: Library,
+  shares: Shares,
   limits: NodeLimits,
   folder: string,
   downloads: Downloads,
@@ -150,11 +166,8 @@ function controlsOf(
     const { up, down } = overlay.traffic();
     return { up: limits.info('up', up), down: limits.info('down', down) };
   };
-  let scanning = true;
-  void library.ready.then(() => {
-    scanning = false;
-  });
   return {
+    ...shareControls(library, shares),
     status: () => {
       const files = library.list();
       return {
@@ -166,7 +179,8 @@ function controlsOf(
         limits: shown(),
         files: files.length,
         bytes: files.reduce((sum, file) => sum + file.size, 0),
-        scanning,
+        scanning: library.scanning(),
+        scan: library.progress(),
         pid: context.pid,
         uptimeSeconds: context.uptime(),
         memoryBytes: context.memory(),
@@ -190,6 +204,7 @@ function controlsOf(
       ),
     transfers: queue,
     files: () => library.list(),
+    folders: () => library.folders(),
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),

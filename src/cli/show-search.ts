@@ -118,5 +118,8 @@ function hitText({ lang }: Context, event: Extract<SearchEvent, { type: 'hit' }>
   const where = here ? (id ? 'node ini sendiri' : 'this very node') : nodes;
   const file = showable(event.name);
   const found = id ? `'${file}' ditemukan di ${where}` : `'${file}' found at ${where}`;
-  return `${found} (${size}, ${took})\n  ${showable(event.cid)}`;
+  const count = numberText(event.files ?? 0, lang);
+  const folder =
+    event.kind === 'folder' ? (id ? `folder, ${count} berkas, ` : `folder, ${count} files, `) : '';
+  return `${found} (${folder}${size}, ${took})\n  ${showable(event.cid)}`;
 }

@@ -15,7 +15,7 @@ import type { InboxView } from './mail.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { GetEvent } from './operations.ts';
 import type { SendRequest } from './sending.ts';
-import type { LimitsChange, NodeStatus, PeerRow } from './server.ts';
+import type { LimitsChange, NodeStatus, PeerRow, ShareEvent, ShareRow, UnshareRow } from './server.ts';
 
 /** ms for a short answer; streams (find, get) have the search's own deadline. */
 const ANSWER_MS = 15_000;
@@ -37,6 +37,19 @@ export class NodeClient {
   }
   async files(): Promise<readonly Holding[]> {
     return (await this.#ask('GET', '/files')) as readonly Holding[];
+  }
+  async folders(): Promise<readonly Holding[]> {
+    return (await this.#ask('GET', '/folders')) as readonly Holding[];
+  }
+  async shares(): Promise<readonly ShareRow[]> {
+    return (await this.#ask('GET', '/shares')) as readonly ShareRow[];
+  }
+  /** `path` is absolute. */
+  async unshare(path: string): Promise<UnshareRow> {
+    return (await this.#ask('DELETE', `/shares?path=${encodeURIComponent(path)}`)) as UnshareRow;
+  }
+  async *share(path: string, signal: AbortSignal): AsyncGenerator<ShareEvent> {
+    for await (const event of this.#stream('POST', '/shares', { path }, signal)) yield event as ShareEvent;
   }
   async peers(): Promise<readonly PeerRow[]> {
     return (

@@ -115,8 +115,15 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
 
 function gather(files: Map<string, Found>, event: SearchEvent): void {
   if (event.type === 'hit') {
-    const { name, size, cid, score } = event;
-    files.set(cid, { score, file: { name, size, cid }, providers: [...event.providers] });
+    const { name, size, cid, kind, files: count, score } = event;
+    const file = {
+      name,
+      size,
+      cid,
+      ...(kind === undefined ? {} : { kind }),
+      ...(count === undefined ? {} : { files: count }),
+    };
+    files.set(cid, { score, file, providers: [...event.providers] });
   } else if (event.type === 'provider') files.get(event.cid)?.providers.push(event.provider);
 }
 

@@ -37,6 +37,11 @@ export interface NodeControls {
   /** Null on a node that lives only for one command. */
   readonly transfers: QueuePort | null;
   files(): readonly Holding[];
+  folders(): readonly Holding[];
+  shares(): readonly ShareRow[];
+  /** `path` is absolute; the scan goes on where the reader leaves. */
+  share(path: string, signal: AbortSignal): AsyncIterable<ShareEvent>;
+  unshare(path: string): Promise<UnshareRow>;
   peers(): readonly PeerRow[];
   addPeer(address: string, signal: AbortSignal): Promise<PeerRow>;
   removePeer(address: string): Promise<boolean>;
@@ -55,6 +60,42 @@ export interface LimitsChange {
   readonly save?: boolean;
 }
 
+/** How far a scan has come: files looked at, and of these hashed. */
+export interface ScanRow {
+  readonly looked: number;
+  readonly hashed: number;
+  readonly hashedBytes: number;
+  /** Files that can be found by now. */
+  readonly files: number;
+  readonly ms: number;
+}
+
+export interface ShareRow {
+  /** Absolute. */
+  readonly path: string;
+  /** Not there at the last look. */
+  readonly missing: boolean;
+  /** Kept by `kelana share`; else by `--share` of the node. */
+  readonly kept: boolean;
+  readonly files: number;
+  readonly bytes: number;
+  /** Of the folder, or of the file that was shared alone; null where it has none (yet). */
+  readonly cid: string | null;
+}
+
+/** What `share` reports while it scans; the last event is `shared` or `failed`. */
+export type ShareEvent =
+  | ({ readonly type: 'scan' } & ScanRow)
+  | ({ readonly type: 'shared' } & ShareRow)
+  | { readonly type: 'failed'; readonly error: KelanaError };
+
+export interface UnshareRow {
+  readonly path: string;
+  readonly removed: boolean;
+  /** The node's own `--share` names it: it comes back when the node starts again. */
+  readonly returns: boolean;
+}
+
 export interface NodeStatus {
   readonly label: string;
   readonly peerId: string;
@@ -65,11 +106,15 @@ export interface NodeStatus {
   readonly files: number;
   readonly bytes: number;
   readonly scanning: boolean;
+  /** Of the scan that runs, or null. */
+  readonly scan: ScanRow | null;
   readonly pid: number;
   readonly uptimeSeconds: number;
   readonly memoryBytes: number;
 }
 
+/** Bytes of a path (PATH_MAX of Linux). */
+const MAX_PATH = 4096;
 const text = z.string().min(1).max(SEARCH.maxQueryBytes);
 const bytes = z.int().min(0);
 const filters = z.strictObject({
@@ -97,10 +142,11 @@ const change = z.strictObject({ up: limit, down: limit, save: z.boolean().exactO
 const how = options.extend({ background: z.boolean().exactOptional() });
 const numbered = z.object({ id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER) });
 const priority = z.object({ priority: z.int().min(0).max(QUEUE.maxPriority) });
+const path = z.object({ path: z.string().min(1).max(MAX_PATH).startsWith('/') });
 const address = z.object({ address: z.string().min(1).max(512) });
 
 /** Serves the commands of this machine's user over a Unix socket (0600). Resolves to the way to stop it. */
-export async function serveControl(path: string, controls: NodeControls): Promise<() => Promise<void>> {
+export async function serveControl(socket: string, controls: NodeControls): Promise<() => Promise<void>> {
   const app = fastify({ logger: false, bodyLimit: 64 * 1024, requestTimeout: 10_000 });
   app.setErrorHandler(async (thrown, _request, reply) => {
     const error =
@@ -113,6 +159,13 @@ export async function serveControl(path: string, controls: NodeControls): Promis
   });
   app.get('/status', () => controls.status());
   app.get('/files', () => controls.files());
+  app.get('/folders', () => controls.folders());
+  app.get('/shares', () => controls.shares());
+  app.post('/shares', ({ body }, reply) => {
+    const shared = path.parse(body).path;
+    return stream(reply, (signal) => controls.share(shared, signal));
+  });
+  app.delete('/shares', (request) => controls.unshare(path.parse(request.query).path));
   app.get('/peers', () => controls.peers().map(peerJson));
   app.post('/peers', async (request, reply) =>
     peerJson(await controls.addPeer(address.parse(request.body).address, gone(reply))),
@@ -145,12 +198,12 @@ export async function serveControl(path: string, controls: NodeControls): Promis
       return { cancelled: id };
     });
   }
-  await clearSocket(path);
-  await app.listen({ path });
-  await chmod(path, 0o600);
+  await clearSocket(socket);
+  await app.listen({ path: socket });
+  await chmod(socket, 0o600);
   return async () => {
     await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
-    await clearSocket(path);
+    await clearSocket(socket);
   };
 }
 

@@ -568,6 +568,21 @@ export const BITSWAP = {
   maxAsked: 16,
 } as const;
 
+/** Folders as UnixFS directories (decision 021). */
+export const FOLDER = {
+  /** Slots of a HAMT node, and bytes of a flat node above which a folder becomes one: the profile "unixfs-v1-2025". */
+  fanout: 256,
+  shardBytes: 256 * KiB,
+  /** Files and folders in one folder with all below it: 100,000 with room; each costs a receiver some 300 B. */
+  maxEntries: 250_000,
+  /** Bytes of one node of a folder: other tools estimate the size of a flat one, and may be above `shardBytes`. */
+  maxNodeBytes: 512 * KiB,
+  /** Bytes of all nodes of a folder and those below it, a repeated one each time: 250,000 names of 200 B. */
+  maxBytes: 64 * MiB,
+  /** Levels of shards: 64 bits of the hash are used up after 8. */
+  maxShardDepth: 16,
+} as const;
+
 export const LIBRARY = {
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,
@@ -578,12 +593,48 @@ export const LIBRARY = {
   /** ms after which a change is told, outside a scan and during one; the end of a scan tells it at once. */
   changeMs: 20,
   changeScanMs: 1_000,
-  /** ms between looks at the shared folder for changed files. */
+  /** ms between looks at all of a folder whose changes nobody tells of: a network share, or no watches left. */
   rescanMs: 2_000,
-  /** Bytes read at once while hashing: one block. */
+  /** ms between looks at all of a watched folder, for what a full queue of the kernel may have lost: a thousandth of the time. */
+  rescanWatchedMs: 600_000,
+  /** ms after a change is told until it is looked at: what belongs together comes together, and files settle. */
+  watchMs: 100,
+  /** ms until a file that was written to while it was hashed is looked at again: a second of writing more, as a rule. */
+  changingMs: 1_000,
+  /** Folders watched; each costs some 2 KiB here and 1 KiB in the kernel, whose own limit is often lower. */
+  maxWatches: 65_536,
+  /** Changed names that wait; beyond that a look at everything is cheaper. */
+  maxChanges: 10_000,
+  /** Bytes of a `.kelanaignore`, and lines that count: each is a pattern to be held against every name. */
+  maxIgnoreBytes: 64 * KiB,
+  maxIgnoreLines: 1_000,
+  /** Bytes hashed at once when a block is one: one block. */
   readBytes: MiB,
-  /** Files hashed at once: one reads while the other hashes; more would only compete for the disk. */
-  hashLanes: 2,
+  /** Bytes read at once while hashing: they are still in the processor's cache when they are hashed. */
+  hashBytes: 128 * KiB,
+  /** Threads that hash, and ms after which an idle one ends. One leaves the other of two cores to the node: see decision 021. */
+  hashThreads: 1,
+  hashIdleMs: 10_000,
+  /** Files of `hashBytes` at most that the node's own thread hashes in a second: 10 ms of work, while a thread takes 50 to start. */
+  hashHere: 32,
+  /** Files and bytes of one message to a thread: below a millisecond of work for small ones. */
+  hashBatch: 64,
+  hashBatchBytes: 4 * MiB,
+  /** Files that wait for a thread, so that a walk does not run ahead of them without bound. */
+  hashQueue: 1_024,
+  /** Blocks between two looks whether a file that is being hashed still is what it was: 32 MiB of work lost at most. */
+  hashCheckBlocks: 32,
+  /** ms between reports of a scan that takes long. */
+  progressMs: 5_000,
+  /** ms after the last change until the CIDs of folders are made anew, and parts of the time that may go into it. */
+  foldersMs: 200,
+  foldersShare: 20,
+  /** ms of work on folders between two turns of the event loop. */
+  sliceMs: 8,
+  /** ms above which reading a small file counts as slow, and reads after that which go by other threads; twice as many each time. */
+  slowReadMs: 5,
+  slowReads: 16,
+  slowReadsMax: 4_096,
   /** ms a file must have been left alone before it is hashed: a kernel tick (1 to 10) with room for slow writers. */
   settleMs: 50,
   /** ms of hashing after which a node says that it may have more files than it knows; well within SEARCH.syncBoundMs. */
@@ -592,16 +643,22 @@ export const LIBRARY = {
   retryMs: 100,
   /** A walk over the folders may take at most one part in this many of the time. */
   rescanShare: 10,
-  /** Entries of a folder whose state is asked for at once; libuv has four threads for it. */
-  statBatch: 64,
+  /** Names of a folder that are looked at in one go (2 ms), folders asked for together, and names before a thread does it. */
+  listChunk: 512,
+  listFolders: 32,
+  listHere: 2_048,
   /** Files kept open for readers, and ms after which an idle one is closed. */
   maxHandles: 32,
   handleIdleMs: 10_000,
   /** Rows written to the index in one transaction; the index is a cache, so a crash only costs hashing again. */
   indexBatch: 256,
+  /** Rows of the index looked at in one go: some 3 ms. */
+  indexPage: 1_000,
   /** Bytes of UTF-8 in one file name (NAME_MAX of Linux) and in a path below the shared folder. */
   maxSegmentBytes: 255,
   maxPathBytes: 1024,
+  /** Folders and files that `kelana share` keeps. */
+  maxShares: 1_000,
   /** Paths remembered as reported, so that an unreadable file is reported once. */
   maxReported: 1_000,
   /** `name (1)` to `name (999)` are tried before a download is refused. */

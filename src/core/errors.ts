@@ -184,6 +184,19 @@ export const ERRORS = {
       en: 'Share smaller folders with {flag}',
     },
   },
+  WATCH_LIMIT: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Tidak semua folder bersama bisa dipantau ({why}), jadi isinya dipindai berkala.',
+      en: 'Not all shared folders can be watched ({why}), so they are scanned every now and then.',
+    },
+    fix: {
+      id: 'Naikkan batasnya, misalnya: sysctl fs.inotify.max_user_watches=524288',
+      en: 'Raise the limit, for example: sysctl fs.inotify.max_user_watches=524288',
+    },
+  },
   NO_NODE: {
     source: 'user',
     retryable: true,

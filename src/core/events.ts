@@ -66,6 +66,9 @@ export type EventBody =
       seconds: number;
     }
   // files
+  // a scan that takes long, every few seconds and at its end: files known, and what was hashed so far
+  | { type: 'library.scanning'; who: string; files: number; hashed: number; bytes: number; seconds: number }
+  | { type: 'library.scanned'; who: string; files: number; hashed: number; bytes: number; seconds: number }
   | { type: 'file.stored'; who: string; name: string; cid: string; bytes: number }
   | { type: 'file.sent'; who: string; to: string; name: string; bytes: number }
   | { type: 'file.downloaded'; who: string; from: string; name: string; path: string; bytes: number }
@@ -131,6 +134,8 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'search.found': 'search',
   'search.response-time': 'response-time',
   'search.ended': 'search',
+  'library.scanning': 'status',
+  'library.scanned': 'status',
   'file.stored': 'transfer',
   'file.sent': 'transfer',
   'file.downloaded': 'transfer',

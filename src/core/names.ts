@@ -30,7 +30,7 @@ export function checkSegment(name: string): Text | null {
     if (why !== null) return why;
   }
   if (!name.isWellFormed()) return { id: 'bukan Unicode yang sah', en: 'it is not well-formed Unicode' };
-  if (byteLength(name) > LIBRARY.maxSegmentBytes) {
+  if (isLonger(name, LIBRARY.maxSegmentBytes)) {
     return {
       id: `lebih dari ${LIBRARY.maxSegmentBytes} byte`,
       en: `it is longer than ${LIBRARY.maxSegmentBytes} bytes`,
@@ -56,7 +56,7 @@ function checkUnit(unit: number): Text | null {
 /** Why `path` (`a/b/c`, relative) cannot name a file below a shared folder, or null where it can. */
 export function checkPath(path: string): Text | null {
   if (path.startsWith('/')) return { id: "diawali '/'", en: "it begins with '/'" };
-  if (path.length > LIBRARY.maxPathBytes || byteLength(path) > LIBRARY.maxPathBytes) {
+  if (isLonger(path, LIBRARY.maxPathBytes)) {
     return {
       id: `lebih dari ${LIBRARY.maxPathBytes} byte`,
       en: `it is longer than ${LIBRARY.maxPathBytes} bytes`,
@@ -125,6 +125,12 @@ export function numbered(name: string, n: number): string {
 }
 
 const encoder = new TextEncoder();
+/** A UTF-16 unit takes 1 to 3 bytes: most names need not be encoded to know. */
+function isLonger(text: string, bytes: number): boolean {
+  if (text.length > bytes) return true;
+  return text.length * 3 > bytes && byteLength(text) > bytes;
+}
+
 function byteLength(text: string): number {
   return encoder.encode(text).length;
 }

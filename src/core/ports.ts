@@ -29,12 +29,17 @@ export type Query = (
 export const STRATEGIES = ['auto', 'walk', 'walkers', 'flood', 'ring', 'dht', 'groups'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
 
-/** One file of a library. `name` is its path below the shared folder, with `/`. */
+/** One file or folder of a library. `name` is its path below the shared folder, with `/`; that folder's own name is its base name. */
 export interface Holding {
   readonly name: string;
+  /** Of a folder: of all files in it and below it. */
   readonly size: number;
   /** CIDv1, base32. */
   readonly cid: string;
+  /** A file where it is left out. */
+  readonly kind?: 'file' | 'folder';
+  /** Files in a folder and below it. */
+  readonly files?: number;
 }
 
 /** A file found at a node. */
@@ -145,7 +150,7 @@ export interface LibraryPort {
   read(cid: string, range?: ByteRange): Bytes;
   /**
    * The DAG-PB nodes of a file's CID, root first, so that a receiver can check top down; empty where the root is
-   * itself the only (raw) block.
+   * itself the only (raw) block. Of a folder's CID: the nodes of all folders in it, each once (core/transfer/listing.ts).
    */
   manifest(cid: string): Promise<readonly Uint8Array[]>;
 }
@@ -154,6 +159,8 @@ export interface LibraryPort {
 export interface BlockSourcePort {
   lookup(query: Query): readonly Holding[];
   list(): readonly Holding[];
+  /** The folders that `lookup` finds by name and CID; not in `list`. */
+  folders?(): readonly Holding[];
   /** Files are still being read that nobody can find yet; told by a call of the listeners when that changes. */
   scanning(): boolean;
   /** Calls `listener` after the set of files changed; gives the way to end this. */
@@ -259,6 +266,8 @@ export interface BlockSession {
   readonly via: 'lane' | 'stream';
   /** The DAG-PB nodes of a file or folder, root first; none where the root is itself the only (raw) block. */
   manifest(cid: string): Promise<readonly Uint8Array[]>;
+  /** The first of them alone, empty where there is none: a listing of a large folder may be megabytes. */
+  root(cid: string): Promise<Uint8Array>;
   /** The blocks it has of a file, one bit each, lowest bit first; null: all. */
   have(cid: string): Promise<Uint8Array | null>;
   /** Fills `into`, which has exactly the size of the block. */

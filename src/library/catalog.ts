@@ -8,16 +8,17 @@ import { Groups } from './groups.ts';
 /** A shared file as it was when it was hashed. */
 export interface Entry extends Holding {
   readonly path: string;
+  /** Key of the shared folder (or file) that it belongs to. */
   readonly root: string;
   readonly identity: string;
-  /** SHA-256 of each block, concatenated. */
+  /** SHA-256 of each block, concatenated; empty for a file of one block, whose CID has it. */
   readonly digests: Uint8Array;
   /** Number of the last scan that saw it. */
   seen: number;
 }
 
 /** Told of each file that comes or goes. */
-export interface CatalogObserver {
+export interface CatalogWatcher {
   added(entry: Entry): void;
   removed(entry: Entry): void;
 }
@@ -26,13 +27,18 @@ export interface CatalogObserver {
 export class Catalog {
   /** Counts changes of the set of files. */
   version = 0;
-  observer: CatalogObserver | null = null;
+  observer: CatalogWatcher | null = null;
   readonly #byPath = new Map<string, Entry>();
   readonly #byCid = new Groups<Entry>((entry) => this.#has(entry));
   /** By base name, and by path below the folder where that is more than the base name; both in NFC. */
   readonly #byName = new Groups<Entry>((entry) => this.#has(entry));
   readonly #byWord = new Groups<Entry>((entry) => this.#has(entry));
   #list: readonly Holding[] | null = null;
+  readonly #watching: CatalogWatcher | null;
+
+  constructor(watching: CatalogWatcher | null = null) {
+    this.#watching = watching;
+  }
 
   get size(): number {
     return this.#byPath.size;
@@ -59,6 +65,7 @@ export class Catalog {
     for (const key of keysOf(entry.name)) this.#byName.add(key, entry);
     for (const word of wordsOf(entry.name)) this.#byWord.add(word, entry);
     this.observer?.added(entry);
+    this.#watching?.added(entry);
     this.#changed();
   }
 
@@ -69,6 +76,7 @@ export class Catalog {
     for (const key of keysOf(entry.name)) this.#byName.remove(key, entry);
     for (const word of wordsOf(entry.name)) this.#byWord.remove(word, entry);
     this.observer?.removed(entry);
+    this.#watching?.removed(entry);
     this.#changed();
   }
 

@@ -1,11 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { LIBRARY, MESSAGES } from '../core/config.ts';
+import { MESSAGES } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { PrivateFile, PrivateHoldingsPort } from '../core/messages/ports.ts';
 import { shownName, storedName } from '../core/names.ts';
 import { cannotRead } from './files.ts';
+import { Ignores } from './ignores.ts';
 import { walk, type Found } from './walk.ts';
+
+/** Files hashed at once: one reads while the other hashes. */
+const LANES = 2;
 
 /** A file, or all files of a folder, hashed and open to one peer. */
 export interface Collected {
@@ -16,8 +20,8 @@ export interface Collected {
 }
 
 /**
- * Opens a file or folder to a peer; of a folder what a shared folder would show: no links, and nothing that begins
- * with a dot. `onFile` is called after each file. What was opened is closed again where it fails.
+ * Opens a file or folder to a peer; of a folder what a shared folder would show: no links, nothing that begins
+ * with a dot or is ignored. `onFile` is called after each file. What was opened is closed again where it fails.
  * @throws KelanaError CANNOT_READ, BAD_NAME, SOURCE_CHANGED, BUSY, BAD_VALUE (an empty folder), TOO_MANY_FILES
  */
 export async function collect(
@@ -41,12 +45,11 @@ export async function collect(
     if (!folder) await open(whole, name);
     else {
       const found = await below(whole, signal);
-      // Two at once: one reads while the other hashes.
       const rest = found.values();
       const lane = async (): Promise<void> => {
         for (const one of rest) await open(one.path, one.name);
       };
-      await Promise.all(Array.from({ length: LIBRARY.hashLanes }, lane));
+      await Promise.all(Array.from({ length: LANES }, lane));
     }
     return { name, folder, files: opened.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
   } catch (thrown) {
@@ -65,15 +68,19 @@ async function isFolder(path: string): Promise<boolean> {
 
 async function below(root: string, signal: AbortSignal): Promise<readonly Found[]> {
   const found: Found[] = [];
+  const unreadable = (path: string, thrown: unknown): void => {
+    throw cannotRead(path, thrown);
+  };
   const walking = walk(root, {
     skip: new Set(),
     hidden: false,
+    ignores: new Ignores(unreadable),
+    here: false,
+    folder: () => undefined,
     refused: (name, why) => {
       throw new KelanaError('BAD_NAME', { name: `'${shownName(name)}'`, why });
     },
-    unreadable: (path, thrown) => {
-      throw cannotRead(path, thrown);
-    },
+    unreadable,
     signal,
   });
   for await (const batch of walking) {

@@ -1,13 +1,8 @@
-import { constants, type BigIntStats } from 'node:fs';
+import { constants } from 'node:fs';
 import { link, mkdir, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { KelanaError, reason } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
-
-/** What tells one content of a file from another without reading it: size, time of the last write, inode. */
-export function identityOf(stats: BigIntStats): string {
-  return `${stats.size}:${stats.mtimeNs}:${stats.ino}`;
-}
 
 export function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
   return thrown instanceof Error && codes.includes(String((thrown as { code?: unknown }).code));
@@ -49,6 +44,12 @@ export function cannotRead(path: string, thrown: unknown): KelanaError {
   return thrown instanceof KelanaError
     ? thrown
     : new KelanaError('CANNOT_READ', { path, why: why(thrown) }, thrown);
+}
+
+/** Where `name` (a path with `/`, '' for the folder itself) lies below a folder. */
+export function pathOf(folder: string, name: string): string {
+  if (name === '') return folder;
+  return folder === '/' ? `/${name}` : `${folder}/${name}`;
 }
 
 /** Opens without following a link in the last segment, and without waiting where a FIFO took the file's place. */

@@ -4,7 +4,8 @@ import { LIBRARY, TRANSFER } from '../core/config.ts';
 import { cidText, DIGEST_BYTES, RAW } from '../core/transfer/cid.ts';
 import { blockCount, blockSize } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
-import { identityOf, openToRead, readFully } from './files.ts';
+import { openToRead, readFully } from './files.ts';
+import { identityOf } from './identity.ts';
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');

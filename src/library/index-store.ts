@@ -70,16 +70,20 @@ export class IndexStore {
     }
   }
 
-  /** Forgets every path for which `keep` says no. @throws KelanaError DATABASE */
-  prune(keep: (path: string) => boolean): void {
+  /** Forgets every path for which `keep` says no, with turns for others in between. @throws KelanaError DATABASE */
+  async prune(keep: (path: string) => boolean, signal: AbortSignal): Promise<void> {
     this.flush();
-    const gone: string[] = [];
-    for (const row of this.#db.prepare('SELECT path FROM file').iterate()) {
-      const path = String(row['path']);
-      if (!keep(path)) gone.push(path);
+    const page = this.#db.prepare('SELECT path FROM file WHERE path > ? ORDER BY path LIMIT ?');
+    let last = '';
+    while (!signal.aborted) {
+      const paths = page.all(last, LIBRARY.indexPage).map((row) => String(row['path']));
+      const end = paths.at(-1);
+      if (end === undefined) break;
+      for (const path of paths) if (!keep(path)) this.put(path, null);
+      last = end;
+      await new Promise((resolve) => setImmediate(resolve));
     }
-    for (const path of gone) this.put(path, null);
-    this.flush();
+    if (!signal.aborted) this.flush();
   }
 
   close(): void {

@@ -1,8 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BITSWAP, LIBRARY, TRANSFER } from '../core/config.ts';
-import { asKelanaError, KelanaError } from '../core/errors.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type {
   ByteRange,
@@ -12,30 +11,27 @@ import type {
   SharedBlocksPort,
   WritableLibraryPort,
 } from '../core/ports.ts';
+import { DIGEST_BYTES } from '../core/transfer/cid.ts';
 import { blockSize } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
 import { BlockIndex } from './blocks.ts';
 import { Catalog, holdingOf, type Entry } from './catalog.ts';
-import {
-  cannotRead,
-  cannotWrite,
-  hasCode,
-  identityOf,
-  isGone,
-  makeFolder,
-  mustBeFolder,
-  readFully,
-} from './files.ts';
-import { Handles } from './handles.ts';
+import { cannotRead, cannotWrite, hasCode, isGone, makeFolder, mustBeFolder } from './files.ts';
+import { Folders } from './folders.ts';
 import { sha256 } from './hash.ts';
 import { IndexStore } from './index-store.ts';
 import { sweepParts } from './parts.ts';
 import { receive } from './put.ts';
-import { Scanner, type Root, type ScanStats } from './scanner.ts';
+import { Reading } from './reading.ts';
+import { folderRoot, rootOf, type Root } from './roots.ts';
+import type { ScanStats } from './scanner.ts';
+import { Upkeep, type ScanProgress } from './upkeep.ts';
 
 export interface LibraryOptions {
-  /** Shared folders; each must exist. */
+  /** Shared folders, or single files; each must exist. */
   readonly roots: readonly string[];
+  /** The same, as absolute paths that were shared before: one that is not there now is waited for. */
+  readonly kept?: readonly string[];
   /** Folder that `put` writes to, shared too; created where it is missing. Without it the library only reads. */
   readonly writable?: string;
   /** Where `index.db` is kept. Must exist; never shared, wherever it lies. */
@@ -45,8 +41,12 @@ export interface LibraryOptions {
   readonly who?: string;
   /** ms since the Unix epoch; the machine's clock by default. */
   readonly now?: () => number;
-  /** ms between scans; 0 leaves them to `rescan`. */
+  /** ms between scans where changes are not told; 0 leaves scans to `rescan`. */
   readonly rescanMs?: number;
+  /** Watch the folders; true unless `rescanMs` is 0. */
+  readonly watch?: boolean;
+  /** Threads that hash. */
+  readonly threads?: number;
 }
 
 /**
@@ -64,99 +64,125 @@ export async function openLibrary(options: LibraryOptions): Promise<Library> {
       if (!hasCode(thrown, 'ENOTDIR')) throw cannotWrite(writable, thrown);
     }
     await mustBeFolder(writable, '--data');
-    roots.push({ path: await realpath(writable), hidden: true });
+    roots.push(await folderRoot(await realpath(writable), true));
     await sweepParts(writable);
   }
   const dataDir = await realpath(options.dataDir);
-  for (const folder of options.roots) await addTo(roots, folder, dataDir);
+  for (const path of options.roots) include(roots, await rootOf(path, dataDir, '--share'));
+  for (const path of options.kept ?? []) include(roots, await keptRoot(path, dataDir));
   return new Library(options, roots, dataDir, new IndexStore(join(dataDir, 'index.db')));
 }
 
-async function addTo(roots: Root[], folder: string, dataDir: string): Promise<void> {
-  await mustBeFolder(folder, '--share');
-  const path = await realpath(folder);
-  if (path === dataDir) {
-    const why = {
-      id: 'itu folder data, tempat kunci disimpan',
-      en: 'it is the data folder, where keys are kept',
-    };
-    throw new KelanaError('BAD_VALUE', { value: folder, name: '--share', why, example: '--share ./shared' });
-  }
-  if (!roots.some((root) => root.path === path)) roots.push({ path, hidden: false });
+/** False where it was there already. A folder comes before those in it, whose files are then its own. */
+function include(roots: Root[], root: Root): boolean {
+  if (roots.some(({ key }) => key === root.key)) return false;
+  const at = roots.findIndex(({ key, hidden }) => !hidden && key.startsWith(`${root.key}/`));
+  roots.splice(at < 0 ? roots.length : at, 0, root);
+  return true;
+}
+
+/** What was shared before: as a folder where nobody can say what it was. */
+async function keptRoot(path: string, dataDir: string): Promise<Root> {
+  return await rootOf(path, dataDir, 'share').catch(() => folderRoot(path));
 }
 
 export class Library implements WritableLibraryPort {
   /** Resolves after the first scan (and a second look at files that were just being written); never rejects. */
   readonly ready: Promise<void>;
-  readonly #catalog = new Catalog();
-  readonly #handles = new Handles();
+  readonly #folders: Folders;
+  readonly #catalog: Catalog;
+  readonly #reading: Reading;
   readonly #store: IndexStore;
-  readonly #scanner: Scanner;
+  readonly #upkeep: Upkeep;
   readonly #roots: Root[];
   readonly #writable: Root | undefined;
-  readonly #rescanMs: number;
+  readonly #dataDir: string;
+  readonly #loop: Promise<void>;
+  #blocks: BlockIndex | undefined;
   readonly #emit: Emit;
   readonly #who: string;
-  readonly #dataDir: string;
-  readonly #closing = new AbortController();
-  readonly #loop: Promise<void>;
-  #running: Promise<void> | undefined;
-  #wake: AbortController | undefined;
-  #blocks: BlockIndex | undefined;
   #closed: Promise<void> | undefined;
-  readonly #listeners = new Set<() => void>();
-  /** The catalog's version that listeners were told of last. */
-  #told = 0;
-  #telling: NodeJS.Timeout | undefined;
-  #scanned = false;
-  /** A scan has run for `LIBRARY.sayScanningMs` and still hashes. */
-  #long = false;
 
   constructor(options: LibraryOptions, roots: Root[], dataDir: string, store: IndexStore) {
     this.#roots = roots;
     this.#dataDir = dataDir;
-    this.#writable = options.writable === undefined ? undefined : roots[0];
+    this.#writable = roots.find(({ hidden }) => hidden);
     this.#store = store;
-    this.#rescanMs = options.rescanMs ?? LIBRARY.rescanMs;
+    this.#folders = new Folders(new Set(roots.flatMap(({ key, hidden }) => (hidden ? key : []))));
+    this.#catalog = new Catalog(this.#folders);
+    this.#reading = new Reading((key) => roots.some((root) => root.key === key && root.remote));
+    const rescanMs = options.rescanMs ?? LIBRARY.rescanMs;
     this.#emit = options.emit ?? (() => undefined);
     this.#who = options.who ?? 'library';
-    this.#scanner = new Scanner({
+    this.#upkeep = new Upkeep({
       catalog: this.#catalog,
+      folders: this.#folders,
       store,
-      skip: new Set([dataDir]),
+      roots,
+      dataDir,
       emit: this.#emit,
       who: this.#who,
       now: options.now ?? Date.now,
-      signal: this.#closing.signal,
+      rescanMs,
+      watch: options.watch ?? rescanMs > 0,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
     });
-    this.ready = this.#first();
-    this.#loop = this.ready.then(() => this.#repeat());
+    this.ready = this.#upkeep.first();
+    this.#loop = this.ready.then(() => this.#upkeep.repeat());
   }
 
   get stats(): Readonly<ScanStats> & { files: number } {
-    return { ...this.#scanner.stats, files: this.#catalog.size };
+    return { ...this.#upkeep.scanner.stats, files: this.#catalog.size };
   }
 
+  /** How far the scan that runs has come, or null. */
+  progress(): ScanProgress | null {
+    return this.#upkeep.progress();
+  }
+
+  /** What is shared: absolute paths, and whether each was there at the last look. */
+  roots(): readonly { readonly path: string; readonly missing: boolean }[] {
+    const { missing } = this.#upkeep.scanner;
+    return this.#roots.flatMap(({ key, hidden }) => (hidden ? [] : { path: key, missing: missing.has(key) }));
+  }
+
+  /** All files, with the key of what they are shared by. */
+  entries(): Iterable<Pick<Entry, 'root' | 'size'>> {
+    return this.#catalog.entries();
+  }
+
+  /** CID of the folder or file that is shared as this absolute path, or null. */
+  cidAt(path: string): string | null {
+    return this.#catalog.at(path)?.cid ?? this.#folders.cidAt(path);
+  }
+
+  /** Files, the best first, then folders with exactly this name or CID; at most `LIBRARY.maxMatches`. */
   lookup(query: Query): readonly Holding[] {
-    return this.#catalog.lookup(query);
+    const files = this.#catalog.lookup(query);
+    const folders = this.#folders.lookup(query);
+    return folders.length === 0 ? files : [...files, ...folders].slice(0, LIBRARY.maxMatches);
   }
 
   list(): readonly Holding[] {
     return this.#catalog.list();
   }
 
+  /** All shared folders and those below them; each has the CID that it had when its files last were still for a moment. */
+  folders(): readonly Holding[] {
+    return this.#folders.list();
+  }
+
   /**
-   * Calls `listener` after the set of files changed: at the end of a scan, every `LIBRARY.changeScanMs` during a long
-   * one, and soon after a file was put or found gone. Gives the way to end this. A listener must not throw.
+   * Calls `listener` after the set of files or folders changed: at the end of a scan, every `LIBRARY.changeScanMs`
+   * during a long one, and soon after anything else changed. Gives the way to end this. A listener must not throw.
    */
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#upkeep.teller.add(listener);
   }
 
   /** The first scan, or a later one that has been hashing for some time, has files that nobody can find yet. */
   scanning(): boolean {
-    return !this.#scanned || this.#long;
+    return this.#upkeep.scanning();
   }
 
   /** One of the files with this CID, or undefined. */
@@ -167,7 +193,13 @@ export class Library implements WritableLibraryPort {
 
   /** @throws KelanaError NOT_SHARED */
   async manifest(cid: string): Promise<readonly Uint8Array[]> {
-    const entry = this.#entry(cid);
+    const entry = this.#catalog.copies(cid)[0];
+    if (entry === undefined) {
+      const nodes = this.#folders.manifest(cid);
+      if (nodes !== null) return nodes;
+      throw new KelanaError('NOT_SHARED', { cid });
+    }
+    if (entry.digests.length <= DIGEST_BYTES) return [];
     return buildManifest(entry.digests, entry.size, sha256).nodes;
   }
 
@@ -230,31 +262,43 @@ export class Library implements WritableLibraryPort {
       throw new KelanaError('CANNOT_WRITE', { path: name, why });
     }
     const { path, ...hashed } = await receive(root.path, name, bytes, signal);
-    if (!this.#closing.signal.aborted) this.#scanner.add(root, path, hashed);
-    this.#tellSoon(LIBRARY.changeMs);
+    if (!this.#upkeep.signal.aborted) this.#upkeep.scanner.add(root, path, hashed);
     return { name, size: hashed.size, cid: hashed.cid };
   }
 
-  /** Shares one more folder; resolves once it was scanned. @throws KelanaError NO_FOLDER, NOT_A_FOLDER */
-  async addRoot(folder: string): Promise<void> {
-    await addTo(this.#roots, folder, this.#dataDir);
-    await this.rescan();
+  /**
+   * Shares one more folder or file, at once; resolves with its absolute path once it was scanned.
+   * @throws KelanaError NO_FOLDER, NOT_A_FOLDER, BAD_VALUE, CANNOT_READ
+   */
+  async addRoot(path: string): Promise<string> {
+    const root = await rootOf(path, this.#dataDir, 'share');
+    if (include(this.#roots, root)) {
+      // What was shared within it belongs to it now.
+      for (const other of this.#roots)
+        if (root.only === null && other.key.startsWith(`${root.key}/`)) this.#upkeep.scanner.drop(other);
+      await this.rescan();
+    }
+    return root.key;
   }
 
-  /** Shares a folder no more; its files are gone when it resolves. False where it was not shared. */
-  async removeRoot(folder: string): Promise<boolean> {
-    const path = await realpath(folder).catch(() => folder);
-    const at = this.#roots.findIndex((root) => root.path === path && root !== this.#writable);
-    if (at < 0) return false;
-    this.#roots.splice(at, 1);
-    await this.rescan();
-    return true;
+  /** Shares a folder or file no more; its files are gone when it resolves. Gives its absolute path, or null where it was not shared. */
+  async removeRoot(path: string): Promise<string | null> {
+    const key = await realpath(path).catch(() => path);
+    const at = this.#roots.findIndex((root) => root.key === key && root !== this.#writable);
+    const [root] = at < 0 ? [] : this.#roots.splice(at, 1);
+    if (root === undefined) return null;
+    this.#upkeep.scanner.drop(root);
+    // What lay in it may still be shared as part of another.
+    const touches = (other: Root): boolean =>
+      `${other.key}/`.startsWith(`${key}/`) || `${key}/`.startsWith(`${other.key}/`);
+    if (this.#roots.some(touches)) await this.rescan();
+    else await this.#upkeep.dropped();
+    return key;
   }
 
   /** A scan that begins after this call. */
   async rescan(): Promise<void> {
-    await this.#running;
-    await this.#scan();
+    await this.#upkeep.rescan();
   }
 
   /** Ends scans and closes all files. Calling it again waits for the same end. */
@@ -264,13 +308,9 @@ export class Library implements WritableLibraryPort {
   }
 
   async #shut(): Promise<void> {
-    this.#closing.abort();
-    this.#listeners.clear();
-    clearTimeout(this.#telling);
-    this.#wake?.abort();
+    await this.#upkeep.close();
     await this.#loop;
-    await this.#running;
-    this.#handles.closeAll();
+    this.#reading.close();
     this.#store.close();
   }
 
@@ -285,7 +325,7 @@ export class Library implements WritableLibraryPort {
     let failed: unknown;
     for (const entry of this.#catalog.copies(cid)) {
       try {
-        if (await this.#readFrom(entry, into, position)) return;
+        if (await this.#reading.read(entry, into, position)) return;
       } catch (thrown) {
         if (!isGone(thrown)) {
           failed ??= thrown;
@@ -293,84 +333,9 @@ export class Library implements WritableLibraryPort {
         }
       }
       this.#catalog.remove(entry);
-      this.#tellSoon(LIBRARY.changeMs);
-      this.#wake?.abort();
+      this.#upkeep.look(entry.path);
     }
     if (failed !== undefined) throw cannotRead(name, failed);
     throw new KelanaError('SOURCE_CHANGED', { name });
-  }
-
-  /** The look after the read tells all that the look before it would: an identity never comes back. */
-  #readFrom(entry: Entry, into: Uint8Array, position: number): Promise<boolean> {
-    return this.#handles.with(entry.path, `${entry.identity} ${entry.path}`, async (handle) => {
-      const done = await readFully(handle, into, position);
-      const stats = await handle.stat({ bigint: true });
-      return done === into.length && stats.isFile() && identityOf(stats) === entry.identity;
-    });
-  }
-
-  async #first(): Promise<void> {
-    await this.#scan();
-    if (this.#scanner.stats.postponed === 0) return;
-    await this.#pause(LIBRARY.retryMs);
-    if (!this.#closing.signal.aborted) await this.#scan();
-  }
-
-  async #repeat(): Promise<void> {
-    while (!this.#closing.signal.aborted) {
-      const { postponed, walkMs } = this.#scanner.stats;
-      if (this.#rescanMs === 0) return;
-      const wanted = postponed > 0 ? Math.min(LIBRARY.retryMs, this.#rescanMs) : this.#rescanMs;
-      await this.#pause(Math.max(wanted, walkMs * LIBRARY.rescanShare));
-      if (!this.#closing.signal.aborted) await this.#scan();
-    }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    this.#wake = new AbortController();
-    await sleep(ms, undefined, { signal: this.#wake.signal, ref: false }).catch(() => undefined);
-    this.#wake = undefined;
-  }
-
-  #tellSoon(ms: number): void {
-    if (this.#listeners.size === 0 || this.#telling !== undefined) return;
-    this.#telling = setTimeout(() => this.#tell(), ms).unref();
-  }
-
-  /** `anyway`: not the files, but what is known of them has changed. */
-  #tell(anyway = false): void {
-    clearTimeout(this.#telling);
-    this.#telling = undefined;
-    if (this.#told === this.#catalog.version && !anyway) return;
-    this.#told = this.#catalog.version;
-    for (const listener of this.#listeners) listener();
-  }
-
-  /** One scan at a time: a call during one waits for that one. */
-  #scan(): Promise<void> {
-    if (this.#running !== undefined) return this.#running;
-    const started = performance.now();
-    const before = this.#scanner.stats.hashedBytes;
-    const during = setInterval(() => {
-      const hashes = this.#scanner.hashing || this.#scanner.stats.hashedBytes > before;
-      const long = hashes && performance.now() - started > LIBRARY.sayScanningMs;
-      this.#tell(long !== this.#long);
-      this.#long = long;
-    }, LIBRARY.changeScanMs).unref();
-    this.#running = this.#scanner
-      .scan(this.#roots)
-      .catch((thrown: unknown) => {
-        const { code, message: detail, params } = asKelanaError(thrown);
-        this.#emit({ type: 'error', who: this.#who, code, detail, params });
-      })
-      .finally(() => {
-        clearInterval(during);
-        this.#running = undefined;
-        const unread = this.scanning();
-        this.#scanned = true;
-        this.#long = false;
-        this.#tell(unread);
-      });
-    return this.#running;
   }
 }

@@ -6,7 +6,8 @@ import type { BlockReader, PrivateFile, PrivateHoldingsPort } from '../core/mess
 import type { Holding } from '../core/ports.ts';
 import { blockSize } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
-import { cannotRead, identityOf, isGone, readFully } from './files.ts';
+import { cannotRead, isGone, readFully } from './files.ts';
+import { identityOf } from './identity.ts';
 import { Handles } from './handles.ts';
 import { cidFrom, hashFile, sha256 } from './hash.ts';
 

@@ -4,8 +4,9 @@ import { LIBRARY, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import { storedName } from '../core/names.ts';
 import type { Bytes } from '../core/ports.ts';
-import { cannotWrite, hasCode, identityOf, isGone, publish, sync, writeFully } from './files.ts';
+import { cannotWrite, hasCode, isGone, publish, sync, writeFully } from './files.ts';
 import { cidFrom, hashFile, sha256, type Hashed } from './hash.ts';
+import { identityOf } from './identity.ts';
 import { createPart, dropPart, type Part } from './parts.ts';
 
 /**

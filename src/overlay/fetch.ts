@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import { TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { BlockSession, ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
-import { leafOf, type Layout } from '../core/transfer/layout.ts';
+import { parseCid } from '../core/transfer/cid.ts';
+import { leafOf, sameBytes, type Layout } from '../core/transfer/layout.ts';
 import { verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
@@ -59,7 +60,7 @@ export type Proof = 'holds' | 'lies' | 'unreachable';
 
 /**
  * Has a holder show that it has a file, before anybody is told so: the manifest of a large one, which hashes to the
- * CID, or the whole of one that is a single block (1 MiB at most). Never rejects.
+ * CID, or the whole of one that is a single block (1 MiB at most); of a folder the root of its listing. Never rejects.
  */
 export async function proveHolding(open: OpenSession, hit: Hit, signal: AbortSignal): Promise<Proof> {
   try {
@@ -67,8 +68,11 @@ export async function proveHolding(open: OpenSession, hit: Hit, signal: AbortSig
     const stop = (): void => session.abort('given up');
     signal.addEventListener('abort', stop, { once: true });
     try {
-      const layout = await layoutOf(session, hit);
-      if (layout.count === 1) await blockOf(session, hit, layout, 0);
+      if (hit.kind === 'folder') await showFolder(session, hit);
+      else {
+        const layout = await layoutOf(session, hit);
+        if (layout.count === 1) await blockOf(session, hit, layout, 0);
+      }
     } finally {
       signal.removeEventListener('abort', stop);
       await session.close();
@@ -79,6 +83,14 @@ export async function proveHolding(open: OpenSession, hit: Hit, signal: AbortSig
     if (!(thrown instanceof KelanaError)) return 'unreachable';
     return LIES.has(thrown.code) || thrown.params['refusal'] === 'not-here' ? 'lies' : 'unreachable';
   }
+}
+
+/** The root node of a folder is proof enough that somebody has its listing; the rest of it may be megabytes. */
+async function showFolder(session: BlockSession, hit: Hit): Promise<void> {
+  const root = await session.root(hit.cid);
+  const digest = parseCid(hit.cid)?.digest;
+  if (digest === undefined || !sameBytes(sha256(root), digest))
+    throw new KelanaError('BAD_BLOCK', { peer: hit.label, index: 'manifest 0', name: hit.name });
 }
 
 /** Bytes of another hash, and breaches of the protocol. */

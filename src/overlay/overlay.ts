@@ -6,6 +6,7 @@ import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { BlockReader, CarrierPort, LettersPort } from '../core/messages/ports.ts';
 import type {
+  Holding,
   BlockSourcePort,
   ByteRange,
   Bytes,
@@ -164,12 +165,13 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     if (link !== undefined) link.send(frame);
     else courier.send(peer, frame, where ?? []);
   };
+  const folders = (): readonly Holding[] => library.folders?.() ?? [];
   const prints = new PrintKeeper({
     peer: peerId,
     label,
     addresses,
     sign: signer(key),
-    files: () => library.list(),
+    files: () => [...library.list(), ...folders()],
     scanning: () => library.scanning(),
     now,
     wall: Date.now,
@@ -339,7 +341,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   });
   const publish = (): void => {
     prints.changed();
-    dht.setFiles(library.list());
+    // The last ones are published first: people look for files.
+    dht.setFiles([...folders(), ...library.list()]);
   };
   const stopListening = library.onChange(publish);
   publish();

@@ -27,13 +27,14 @@ export class Results {
   }
 
   hit(hit: Hit, elapsedMs: number): void {
-    const { name, size, cid, hops, peer, label, addresses } = hit;
+    const { name, size, cid, kind, files, hops, peer, label, addresses } = hit;
     const provider: Provider = { peer, label, addresses };
     const gathering = this.#gathering.get(cid);
     if (this.#told.has(cid)) this.#push({ type: 'provider', elapsedMs, cid, name, hops, provider });
     else if (gathering !== undefined) gathering.providers.push(provider);
     else {
-      const event = { name, size, cid, hops, score: score(this.#query, hit), elapsedMs };
+      const folder = kind === 'folder' ? { kind, files: files ?? 0 } : {};
+      const event = { name, size, cid, ...folder, hops, score: score(this.#query, hit), elapsedMs };
       this.#gathering.set(cid, { type: 'hit', ...event, providers: [provider] });
       this.#timer ??= setTimeout(() => this.#tell(), this.#gatherMs);
     }

@@ -276,6 +276,7 @@ test('the own work for a block, its part of the manifest included, takes less th
     peer: 'p',
     label: 'p',
     via: 'lane',
+    root: () => Promise.resolve(new Uint8Array(0)),
     manifest: () => Promise.resolve(content.nodes),
     have: () => Promise.resolve(null),
     block: nothing,

@@ -104,6 +104,7 @@ export class TestProvider {
       peer: provider.peer,
       label: provider.label,
       via: 'stream',
+      root: () => Promise.resolve(new Uint8Array(0)),
       manifest: () => inOrder(() => (manner.forges === true ? contentOf(40_000, 999).nodes : content.nodes)),
       have: () => inOrder(() => manner.have ?? null),
       block: (cid, index, into) =>

@@ -7,24 +7,31 @@ import { bytesText, table } from '../format.ts';
 
 export const command: Command = {
   name: 'ls',
-  summary: { id: 'berkas yang dibagikan node ini', en: 'files that this node shares' },
+  summary: { id: 'berkas dan folder yang dibagikan node ini', en: 'files and folders that this node shares' },
   section: 'ls',
   options: [DATA_OPTION],
   examples: [{ line: 'kelana ls', what: { id: 'nama, ukuran, CID', en: 'name, size, CID' } }],
   run: async (context, values) => {
-    const files = await (await runningNode(context, values)).files();
+    const node = await runningNode(context, values);
+    const [files, folders] = await Promise.all([node.files(), node.folders()]);
     if (values.flag('json')) {
-      context.out(JSON.stringify(files));
+      context.out(JSON.stringify([...files, ...folders]));
       return EXIT.done;
     }
-    if (files.length === 0) {
+    if (files.length + folders.length === 0) {
       context.say({
         id: 'Belum ada berkas. Salin berkas ke folder bersama node itu.',
         en: "No files yet. Copy some into the node's shared folder.",
       });
     } else {
       context.out(
-        table(files.map((file) => [showable(file.name), bytesText(file.size, context.lang), file.cid])),
+        table(
+          [...files, ...folders].map(({ name, size, cid, kind }) => [
+            showable(kind === 'folder' ? `${name}/` : name),
+            bytesText(size, context.lang),
+            cid,
+          ]),
+        ),
       );
     }
     return EXIT.done;

@@ -2,6 +2,7 @@ import { EXIT } from '../../core/errors.ts';
 import type { Lang } from '../../core/lang.ts';
 import type { PrintsInfo } from '../../core/ports.ts';
 import { showable } from '../../core/render/escape.ts';
+import type { NodeStatus } from '../../control/server.ts';
 import type { Command } from '../command.ts';
 import { DATA_OPTION } from '../data-folder.ts';
 import { runningNode } from '../find-node.ts';
@@ -36,7 +37,7 @@ export const command: Command = {
         [id ? 'nama berkas' : 'file names', printsText(status.prints, lang)],
         [
           id ? 'berkas' : 'files',
-          `${numberText(status.files, lang)} (${bytesText(status.bytes, lang)})${status.scanning ? (id ? ', masih dipindai' : ', still scanning') : ''}`,
+          `${numberText(status.files, lang)} (${bytesText(status.bytes, lang)})${scanText(status, lang)}`,
         ],
         [id ? 'kirim' : 'upload', limitText(status.limits.up, lang)],
         [id ? 'unduh' : 'download', limitText(status.limits.down, lang)],
@@ -50,6 +51,18 @@ export const command: Command = {
     return EXIT.done;
   },
 };
+
+/** How far a scan has come that has files nobody can find yet. */
+function scanText({ scanning, scan }: NodeStatus, lang: Lang): string {
+  if (!scanning) return '';
+  const id = lang === 'id';
+  if (scan === null) return id ? ', masih dipindai' : ', still scanning';
+  const [looked, hashed] = [numberText(scan.looked, lang), numberText(scan.hashed, lang)];
+  const bytes = bytesText(scan.hashedBytes, lang);
+  return id
+    ? `, masih dipindai: ${looked} dilihat, ${hashed} dibaca (${bytes})`
+    : `, still scanning: ${looked} looked at, ${hashed} read (${bytes})`;
+}
 
 /** Whose file names this node knows, so that it can answer for them at once. */
 function printsText({ members, estimate, bits, bytes, ageMs }: PrintsInfo, lang: Lang): string {

@@ -56,6 +56,8 @@ export async function planParts(
       'lang',
       'log-db',
       'log-lang',
+      'share',
+      'unshare',
       'ls',
       'peers',
       'status',

@@ -23,6 +23,7 @@ type Table = {
 
 const who = 'text';
 const request = { who, what: 'text', seconds: 'number' } as const;
+const scan = { files: 'number', hashed: 'number', bytes: 'number', seconds: 'number' } as const;
 const rate = { seconds: 'number', bytes: 'number', bytesPerSecond: 'number' } as const;
 
 /** The fields of every event at run time; the compiler holds it to the union in events.ts. */
@@ -54,6 +55,8 @@ export const FIELDS: Table = {
     missing: 'texts',
     seconds: 'number',
   },
+  'library.scanning': { who, ...scan },
+  'library.scanned': { who, ...scan },
   'file.stored': { who, name: 'text', cid: 'text', bytes: 'number' },
   'file.sent': { who, to: 'text', name: 'text', bytes: 'number' },
   'file.downloaded': { who, from: 'text', name: 'text', path: 'text', bytes: 'number' },

@@ -16,9 +16,10 @@ export function searchJson(event: SearchEvent): object {
     return { type, name, cid, hops, elapsedMs, provider: { peer, label, addresses } };
   }
   if (type === 'hit') {
-    const { name, size, cid, score, hops } = event;
+    const { name, size, cid, kind, files, score, hops } = event;
     const providers = event.providers.map(({ peer, label, addresses }) => ({ peer, label, addresses }));
-    return { type, name, size, cid, score, hops, elapsedMs, providers };
+    const folder = kind === 'folder' ? { kind, files } : {};
+    return { type, name, size, cid, ...folder, score, hops, elapsedMs, providers };
   }
   const { verdict, ground, strategy, asked, missing, messages, ipfs } = event;
   const also = ipfs === undefined ? {} : { ipfs };

@@ -112,6 +112,18 @@ export const SENTENCES: Sentences = {
         e.missing.length === 0 ? '' : `; no answer yet from ${tokens(e.missing)}`
       }.`,
   },
+  'library.scanning': {
+    id: (e) =>
+      `Pustaka ${t(e.who)} masih dipindai: ${e.hashed} file (${e.bytes} byte) dibaca dalam ${six(e.seconds)}s, ${e.files} file sudah bisa dicari.`,
+    en: (e) =>
+      `Library ${t(e.who)} is still being scanned: ${e.hashed} files (${e.bytes} bytes) read in ${six(e.seconds)}s, ${e.files} files can be found.`,
+  },
+  'library.scanned': {
+    id: (e) =>
+      `Pustaka ${t(e.who)} selesai dipindai: ${e.hashed} file (${e.bytes} byte) dibaca dalam ${six(e.seconds)}s, ${e.files} file bisa dicari.`,
+    en: (e) =>
+      `Library ${t(e.who)} was scanned: ${e.hashed} files (${e.bytes} bytes) read in ${six(e.seconds)}s, ${e.files} files can be found.`,
+  },
   'file.stored': {
     id: (e) => `File ${q(e.name)} (${e.bytes} byte) disimpan di ${t(e.who)}, CID ${t(e.cid)}.`,
     en: (e) => `File ${q(e.name)} (${e.bytes} bytes) stored at ${t(e.who)}, CID ${t(e.cid)}.`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { TRANSFER } from '../config.ts';
+import { FOLDER, TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 import {
   BlockFrameReader,
@@ -122,7 +122,7 @@ test('garbage is refused, and never takes memory that it only announces', () => 
   );
   for (const [type, most] of [
     [FRAME.data, TRANSFER.blockBytes],
-    [FRAME.manifest, TRANSFER.maxNodeBytes],
+    [FRAME.manifest, FOLDER.maxNodeBytes],
     [FRAME.refused, 1],
     [FRAME.wantManifest, 64],
   ] as const) {

@@ -1,4 +1,4 @@
-import { TRANSFER } from '../config.ts';
+import { FOLDER, TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 
 /**
@@ -53,7 +53,7 @@ const MOST: Readonly<Record<FrameType, number>> = {
   [FRAME.wantHave]: MAX_CID_BYTES,
   [FRAME.cancel]: 4,
   [FRAME.data]: TRANSFER.blockBytes,
-  [FRAME.manifest]: TRANSFER.maxNodeBytes,
+  [FRAME.manifest]: Math.max(TRANSFER.maxNodeBytes, FOLDER.maxNodeBytes),
   [FRAME.have]: MAX_HAVE_BYTES,
   [FRAME.refused]: 1,
 };

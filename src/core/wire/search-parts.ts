@@ -4,6 +4,7 @@ import {
   append,
   count,
   eachField,
+  flag,
   length,
   readCount,
   readText,
@@ -127,6 +128,10 @@ function writeHit(out: Writer, hit: Hit, same: boolean): Writer {
     for (const address of hit.addresses) text(out, 6, address);
   }
   count(out, 7, hit.hops);
+  if (hit.kind === 'folder') {
+    flag(out, 8, true);
+    count(out, 9, hit.files ?? 0);
+  }
   return out;
 }
 
@@ -136,6 +141,8 @@ export function appendHit(hits: Hit[], from: Reader): void {
 
 function readHit(from: Reader, end: number, before: Hit | undefined): Hit {
   const hit = { name: '', size: 0, cid: '', peer: '', label: '', hops: 0 };
+  let folder = false;
+  let files = 0;
   const addresses: string[] = [];
   eachField(from, end, (field) => {
     if (field === 1) hit.name = readText(from, SEARCH.maxQueryBytes);
@@ -145,13 +152,17 @@ function readHit(from: Reader, end: number, before: Hit | undefined): Hit {
     else if (field === 5) hit.label = readText(from, MAX_LABEL_BYTES);
     else if (field === 6) append(addresses, readText(from, MAX_ADDRESS_BYTES), MAX_ADDRESSES);
     else if (field === 7) hit.hops = readCount(from);
+    else if (field === 8) folder = from.bool();
+    else if (field === 9) files = readCount(from);
     else return false;
     return true;
   });
   const holder = hit.peer === '' && before !== undefined ? before : { ...hit, addresses };
   if (hit.name === '' || hit.cid === '' || holder.peer === '')
     throw refuse('a hit without name, CID or holder');
-  return { ...hit, peer: holder.peer, label: holder.label, addresses: holder.addresses };
+  const { peer, label } = holder;
+  const kind = folder ? ({ kind: 'folder', files } as const) : {};
+  return { ...hit, peer, label, addresses: holder.addresses, ...kind };
 }
 
 export function writeStep(out: Writer, step: TrailStep): Writer {

@@ -24,7 +24,7 @@ const MAX_REQUEST = 2 ** 31;
 interface Request {
   readonly number: number;
   readonly cid: string;
-  readonly wants: 'manifest' | 'have' | 'block';
+  readonly wants: 'manifest' | 'root' | 'have' | 'block';
   /** Memory of the block; empty for the others. */
   readonly into: Uint8Array;
   filled: number;
@@ -96,6 +96,12 @@ export class BlockClient implements FrameTaker {
     const request = this.#ask(cid, 'manifest', NOTHING);
     this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
     return (await request.answer) as readonly Uint8Array[];
+  }
+
+  async root(cid: string): Promise<Uint8Array> {
+    const request = this.#ask(cid, 'root', NOTHING);
+    this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
+    return (await request.answer) as Uint8Array;
   }
 
   async have(cid: string): Promise<Uint8Array | null> {
@@ -172,10 +178,17 @@ export class BlockClient implements FrameTaker {
   }
 
   #node(request: Request, head: Head, payload: Uint8Array): void {
-    if (request.wants !== 'manifest') throw breach('a manifest that nobody asked for');
+    if (request.wants !== 'manifest' && request.wants !== 'root')
+      throw breach('a manifest that nobody asked for');
     const last = (head.flags & LAST) !== 0;
-    if (payload.length > 0) request.nodes.push(payload.slice());
-    else if (!last) throw breach('an empty piece of a manifest');
+    if (request.wants === 'root' && !request.cancelled) {
+      request.resolve(payload.slice());
+      request.cancelled = true;
+      if (!last) this.#send({ type: 'cancel', request: request.number, count: 1 });
+    }
+    if (payload.length > 0) {
+      if (request.wants === 'manifest') request.nodes.push(payload.slice());
+    } else if (!last) throw breach('an empty piece of a manifest');
     request.filled += payload.length;
     if (request.filled > MAX_MANIFEST_BYTES) throw breach('a manifest too large');
     if (last) this.#settle(request.nodes);

@@ -60,6 +60,8 @@ class Upload {
   #due: Due[] = [];
   readonly #free: Uint8Array[] = [];
   #buffers = 0;
+  /** The request whose nodes are being sent; -1: none, or no more of them. */
+  #listing = -1;
   /** When something was last taken by the other side. */
   #movedAt = 0;
   /** Aborted at the end: the last turns of a channel that is gone must not take from others. */
@@ -113,6 +115,7 @@ class Upload {
     const ask = decodeAsk(head, payload);
     const { request } = ask;
     if (ask.type === 'cancel') {
+      if (this.#listing >= request && this.#listing < request + ask.count) this.#listing = -1;
       this.#due = this.#due.filter((due) => due.request < request || due.request >= request + ask.count);
       return;
     }
@@ -161,8 +164,11 @@ class Upload {
     }
     const last = nodes.length - 1;
     if (last < 0) await this.#write(encodeFrame(FRAME.manifest, LAST, request, NOTHING));
-    for (const [at, node] of nodes.entries())
+    this.#listing = request;
+    for (const [at, node] of nodes.entries()) {
       await this.#write(encodeFrame(FRAME.manifest, at === last ? LAST : 0, request, node));
+      if (this.#listing !== request) return;
+    }
   }
 
   /** Resolves when the block is with the socket, not when it is sent: the next is read meanwhile. */

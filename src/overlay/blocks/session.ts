@@ -37,6 +37,11 @@ export class ClientSession implements BlockSession {
     return await this.#client.manifest(cid);
   }
 
+  async root(cid: string): Promise<Uint8Array> {
+    this.#check();
+    return await this.#client.root(cid);
+  }
+
   async have(cid: string): Promise<Uint8Array | null> {
     this.#check();
     return await this.#client.have(cid);
@@ -89,6 +94,7 @@ export function localSession(source: BlockSourcePort, peer: string, label: strin
     label,
     via: 'stream',
     manifest: (cid) => source.manifest(cid),
+    root: async (cid) => (await source.manifest(cid))[0] ?? new Uint8Array(0),
     have: (cid) => Promise.resolve(source.have?.(cid) ?? null),
     block: async (cid, index, into) => {
       const read = await source.readBlock(cid, index, into);
