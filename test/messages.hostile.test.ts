@@ -62,7 +62,7 @@ for (const [what, breach] of BREACHES)
     const [b] = (await mailNodes(t, {})) as [MailNode];
     const line = await dial(await hostile(t), b);
     breach(line);
-    await until('cut off', line.over);
+    await until('cut off', () => line.over());
     assert.ok((await inboxOf(b)).length <= MESSAGES.maxPending);
     await stillWell(t, b);
   });
@@ -86,7 +86,7 @@ test('a flood of letters is held back, and then cut off; others are served meanw
     line.say(note((sent += 1)));
     if (n % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  await until('cut off', line.over);
+  await until('cut off', () => line.over());
   // A new stream is no new allowance: of thirty at most those few are taken that came free meanwhile.
   line = await dial(flooder, b);
   for (let n = 0; n < 30; n += 1) line.say(note((sent += 1)));
@@ -124,6 +124,9 @@ test('offers with hostile names, CIDs and sizes are turned away and leave nothin
   assert.deepEqual(await filesBelow(join(b.folder, 'downloaded')), []);
 });
 
+/** Line ends apart: those are ours. */
+const UNSHOWABLE = /(?!\n)[\p{Cc}\p{Cf}]/u;
+
 test('texts and names that would act on a terminal or forge a line are shown as escapes', async (t) => {
   const [b] = (await mailNodes(t, {})) as [MailNode];
   const line = await dial(await hostile(t), b);
@@ -133,5 +136,5 @@ test('texts and names that would act on a terminal or forge a line are shown as 
   await until('receipts', () => line.receipts.length === 3);
   for (const item of await inboxOf(b))
     for (const shown of [itemText(item, 'en', true), offerText(item, 'id')])
-      assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u202e]/u.test(shown), JSON.stringify(shown));
+      assert.ok(!UNSHOWABLE.test(shown), JSON.stringify(shown));
 });

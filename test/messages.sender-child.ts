@@ -35,7 +35,8 @@ const overlay = await startOverlay({
 });
 const controls = await mail.open(overlay);
 process.stdout.write(`ready ${overlay.port}\n`);
-for (let n = 0; prefix !== '' && n < Number(count); n += 1) {
+const most = prefix === '' ? 0 : Number(count);
+for (let n = 0; n < most; n += 1) {
   const text = `${prefix}${n}`;
   for await (const event of controls.send({ to, text }, new AbortController().signal)) {
     if (event.type !== 'queued') continue;

@@ -62,7 +62,7 @@ export const offerTo = (peer: string, n: number, now = 5_000): NewLetter => ({
 /** A new inbox and outbox; `again` opens the same file after a stop. */
 export async function newPost(
   t: TestContext,
-): Promise<{ post: PostPort; path: string; again(): Promise<PostPort> }> {
+): Promise<{ post: PostPort; path: string; readonly again: () => Promise<PostPort> }> {
   const folder = await mkdtemp(join(tmpdir(), 'kelana-post-'));
   const path = join(folder, 'inbox.db');
   const open: PostPort[] = [];
