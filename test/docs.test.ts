@@ -11,7 +11,7 @@ import { settle } from '../src/cli/options.ts';
 import { Settings } from '../src/cli/settings.ts';
 import { planParts } from '../src/cli/up/plan.ts';
 import { EXIT, KelanaError } from '../src/core/errors.ts';
-import { encodeBlockFrame, REFUSALS } from '../src/core/wire/blocks.ts';
+import { FRAME, REFUSALS } from '../src/core/wire/blocks.ts';
 import { encodeFrame, type LinkFrame } from '../src/core/wire/frames.ts';
 import { encodeListing } from '../src/core/wire/listing.ts';
 import { encodeMail, OFFER_ANSWERS, RECEIPTS, type MailFrame } from '../src/core/wire/messages.ts';
@@ -259,27 +259,26 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   );
   const seen = new Set<string>();
   for (const frame of frames) walk(messages, 'Frame', encodeFrame(frame), seen);
-  const bytes = new Uint8Array(3);
-  walk(messages, 'Block', encodeBlockFrame({ type: 'want-block', cid: 'c', index: 1 }), seen);
-  walk(messages, 'Block', encodeBlockFrame({ type: 'manifest', node: bytes, last: true }), seen);
-  walk(messages, 'Block', encodeBlockFrame({ type: 'data', index: 1, bytes, last: true }), seen);
-  walk(messages, 'Block', encodeBlockFrame({ type: 'refused', code: 'busy' }), seen);
   for (const frame of letters()) walk(messages, 'Mail', encodeMail(frame), seen);
   walk(messages, 'Listing', encodeListing([{ name: 'a', size: 1, cid: 'c' }]), seen);
   const described = [...messages].flatMap(([name, fields]) =>
     [...fields.keys()].map((no) => `${name}.${no}`),
   );
   assert.deepEqual([...seen].toSorted(), described.toSorted());
-  const refusals = /enum Refusal \{([^}]*)\}/.exec(read('docs/protocol.md'))?.[1] ?? '';
-  const words = [...refusals.matchAll(/(\w+) = \d/g)].map(([, word = '']) =>
-    word.toLowerCase().replace('_', '-'),
-  );
+  const [, blocks = ''] = read('docs/protocol.md').split('## Blocks');
+  const [, refusals = ''] = blocks.split('| refusal |');
+  const words = [...refusals.matchAll(/^\| `([a-z-]+)` \| (\d) \|/gm)].map(([, word]) => word);
   assert.deepEqual(words, [...REFUSALS]);
   const wordsOf = (name: string): string[] => {
     const [, body = ''] = new RegExp(`enum ${name} \\{([^}]*)\\}`).exec(read('docs/protocol.md')) ?? [];
     return [...body.matchAll(/(\w+) = [1-9]/g)].map(([, word = '']) => word.toLowerCase());
   };
   assert.deepEqual([wordsOf('Word'), wordsOf('Code')], [[...OFFER_ANSWERS], [...RECEIPTS]]);
+  const types = [...blocks.matchAll(/^\| `(\w+)` \| (\d+) \| (?:asker|holder)/gm)];
+  assert.deepEqual(
+    types.map(([, name, number]) => [name, Number(number)]),
+    Object.entries(FRAME),
+  );
 });
 
 /** One frame of each kind by which letters go, with all that it may hold. */

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import type { Stream } from '@libp2p/interface';
-import type { BlockFrame } from '../src/core/wire/blocks.ts';
+import type { BlockFrame } from './support/block-frames.ts';
 import { encodeListing } from '../src/core/wire/listing.ts';
 import { cidFrom } from '../src/library/hash.ts';
 import { filesBelow, sha256, until } from './support/basics.ts';

@@ -135,6 +135,7 @@ export function fakeOverlay(
       }
       yield bytes;
     },
+    open: () => Promise.reject(new KelanaError('PEER_UNREACHABLE', { peer: 'localhost:5002', why: 'gone' })),
   };
   return overlay;
 }

@@ -33,7 +33,15 @@ export interface TestnetOptions {
 
 export type OverlayChoices = Pick<
   OverlayOptions,
-  'wantNeighbours' | 'dht' | 'bits' | 'resizeAfterMs' | 'audit' | 'letters' | 'visible'
+  | 'wantNeighbours'
+  | 'dht'
+  | 'bits'
+  | 'resizeAfterMs'
+  | 'audit'
+  | 'letters'
+  | 'visible'
+  | 'uploadLimit'
+  | 'downloadLimit'
 >;
 
 /** A real node: overlay and library over a folder of its own. */

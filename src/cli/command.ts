@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import type { Values } from './values.ts';
 
 /** How a flag's text becomes a value. Each type has one parser and one message (options.ts). */
-export type OptionType = 'flag' | 'text' | 'port' | 'count' | 'seconds' | 'rate';
+export type OptionType = 'flag' | 'text' | 'port' | 'count' | 'seconds' | 'rate' | 'limit';
 
 export interface Option {
   readonly name: string;

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   status: () => import('./commands/status.ts'),
   send: () => import('./commands/send.ts'),
   inbox: () => import('./commands/inbox.ts'),
+  limits: () => import('./commands/limits.ts'),
   server: () => import('./commands/server.ts'),
   balancer: () => import('./commands/balancer.ts'),
   client: () => import('./commands/client.ts'),

@@ -8,13 +8,14 @@ import { socketPath } from '../control/socket.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { InboxItem } from '../core/messages/ports.ts';
-import type { SearchOptions } from '../core/ports.ts';
+import type { LimitsInfo, SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openDownload } from '../library/download.ts';
 import { openLibrary, type Library } from '../library/library.ts';
 import { sweepParts } from '../library/parts.ts';
 import { startOverlay, type Overlay } from '../overlay/overlay.ts';
 import type { Context } from './context.ts';
+import { NodeLimits, type LimitTexts } from './limits.ts';
 import { openMail } from './mail-app.ts';
 
 export interface NodeAppOptions {
@@ -29,6 +30,8 @@ export interface NodeAppOptions {
   readonly neighbours?: number;
   /** Takes part in the DHT; true by default. */
   readonly dht?: boolean;
+  /** Limits of bandwidth; a direction that is left out has the limit kept in the data folder, if any. */
+  readonly limits?: LimitTexts;
   readonly emit: Emit;
   /** Whose offers of files are accepted without a question; `ask` by default. */
   readonly accept?: Accepts;
@@ -71,6 +74,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       who: `node ${options.port}`,
     });
     closers.push(() => library.close());
+    const limits = await NodeLimits.open(folder.path, options.limits ?? {});
     const { accept, acceptFrom } = options;
     const mail =
       options.control === false
@@ -93,6 +97,8 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       emit,
       now: () => performance.now(),
       random: Math.random,
+      uploadLimit: () => limits.rate('up'),
+      downloadLimit: () => limits.rate('down'),
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
       ...(options.dht === undefined ? {} : { dht: options.dht }),
       ...mail?.hooks,
@@ -100,7 +106,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     closers.push(() => overlay.close());
     if (mail !== null) closers.push(() => mail.stop());
     const letters = await mail?.open(overlay);
-    const controls = controlsOf(context, overlay, library, downloads, emit, letters);
+    const controls = controlsOf(context, overlay, library, limits, downloads, emit, letters);
     if (options.control !== false) closers.push(await serveControl(await socketPath(folder.path), controls));
     await Promise.race([library.ready, new Promise((done) => setTimeout(done, FIRST_SCAN_MS).unref())]);
     emit({ type: 'node.ready', who: overlay.label, peerId: overlay.peerId, files: library.list().length });
@@ -118,10 +124,15 @@ function controlsOf(
   context: Context,
   overlay: Overlay,
   library: Library,
+  limits: NodeLimits,
   downloads: string,
   emit: Emit,
   mail: MailControls | undefined,
 ): NodeControls {
+  const shown = (): LimitsInfo => {
+    const { up, down } = overlay.traffic();
+    return { up: limits.info('up', up), down: limits.info('down', down) };
+  };
   let scanning = true;
   void library.ready.then(() => {
     scanning = false;
@@ -135,6 +146,7 @@ function controlsOf(
         addresses: overlay.addresses(),
         neighbours: overlay.neighbours(),
         prints: overlay.prints(),
+        limits: shown(),
         files: files.length,
         bytes: files.reduce((sum, file) => sum + file.size, 0),
         scanning,
@@ -159,6 +171,11 @@ function controlsOf(
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),
     ...(mail === undefined ? {} : { mail }),
+    limits: shown,
+    setLimits: async ({ save = false, ...change }) => {
+      await limits.set(change, save);
+      return shown();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
+import { parseLimit } from '../core/transfer/limits.ts';
 import { COMMON, type Command, type Option } from './command.ts';
 import { nearest } from './nearest.ts';
 import type { Located, Settings } from './settings.ts';
@@ -169,6 +170,7 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
     return list.map((item) => checkText(option, String(item), bad));
   }
   if (option.type === 'text') return checkText(option, String(raw), bad);
+  if (option.type === 'limit') return parseLimit(String(raw), `--${option.name}`).text;
   const text = String(raw).trim();
   const number =
     option.type === 'seconds' ? parseSeconds(text) : /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
@@ -210,5 +212,14 @@ function boundsOf(option: Option): readonly [number, number] {
 function exampleOf(option: Option): string {
   if (option.oneOf !== undefined) return option.oneOf[0] ?? '';
   if (option.default !== undefined && option.default !== true) return String(option.default);
-  return { flag: '', text: 'TEXT', port: '5001', count: '10', seconds: '30s', rate: '100' }[option.type];
+  const examples = {
+    flag: '',
+    text: 'TEXT',
+    port: '5001',
+    count: '10',
+    seconds: '30s',
+    rate: '100',
+    limit: '5MB/s',
+  };
+  return examples[option.type];
 }

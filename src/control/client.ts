@@ -1,13 +1,13 @@
 import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
-import type { Holding, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { Holding, LimitsInfo, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { InboxItem, OutboxItem } from '../core/messages/ports.ts';
 import type { InboxView } from './mail.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { GetEvent } from './operations.ts';
 import type { SendRequest } from './sending.ts';
-import type { NodeStatus, PeerRow } from './server.ts';
+import type { LimitsChange, NodeStatus, PeerRow } from './server.ts';
 
 /** ms for a short answer; streams (find, get) have the search's own deadline. */
 const ANSWER_MS = 15_000;
@@ -46,6 +46,12 @@ export class NodeClient {
     return (
       (await this.#ask('DELETE', `/peers?address=${encodeURIComponent(address)}`)) as { removed: boolean }
     ).removed;
+  }
+  async limits(): Promise<LimitsInfo> {
+    return (await this.#ask('GET', '/limits')) as LimitsInfo;
+  }
+  async setLimits(change: LimitsChange): Promise<LimitsInfo> {
+    return (await this.#ask('PUT', '/limits', change)) as LimitsInfo;
   }
 
   async *search(query: Query, options: SearchOptions): AsyncGenerator<SearchEvent> {

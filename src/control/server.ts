@@ -2,11 +2,12 @@ import { chmod } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import fastify, { type FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { SEARCH } from '../core/config.ts';
+import { LIMITS, SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import {
   STRATEGIES,
   type Holding,
+  type LimitsInfo,
   type NeighbourInfo,
   type PrintsInfo,
   type Query,
@@ -37,6 +38,17 @@ export interface NodeControls {
   removePeer(address: string): Promise<boolean>;
   /** The inbox and outbox; a node that lives for one command has none. */
   readonly mail?: MailControls;
+  limits(): LimitsInfo;
+  /** @throws KelanaError BAD_VALUE; CANNOT_WRITE where it cannot be saved: then it holds until the next start */
+  setLimits(change: LimitsChange): Promise<LimitsInfo>;
+}
+
+/** Texts of limits; a direction that is left out keeps its own. */
+export interface LimitsChange {
+  readonly up?: string;
+  readonly down?: string;
+  /** Keep it in the data folder, for later starts. */
+  readonly save?: boolean;
 }
 
 export interface NodeStatus {
@@ -45,6 +57,7 @@ export interface NodeStatus {
   readonly addresses: readonly string[];
   readonly neighbours: readonly NeighbourInfo[];
   readonly prints: PrintsInfo;
+  readonly limits: LimitsInfo;
   readonly files: number;
   readonly bytes: number;
   readonly scanning: boolean;
@@ -74,6 +87,8 @@ const options = z.object({
   trace: z.boolean().exactOptional(),
 });
 const ask = z.object({ query });
+const limit = z.string().min(1).max(LIMITS.maxTextChars).exactOptional();
+const change = z.strictObject({ up: limit, down: limit, save: z.boolean().exactOptional() });
 const address = z.object({ address: z.string().min(1).max(512) });
 
 /** Serves the commands of this machine's user over a Unix socket (0600). Resolves to the way to stop it. */
@@ -97,6 +112,8 @@ export async function serveControl(path: string, controls: NodeControls): Promis
   app.delete('/peers', async (request) => ({
     removed: await controls.removePeer(address.parse(request.query).address),
   }));
+  app.get('/limits', () => controls.limits());
+  app.put('/limits', ({ body }) => controls.setLimits(change.parse(body)));
   app.post('/find', ({ body }, reply) => {
     const [wanted, how] = [ask.parse(body).query, options.parse(body)];
     return stream(reply, (signal) => controls.search(wanted, { ...how, signal }));

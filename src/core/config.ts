@@ -353,6 +353,14 @@ export const TRANSFER = {
   window: 8,
   /** Bytes of one data frame. */
   frameBytes: 256 * KiB,
+  /** Requests of one asker that may wait at a provider at once; 4,096 files of 4 KiB are 0.2 s at the speed of the wire. */
+  maxAsked: 4096,
+  /** Blocks of one upload that are read ahead of the socket, a MiB each: one is read while one is encrypted. */
+  readAhead: 3,
+  /** ms that a lane without requests stays open: the next file of a person who looks around begins at once. */
+  laneIdleMs: 30_000,
+  /** ms to dial and secure a lane before a stream of libp2p is used in its place. */
+  laneTimeoutMs: 3_000,
   /** ms without a byte before a provider counts as gone. */
   idleTimeoutMs: 20_000,
   /** ms for one whole block: 1 MiB in five minutes is 3.5 kB/s; who is slower holds a download, not helps it. */
@@ -362,6 +370,60 @@ export const TRANSFER = {
   /** Uploads served at once to one peer and in all; each holds at most one block in memory. */
   maxUploadsPerPeer: 8,
   maxUploads: 64,
+} as const;
+
+export const LIMITS = {
+  /**
+   * Bytes a second that a limit allows at least: the debt that a turn of a whole block leaves is paid in 17 s, before
+   * anybody who waits meanwhile gives up (TRANSFER.idleTimeoutMs). And at most: beyond any wire, still exact as a number.
+   */
+  leastBytesPerSecond: 64_000,
+  mostBytesPerSecond: 1e12,
+  /** Rules of one schedule, and characters of its text: a rule for every hour of a day, with days and rates. */
+  maxRules: 24,
+  maxTextChars: 1_024,
+  /**
+   * ms of a rate that may be used at once after silence, or after a loop that was late. Over ten seconds that is 0.5 %
+   * too much at most; timers come 1 to 20 ms late, so that nothing of the rate is lost.
+   */
+  burstMs: 50,
+  /** ms of a rate that one turn takes, so that many peers follow each other closely; and bytes at least. */
+  turnMs: 20,
+  leastTurnBytes: 4 * KiB,
+  /** Peers whose share is kept: twice OVERLAY.maxConnections; about 200 B each. */
+  maxPeers: 512,
+  /** Turns that one peer may wait for at once: eight times its uploads. */
+  maxWaits: 64,
+  /** Bytes a peer may be behind the others and still make up for: one frame, which passes while it asks again. */
+  maxBehindBytes: 256 * KiB,
+  /** ms until a limit that changed is noticed by who waits. */
+  recheckMs: 250,
+  /** ms over which the shown rate is the mean, and ms of one of its steps. */
+  meterMs: 5_000,
+  meterStepMs: 250,
+} as const;
+
+/** Files on their way to the disk (src/library/incoming.ts, writer.ts). */
+export const INCOMING = {
+  /** Slots of `TRANSFER.blockBytes` in a node: what all its downloads together hold in memory at most. */
+  slots: 16,
+  /** ms without work after which the thread ends and the slots are given back: a start costs some 40 ms. */
+  idleMs: 30_000,
+  /** ms for one piece of work of the disk: a busy disk answers within seconds, one that hangs never. */
+  diskTimeoutMs: 60_000,
+  /** Blocks hashed anew in one piece of work after a restart, so that new blocks of others wait 10 ms at most. */
+  checkBlocks: 8,
+  /** Bytes at the end of a block that nobody claimed which are looked at first: zeros are most likely a hole. */
+  tailBytes: 4 * KiB,
+  /** Small files in one piece of work: some 10 ms. */
+  batchFiles: 256,
+  /** Files of one folder: as many as a library may have. */
+  maxFolderFiles: 1_000_000,
+  /** ms that a download is kept which nobody goes on with: 30 days, a long holiday. */
+  keepMs: 30 * 24 * 3_600_000,
+  /** Attempts to take a part that two processes want at the same moment, and ms between them at most, by chance. */
+  claimTries: 5,
+  claimWaitMs: 50,
 } as const;
 
 export const LIBRARY = {

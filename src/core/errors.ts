@@ -253,6 +253,19 @@ export const ERRORS = {
     says: { id: "'{name}' belum selesai diunduh: {why}.", en: "'{name}' could not be downloaded: {why}." },
     fix: { id: 'Coba lagi: kelana get {name}', en: 'Try again: kelana get {name}' },
   },
+  DOWNLOAD_BUSY: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "'{name}' sedang diunduh ke folder yang sama (proses {pid}).",
+      en: "'{name}' is being downloaded to the same folder already (process {pid}).",
+    },
+    fix: {
+      id: 'Tunggu sampai selesai, atau unduh ke folder lain',
+      en: 'Wait until that is done, or download to another folder',
+    },
+  },
   SOURCE_CHANGED: {
     source: 'peer',
     retryable: true,

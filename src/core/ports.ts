@@ -1,4 +1,5 @@
 import type { Verdict } from './events.ts';
+import type { Layout } from './transfer/layout.ts';
 
 /**
  * What one room needs of another, as interfaces; `cli/commands` wires the real ones together.
@@ -155,8 +156,13 @@ export interface BlockSourcePort {
   /** Calls `listener` after the set of files changed; gives the way to end this. */
   onChange(listener: () => void): () => void;
   manifest(cid: string): Promise<readonly Uint8Array[]>;
-  /** One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. */
-  readBlock(cid: string, index: number): Promise<Uint8Array>;
+  /**
+   * One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. With `into` (of at
+   * least the block's size) no memory is taken, and the result is the filled part of it.
+   */
+  readBlock(cid: string, index: number, into?: Uint8Array): Promise<Uint8Array>;
+  /** The blocks that are there of a file that is still coming, one bit each, lowest first; null: all, or not shared. */
+  have?(cid: string): Uint8Array | null;
 }
 
 /** A library that also takes files in, for the server's uploads. */
@@ -175,6 +181,8 @@ export interface OverlayPort {
   search(query: Query, options?: SearchOptions): AsyncIterable<SearchEvent>;
   /** Verified bytes of a hit, from its holder, in order; each block is checked against the CID before it is yielded. */
   fetch(hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes;
+  /** Opens a way to a provider's blocks; this node's own are opened as those of others. */
+  open(provider: Provider, signal?: AbortSignal): Promise<BlockSession>;
   neighbours(): readonly NeighbourInfo[];
   prints(): PrintsInfo;
 }
@@ -192,6 +200,39 @@ export interface PrintsInfo {
   readonly ageMs: number | null;
   /** Nodes in the DHT's table. */
   readonly dht: number;
+}
+
+/** What goes one way, up or down. */
+export interface TrafficInfo {
+  /** Bytes a second that may pass now; null: no limit. */
+  readonly limit: number | null;
+  /** The mean of the last `LIMITS.meterMs`. */
+  readonly bytesPerSecond: number;
+  /** Since the start. */
+  readonly bytes: number;
+  /** Turns that wait for the limit. */
+  readonly waiting: number;
+}
+
+/** A limit of bandwidth as people see it, and what it has to do. */
+export interface LimitInfo {
+  /** As it was written (core/transfer/limits.ts). */
+  readonly limit: string;
+  /** What the next start of the node would begin with. */
+  readonly afterRestart: string;
+  /** Bytes a second that may pass now; null: no limit. And when that changes next: ISO 8601, UTC; null: never. */
+  readonly bytesPerSecond: number | null;
+  readonly changesAt: string | null;
+  /** What passed: the mean of the last seconds, and since the start. */
+  readonly movedBytesPerSecond: number;
+  readonly movedBytes: number;
+  /** Turns that wait for the limit. */
+  readonly waiting: number;
+}
+
+export interface LimitsInfo {
+  readonly up: LimitInfo;
+  readonly down: LimitInfo;
 }
 
 export interface NeighbourInfo {
@@ -247,6 +288,32 @@ export interface IncomingFile {
   suspend(): Promise<void>;
   /** Removes what was fetched. */
   abort(): Promise<void>;
+}
+
+/** A folder on its way into the downloads folder: it appears whole, under its name, or not at all. */
+export interface IncomingFolder {
+  /** Set where the downloads have this very folder already: nothing is to be fetched. */
+  readonly path: string | null;
+  /** Files that are on the disk and match their CID, one bit each in the order of the entries; kept up to date. */
+  readonly have: Uint8Array;
+  slot(signal?: AbortSignal): Promise<Slot>;
+  /**
+   * Hashes and writes files of one raw block each, which lie in the slot at their offsets; at most
+   * `INCOMING.batchFiles`. Gives the indices of those whose bytes are wrong: they are not written.
+   */
+  write(files: readonly FilePiece[], slot: Slot): Promise<readonly number[]>;
+  /** A file of several blocks, within this folder. Its `finish` gives it its place there. */
+  file(index: number, layout: Layout): Promise<IncomingFile>;
+  /** Makes all durable, and visible at once under a name that is free; gives its path. */
+  finish(): Promise<string>;
+  suspend(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Where in a slot the bytes of entry `index` of a folder begin. */
+export interface FilePiece {
+  readonly index: number;
+  readonly offset: number;
 }
 
 /** A file on its way into the downloads folder, under a temporary name until it is whole. */

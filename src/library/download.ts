@@ -1,13 +1,13 @@
-import { lstat, realpath, stat, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LIBRARY, TRANSFER } from '../core/config.ts';
+import { TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import { numbered, safeDownloadName } from '../core/names.ts';
+import { safeDownloadName } from '../core/names.ts';
 import { blockCount, blockSize } from '../core/transfer/layout.ts';
 import { verifyBlock as verify } from '../core/transfer/verify.ts';
-import { cannotWrite, hasCode, isGone, makeFolder, publish, sync, writeFully } from './files.ts';
-import { hashFile, sha256 } from './hash.ts';
+import { cannotWrite, writeFully } from './files.ts';
+import { sha256 } from './hash.ts';
 import { createPart, dropPart, type Part } from './parts.ts';
+import { checkRoom, findSame, openFolder, publishFree } from './place.ts';
 
 export interface DownloadOptions {
   /** Downloads folder; created where it is missing. */
@@ -134,18 +134,7 @@ class PartDownload implements Download {
   async #publish(): Promise<string> {
     const { handle, path } = this.#part;
     await handle.sync();
-    for (const candidate of names(this.#name)) {
-      const target = join(this.#folder, candidate);
-      if (await publish(path, target)) {
-        await sync(this.#folder);
-        return target;
-      }
-      if (await isSame(target, this.#options)) {
-        await unlink(path);
-        return target;
-      }
-    }
-    throw new KelanaError('FILE_EXISTS', { name: this.#name });
+    return publishFree(path, this.#folder, this.#name, this.#options);
   }
 
   #failed(why: { id: string; en: string }): KelanaError {
@@ -160,63 +149,4 @@ function done(path: string): Download {
     finish: () => Promise.resolve(path),
     abort: () => Promise.resolve(),
   };
-}
-
-function* names(name: string): Generator<string> {
-  yield name;
-  for (let n = 1; n <= LIBRARY.maxNumbered; n += 1) yield numbered(name, n);
-}
-
-/** Looks at the names that `finish` would try, up to the first free one. */
-async function findSame(folder: string, name: string, options: DownloadOptions): Promise<string | null> {
-  for (const candidate of names(name)) {
-    const path = join(folder, candidate);
-    const same = await isSame(path, options);
-    if (same === null) return null;
-    if (same) return path;
-  }
-  return null;
-}
-
-/** Whether `path` is a file with exactly these bytes; null where there is nothing. Hashes only on the same size. */
-async function isSame(path: string, { size, cid }: DownloadOptions): Promise<boolean | null> {
-  try {
-    const stats = await lstat(path);
-    if (!stats.isFile() || stats.size !== size) return false;
-    const hashed = await hashFile(path);
-    return typeof hashed === 'object' && hashed.cid === cid;
-  } catch (thrown) {
-    if (hasCode(thrown, 'ENOENT')) return null;
-    if (isGone(thrown) || hasCode(thrown, 'EACCES', 'EIO')) return false;
-    throw cannotWrite(path, thrown);
-  }
-}
-
-async function openFolder(folder: string): Promise<string> {
-  try {
-    await makeFolder(folder);
-    const path = await realpath(folder);
-    if ((await stat(path)).isDirectory()) return path;
-  } catch (thrown) {
-    // A link that points nowhere is ENOENT here, as it exists but leads to no folder.
-    if (!hasCode(thrown, 'EEXIST', 'ENOTDIR', 'ENOENT')) throw cannotWrite(folder, thrown);
-  }
-  throw new KelanaError('NOT_A_FOLDER', { path: folder, flag: '--downloads' });
-}
-
-/** Better now than after an hour of fetching. Other writers may still take the room, so writes are checked as well. */
-async function checkRoom(folder: string, size: number): Promise<void> {
-  let free: number;
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    free = bavail * bsize;
-  } catch (thrown) {
-    throw cannotWrite(folder, thrown);
-  }
-  if (size <= free) return;
-  const why = {
-    id: `ENOSPC: perlu ${size} byte, ruang bebas ${free} byte`,
-    en: `ENOSPC: it needs ${size} bytes, and ${free} bytes are free`,
-  };
-  throw new KelanaError('CANNOT_WRITE', { path: folder, why });
 }

@@ -18,6 +18,9 @@ export function isGone(thrown: unknown): boolean {
   return hasCode(thrown, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'ESTALE');
 }
 
+/** Message of an error without an errno. */
+export const THREAD_STOPPED = 'the thread that writes stopped';
+
 const WHY: Readonly<Record<string, Text>> = {
   ENOSPC: { id: 'ENOSPC: disk penuh', en: 'ENOSPC: the disk is full' },
   EDQUOT: { id: 'EDQUOT: kuota disk habis', en: 'EDQUOT: the disk quota is used up' },
@@ -26,6 +29,8 @@ const WHY: Readonly<Record<string, Text>> = {
   EPERM: { id: 'EPERM: tidak diizinkan', en: 'EPERM: not permitted' },
   ENAMETOOLONG: { id: 'ENAMETOOLONG: nama terlalu panjang', en: 'ENAMETOOLONG: the name is too long' },
   EIO: { id: 'EIO: disk bermasalah', en: 'EIO: the disk reports a fault' },
+  ETIMEDOUT: { id: 'ETIMEDOUT: disk tidak menjawab', en: 'ETIMEDOUT: the disk does not answer' },
+  [THREAD_STOPPED]: { id: 'thread penulis berhenti', en: THREAD_STOPPED },
 };
 
 function why(thrown: unknown): Text {

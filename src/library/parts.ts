@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { open, opendir, unlink, type FileHandle } from 'node:fs/promises';
+import { lstat, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { INCOMING } from '../core/config.ts';
 import { RESERVED_PREFIX } from '../core/names.ts';
+import { readClaim } from './claims.ts';
 import { hasCode } from './files.ts';
+import { isAlive, markOf, ownOwner } from './owner.ts';
 
 /**
- * Temporary files: `.kelana-<tag>-<pid>-<start>-<random>.part`. The process that writes one is named by its pid and
- * start time, so that what a killed process left is told from what a living one is still writing.
+ * Temporary files that are worth nothing without their process: `.kelana-<tag>-<pid>-<start>-<random>.part`.
+ * Those that a later process goes on with are in claims.ts.
  */
 const PART = new RegExp(`^\\${RESERVED_PREFIX}[a-z0-9]+-(\\d+)-(\\d+)-[0-9a-f]+\\.part$`);
 
@@ -19,58 +21,59 @@ export interface Part {
 /** Creates an empty temporary file in `folder`. @throws what the file system throws */
 export async function createPart(folder: string, tag: string): Promise<Part> {
   const random = randomBytes(8).toString('hex');
-  const path = join(folder, `${RESERVED_PREFIX}${tag}-${ownMark()}-${random}.part`);
+  const path = join(folder, `${RESERVED_PREFIX}${tag}-${markOf(ownOwner())}-${random}.part`);
   return { path, handle: await open(path, 'wx') };
 }
 
 /** Closes and removes a temporary file; done already is fine. */
 export async function dropPart(part: Part): Promise<void> {
   await part.handle.close().catch(() => undefined);
-  await unlink(part.path).catch(() => undefined);
+  await rm(part.path, { force: true }).catch(() => undefined);
 }
 
-/** Removes the temporary files in `folder` whose process no longer lives; gives their number. */
-export async function sweepParts(folder: string): Promise<number> {
-  ownMark();
-  if (!hasProc) return 0;
-  let removed = 0;
-  let entries;
+export interface SweepOptions {
+  /** CIDs that are still to be downloaded: what there is of them stays, whatever its age. */
+  readonly queued?: ReadonlySet<string>;
+  /** ms since the Unix epoch; the machine's clock by default. */
+  readonly now?: number;
+}
+
+/**
+ * Removes what nobody will ever use in `folder`: temporary files whose process no longer lives, downloads to be gone
+ * on with that nobody touched for `INCOMING.keepMs`, and bitmaps without a file. Gives the number of what it removed.
+ * @throws what the file system throws
+ */
+export async function sweepParts(folder: string, options: SweepOptions = {}): Promise<number> {
+  const { queued = new Set<string>(), now = Date.now() } = options;
+  let names;
   try {
-    entries = await opendir(folder);
+    names = await readdir(folder);
   } catch (thrown) {
     if (hasCode(thrown, 'ENOENT')) return 0;
     throw thrown;
   }
-  for await (const entry of entries) {
-    const match = PART.exec(entry.name);
-    if (match === null || startOf(match[1] ?? '') === match[2]) continue;
-    await unlink(join(folder, entry.name)).catch(() => undefined);
-    removed += 1;
+  const ours = names.filter((name) => name.startsWith(RESERVED_PREFIX));
+  const claims = ours.flatMap((name) => readClaim(name) ?? []);
+  const kept = new Set<string>();
+  const dead: string[] = [];
+  for (const claim of claims) {
+    if (claim.kind === 'have') continue;
+    const used = queued.has(claim.cid) || (claim.owner !== null && isAlive(claim.owner));
+    if (used || now - (await touchedAt(join(folder, claim.name))) <= INCOMING.keepMs) kept.add(claim.cid);
+    else dead.push(claim.name);
   }
-  return removed;
+  for (const { kind, cid, name } of claims) if (kind === 'have' && !kept.has(cid)) dead.push(name);
+  for (const name of ours) {
+    const [, pid, start] = PART.exec(name) ?? [];
+    if (pid !== undefined && start !== undefined && !isAlive({ pid, start })) dead.push(name);
+  }
+  for (const name of dead)
+    await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined);
+  return dead.length;
 }
 
-/** Start time of a process in clock ticks since boot (proc(5), stat, field 22), or null where there is none. */
-function startOf(pid: string): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The command's name stands in parentheses and may itself hold any character.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-  } catch {
-    return null;
-  }
-}
-
-let mark: string | undefined;
-/** Without /proc nobody can tell who lives; then nothing is ever swept. */
-let hasProc = true;
-
-function ownMark(): string {
-  if (mark === undefined) {
-    const start = startOf('self');
-    hasProc = start !== null;
-    mark =
-      start === null ? '0-0' : `${readFileSync('/proc/self/stat', 'latin1').split(' ')[0] ?? '0'}-${start}`;
-  }
-  return mark;
+/** ms; the last write or change of name, which is when a process took it or let it go. */
+async function touchedAt(path: string): Promise<number> {
+  const stats = await lstat(path).catch(() => null);
+  return stats === null ? 0 : Math.max(stats.mtimeMs, stats.ctimeMs);
 }

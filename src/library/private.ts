@@ -53,7 +53,7 @@ export class PrivateHoldings implements PrivateHoldingsPort {
     this.#add(peer, group, cid, {
       name,
       manifest: () => Promise.resolve(buildManifest(digests, size, sha256).nodes),
-      readBlock: (_, index) => this.#read(file, index),
+      readBlock: (_, index, into) => this.#read(file, index, into),
     });
   }
 
@@ -67,10 +67,11 @@ export class PrivateHoldings implements PrivateHoldingsPort {
     this.#add(peer, group, cid, {
       name,
       manifest: () => Promise.resolve(buildManifest(digests, bytes.length, sha256).nodes),
-      readBlock: (_, index) =>
-        index * 32 < digests.length
-          ? Promise.resolve(block(index))
-          : Promise.reject(new RangeError(`block ${index} of ${name}`)),
+      readBlock: (_, index, into) => {
+        if (index * 32 >= digests.length) return Promise.reject(new RangeError(`block ${index} of ${name}`));
+        into?.set(block(index));
+        return Promise.resolve(into?.subarray(0, block(index).length) ?? block(index));
+      },
     });
     return { name, size: bytes.length, cid };
   }
@@ -93,8 +94,8 @@ export class PrivateHoldings implements PrivateHoldingsPort {
     return {
       name,
       manifest,
-      readBlock: async (asked, index) => {
-        const bytes = await readBlock(asked, index);
+      readBlock: async (asked, index, into) => {
+        const bytes = await readBlock(asked, index, into);
         open.group.sent += bytes.length;
         return bytes;
       },
@@ -126,10 +127,14 @@ export class PrivateHoldings implements PrivateHoldingsPort {
   }
 
   /** @throws KelanaError SOURCE_CHANGED where the file is no longer the one that was hashed, CANNOT_READ */
-  async #read({ name, path, size, identity }: PrivateFile, index: number): Promise<Uint8Array> {
+  async #read(
+    { name, path, size, identity }: PrivateFile,
+    index: number,
+    into?: Uint8Array,
+  ): Promise<Uint8Array> {
     const length = blockSize(size, TRANSFER.blockBytes, index);
     if (length === 0 && !(size === 0 && index === 0)) throw new RangeError(`block ${index} of ${name}`);
-    const block = Buffer.allocUnsafeSlow(length);
+    const block = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
     try {
       const same = await this.#handles.with(path, `${identity} ${path}`, async (handle) => {
         const done = await readFully(handle, block, index * TRANSFER.blockBytes);

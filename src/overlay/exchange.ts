@@ -64,7 +64,7 @@ export class Exchange {
   up(link: Link): void {
     if (this.#options.wantNeighbours === 0 || this.#stopped.signal.aborted) return;
     this.#tell(link);
-    this.#chooseIn(SOON_MS);
+    this.#chooseSoon();
   }
 
   down(link: Link): void {
@@ -75,7 +75,7 @@ export class Exchange {
     const young = this.#options.now() - link.sinceMs < STEADY_MS;
     if (!young) this.#backOffs.delete(link.peer);
     this.#backOff(link.peer, young ? STEADY_MS : OVERLAY.chooseBackOffMinMs);
-    this.#chooseIn(SOON_MS);
+    this.#chooseSoon();
   }
 
   /** Takes a `peers` frame; one that comes too soon after many others is left unread. */
@@ -86,7 +86,7 @@ export class Exchange {
     this.#told.set(link.peer, bucket);
     if (!bucket.take(1, now)) return;
     for (const contact of frame.contacts) this.#options.heard(contact, link.peer);
-    if (this.#options.links.all().length < this.#options.wantNeighbours) this.#chooseIn(SOON_MS);
+    this.#chooseSoon();
   }
 
   async stop(): Promise<void> {
@@ -100,6 +100,11 @@ export class Exchange {
     const contacts = this.#options.sample(OVERLAY.maxContactsSent).filter(({ peer }) => peer !== link.peer);
     if (contacts.length > 0)
       link.send({ type: 'peers', contacts: contacts.slice(0, OVERLAY.maxContactsSent) });
+  }
+
+  /** While neighbours are missing. Later a look each `OVERLAY.chooseIdleMs` is enough, and links stay as they are. */
+  #chooseSoon(): void {
+    if (this.#options.links.all().length < this.#options.wantNeighbours) this.#chooseIn(SOON_MS);
   }
 
   #chooseIn(ms: number): void {
@@ -128,7 +133,7 @@ export class Exchange {
       if (later || this.#dialling.has(peer) || links.get(peer) !== undefined || links.refused(peer)) continue;
       const dialling = this.#dial(contact).finally(() => {
         this.#dialling.delete(peer);
-        this.#chooseIn(SOON_MS);
+        this.#chooseSoon();
       });
       this.#dialling.set(peer, dialling);
     }

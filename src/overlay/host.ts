@@ -1,16 +1,17 @@
+import type { Socket } from 'node:net';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
 import type { ConnectionEncrypter, Libp2p, PrivateKey, Startable } from '@libp2p/interface';
 import type { KadDHT } from '@libp2p/kad-dht';
 import { ping, type Ping } from '@libp2p/ping';
-import { tcp } from '@libp2p/tcp';
 import { createLibp2p } from 'libp2p';
 import { DHT, OVERLAY } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { createDht } from './dht-service.ts';
 import { closeIdle } from './idle.ts';
+import { sharedTcp } from './tls/shared-tcp.ts';
 import { nativeTls, type EncrypterComponents } from './tls/encrypter.ts';
 
 /** The services of a host beside its connections. */
@@ -32,6 +33,8 @@ export interface HostOptions {
   readonly flag: string;
   /** Takes part in the DHT; off by default. */
   readonly dht?: boolean;
+  /** Takes connections to the port that begin with TLS, lanes for blocks; without it they are ended. */
+  readonly onTls?: (socket: Socket) => void;
 }
 
 /**
@@ -47,7 +50,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       privateKey: options.key,
       nodeInfo: { userAgent: 'kelana' },
       addresses: { listen: [`/${family}/${host}/tcp/${options.port}`] },
-      transports: [tcp()],
+      transports: [sharedTcp(options.onTls ?? ((socket) => void socket.destroy()))],
       connectionEncrypters: [nativeTls({ fallback: streamTls }), noise()],
       streamMuxers: [yamux()],
       services: {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { labelOf, parsePeerAddress } from '../core/address.ts';
 import { OVERLAY, SEARCH } from '../core/config.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { BlockReader, CarrierPort, LettersPort } from '../core/messages/ports.ts';
 import type {
@@ -11,15 +12,18 @@ import type {
   Hit,
   NeighbourInfo,
   OverlayPort,
+  Provider,
   Query,
   SearchEvent,
   SearchOptions,
+  TrafficInfo,
 } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import type { NodeView } from '../core/search/search.ts';
 import { chooseLinks } from '../core/search/topology.ts';
 import type { LinkFrame } from '../core/wire/frames.ts';
 import { isSearchFrame, type SearchFrame } from '../core/wire/search-frames.ts';
+import { Blocks } from './blocks/blocks.ts';
 import { Bucket } from './bucket.ts';
 import { Courier, type AskFrame } from './courier.ts';
 import { Dht } from './dht.ts';
@@ -30,14 +34,13 @@ import { loadIdentity } from './identity.ts';
 import { keyOf, signer } from './keys.ts';
 import type { Link } from './link.ts';
 import { Links, pause, REPLACED } from './links.ts';
-import { localBytes } from './local.ts';
 import { Mail } from './mail.ts';
 import { Peers, type PeerEntry } from './peers.ts';
 import { PrintKeeper } from './prints.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
-import { serveBlocks } from './uploads.ts';
+import { Turns } from './turns.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 export interface OverlayOptions {
@@ -69,6 +72,11 @@ export interface OverlayOptions {
   readonly letters?: LettersPort;
   /** Files that are open to one peer alone, because they are being sent to it. */
   visible?(peer: string, cid: string): BlockReader | undefined;
+  /** Connections of their own for blocks, beside those of libp2p; true by default. */
+  readonly lanes?: boolean;
+  /** Bytes a second that file blocks may take now, out and in; null, and where this is left out: no limit. */
+  readonly uploadLimit?: () => number | null;
+  readonly downloadLimit?: () => number | null;
 }
 
 export interface Overlay extends OverlayPort {
@@ -80,6 +88,8 @@ export interface Overlay extends OverlayPort {
   addPeer(address: string, signal: AbortSignal): Promise<PeerEntry>;
   removePeer(address: string): Promise<boolean>;
   peers(): readonly PeerEntry[];
+  /** File blocks sent and asked for. */
+  traffic(): { readonly up: TrafficInfo; readonly down: TrafficInfo };
   /** Resolves once every known address was tried, so that a search right after the start has somebody to ask. */
   settled(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -94,22 +104,41 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const { letters } = options;
   for (const peer of options.peers) parsePeerAddress(peer);
   const key = await loadIdentity(options.dataFolder);
+  const lanes: { service: Blocks | null } = { service: null };
   const host = await createHost({
     key,
     host: options.host,
     port: options.port,
     flag,
     dht: options.dht ?? true,
+    onTls: (socket) => {
+      if (lanes.service === null) socket.destroy();
+      else lanes.service.take(socket);
+    },
   });
   const peerId = host.peerId.toString();
-  const addresses = (): readonly string[] => host.getMultiaddrs().map(String).slice(0, MAX_ADDRESSES);
+  let named: { readonly list: readonly string[]; readonly until: number } = { list: [], until: -Infinity };
+  const addresses = (): readonly string[] => {
+    if (now() >= named.until)
+      named = {
+        list: host.getMultiaddrs().map(String).slice(0, MAX_ADDRESSES),
+        until: now() + ADDRESSES_MS,
+      };
+    return named.list;
+  };
   const port = Number(/\/tcp\/(\d+)/.exec(addresses()[0] ?? '')?.[1] ?? options.port);
   const label = labelOf(options.host, port);
   const nameOf = (peer: string): string | null =>
     peer === peerId ? label : (links.get(peer)?.label ?? null);
 
   let mail: Mail | undefined;
+  const ups = new Turns({ now, limit: options.uploadLimit ?? unlimited });
+  const downs = new Turns({ now, limit: options.downloadLimit ?? unlimited });
   const scores = new Scores({ now });
+  /** Blocks are served once there are links; nothing is searched for before. */
+  const open: Blocks['open'] = (provider, signal, how) =>
+    lanes.service?.open(provider, signal, how) ??
+    Promise.reject(new KelanaError('PEER_UNREACHABLE', { peer: provider.label, why: 'not started' }));
   const liar = (peer: string, why: string): void => {
     if (!scores.add(peer, why)) return;
     emit({ type: 'peer.banned', who: label, peer: nameOf(peer) ?? peer, reason: why });
@@ -159,7 +188,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     now,
     random,
     send,
-    prove: (hit, signal) => proveHolding(host, hit, signal),
+    prove: (hit, signal) =>
+      proveHolding((provider, limit) => open(provider, limit, { stream: true }), hit, signal),
     dht: async (query, signal, onProvider) => (await dht.find(query, signal, onProvider)).messages,
     liar,
     labelOf: nameOf,
@@ -271,15 +301,22 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     const peer = detail.remotePeer.toString();
     letters?.heard({ peer, label: whereabouts.labelOf(peer, detail), addresses: [] }, 'seen');
   });
-  const stopServing = await serveBlocks({
+  const service = await Blocks.start({
     host,
+    key,
     source: library,
     emit,
     who: label,
+    now,
     labelOf: (peer, address) =>
       links.get(peer)?.label ?? labelOf(address.split('/')[2] ?? '', Number(address.split('/')[4] ?? 0)),
-    visible: (peer, cid) => options.visible?.(peer, cid),
+    reserved: (peer, cid) => options.visible?.(peer, cid),
+    refuses: (peer) => scores.banned(peer),
+    ups,
+    downs,
+    ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
   });
+  lanes.service = service;
   const publish = (): void => {
     prints.changed();
     dht.setFiles(library.list());
@@ -306,8 +343,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       linked: (peer) => links.get(peer) !== undefined,
     },
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
-    fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes =>
-      hit.peer === peerId ? localBytes(library, hit, range) : fetchBytes(host, hit, range, signal),
+    fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes => fetchBytes(open, hit, range, signal),
+    open: (provider: Provider, signal?: AbortSignal) => open(provider, signal),
     neighbours: (): readonly NeighbourInfo[] =>
       links.all().map((link: Link) => ({
         peer: link.peer,
@@ -330,6 +367,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     addPeer: (address, signal) => peers.add(address, signal),
     removePeer: (address) => peers.remove(address),
     peers: () => peers.list(),
+    traffic: () => ({ up: ups.info(), down: downs.info() }),
     settled: async (signal) => {
       await peers.settled(signal);
       // The first exchange of prints takes some round trips; without it a search would have to walk.
@@ -346,8 +384,10 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await exchange.stop();
       await peers.stop();
       await dht.stop();
-      await stopServing();
       await mail?.stop();
+      ups.stop();
+      downs.stop();
+      await service.stop();
       await links.stop();
       await courier.stop();
       await host.stop();
@@ -385,5 +425,9 @@ function isSearch(frame: LinkFrame): frame is SearchFrame {
   return isSearchFrame(frame.type);
 }
 
+/** ms for which the list of own addresses is kept: libp2p takes 0.3 ms to make it, and records ask 4 times a second. */
+const ADDRESSES_MS = 5_000;
 /** Of a machine with many interfaces; the first are enough to be reached. */
 const MAX_ADDRESSES = 16;
+
+const unlimited = (): null => null;

@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface';
 import type { Hit, SearchEvent } from '../../src/core/ports.ts';
-import type { BlockFrame } from '../../src/core/wire/blocks.ts';
+import type { BlockFrame } from './block-frames.ts';
 import { cidFrom } from '../../src/library/hash.ts';
 import { startTestnet, type TestNode } from '../testnet.ts';
 import { sample, sha256, until } from './basics.ts';

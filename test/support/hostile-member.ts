@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface';
 import type { Holding } from '../../src/core/ports.ts';
-import type { BlockFrame } from '../../src/core/wire/blocks.ts';
+import type { BlockFrame } from './block-frames.ts';
 import type { LinkFrame } from '../../src/core/wire/frames.ts';
 import { isSearchFrame, type SearchFrame } from '../../src/core/wire/search-frames.ts';
 import { signer } from '../../src/overlay/keys.ts';

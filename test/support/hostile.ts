@@ -2,14 +2,16 @@ import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Hit } from '../../src/core/ports.ts';
-import { decodeBlockFrame, encodeBlockFrame, type BlockFrame } from '../../src/core/wire/blocks.ts';
 import { decodeFrame, encodeFrame, type LinkFrame, type ReturnFrame } from '../../src/core/wire/frames.ts';
 import { delimit, FrameSplitter } from '../../src/core/wire/lengths.ts';
 import { ASK_PROTOCOL } from '../../src/overlay/courier.ts';
 import { createHost } from '../../src/overlay/host.ts';
 import { LINK_PROTOCOL, LINK_VERSION } from '../../src/overlay/link.ts';
-import { BLOCKS_PROTOCOL } from '../../src/overlay/uploads.ts';
+import { BLOCKS_PROTOCOL } from '../../src/overlay/blocks/blocks.ts';
 import { until } from './basics.ts';
+import { onBlockFrames, type BlockFrame } from './block-frames.ts';
+
+export { sayBlock } from './block-frames.ts';
 
 type Hello = Extract<LinkFrame, { type: 'hello' }>;
 
@@ -66,11 +68,7 @@ export class Hostile implements AsyncDisposable {
     await host.handle(LINK_PROTOCOL, (stream, connection) => void hostile.#greet(stream, connection));
     await host.handle(ASK_PROTOCOL, (stream, connection) => void hostile.#talk(stream, connection));
     await host.handle(BLOCKS_PROTOCOL, (stream) => {
-      const splitter = new FrameSplitter(1 << 20);
-      stream.addEventListener('message', (event) => {
-        for (const bytes of splitter.push(event.data.subarray()))
-          script.onWant?.(decodeBlockFrame(bytes), stream);
-      });
+      onBlockFrames(stream, (frame) => script.onWant?.(frame, stream));
     });
     return hostile;
   }
@@ -180,8 +178,4 @@ export function returned(id: string, more: Partial<ReturnFrame> = {}): ReturnFra
     trail: [],
     ...more,
   };
-}
-
-export function sayBlock(stream: Stream, frame: BlockFrame): void {
-  stream.send(delimit(encodeBlockFrame(frame)));
 }

@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
+import { limitTexts } from '../limits.ts';
 import { report } from '../report.ts';
 import type { NodeApp } from '../node-app.ts';
 import type { Values } from '../values.ts';
@@ -98,6 +99,21 @@ export const command: Command = {
       },
     },
     {
+      name: 'upload-limit',
+      type: 'limit',
+      value: 'L',
+      help: {
+        id: 'batas kirim: 5MB/s, 40Mbit/s, "sen-jum 08:00-17:00 5MB/s; unlimited"',
+        en: 'upload limit: 5MB/s, 40Mbit/s, "mon-fri 08:00-17:00 5MB/s; unlimited"',
+      },
+    },
+    {
+      name: 'download-limit',
+      type: 'limit',
+      value: 'L',
+      help: { id: 'batas unduh, ditulis sama', en: 'download limit, written alike' },
+    },
+    {
       name: 'name',
       type: 'text',
       value: 'NAME',
@@ -116,6 +132,13 @@ export const command: Command = {
     {
       line: 'kelana node --port 5002 --data .kelana2 --peer localhost:5001',
       what: { id: 'node kedua di mesin yang sama', en: 'a second node on the same machine' },
+    },
+    {
+      line: 'kelana node --upload-limit "mon-fri 08:00-17:00 5MB/s; unlimited"',
+      what: {
+        id: 'di jam kerja paling banyak 5 MB tiap detik; ganti nanti dengan kelana limits',
+        en: 'in working hours 5 MB a second at most; change it later with kelana limits',
+      },
     },
   ],
   run,
@@ -137,6 +160,7 @@ async function run(context: Context, values: Values): Promise<number> {
       downloads: values.text('downloads') ?? 'downloaded',
       peers: values.texts('peer'),
       neighbours: values.number('neighbours') ?? OVERLAY.wantNeighbours,
+      limits: limitTexts(values.text('upload-limit'), values.text('download-limit')),
       emit: log.emit,
       accept: ACCEPTS.find((name) => name === values.text('accept')) ?? 'ask',
       acceptFrom: peerIds(values.texts('accept-from')),

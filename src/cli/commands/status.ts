@@ -6,6 +6,7 @@ import type { Command } from '../command.ts';
 import { DATA_OPTION } from '../data-folder.ts';
 import { runningNode } from '../find-node.ts';
 import { bytesText, durationText, numberText, table } from '../format.ts';
+import { limitText } from '../limit-text.ts';
 
 export const command: Command = {
   name: 'status',
@@ -37,6 +38,8 @@ export const command: Command = {
           id ? 'berkas' : 'files',
           `${numberText(status.files, lang)} (${bytesText(status.bytes, lang)})${status.scanning ? (id ? ', masih dipindai' : ', still scanning') : ''}`,
         ],
+        [id ? 'kirim' : 'upload', limitText(status.limits.up, lang)],
+        [id ? 'unduh' : 'download', limitText(status.limits.down, lang)],
         [
           id ? 'berjalan' : 'running',
           `${durationText(status.uptimeSeconds * 1000, lang)}, pid ${status.pid}, ${bytesText(status.memoryBytes, lang)}`,

@@ -61,6 +61,7 @@ export async function planParts(
       'status',
       'send',
       'inbox',
+      'limits',
       'simulate',
     ];
     if (!known.includes(key)) settings.refuseKey(key, known, settings.lineOf(key, 0));

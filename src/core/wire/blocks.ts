@@ -1,99 +1,241 @@
-import { reader, writer } from 'protons-runtime';
 import { TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 
 /**
- * Frames of a block stream. The receiver asks, the sender answers in order; what was asked for bounds what is in
- * flight, so that neither side's memory grows with the file.
+ * The blocks protocol, /kelana/blocks/2.0.0: the same bytes on a lane and on a stream of libp2p. Each frame is a head of
+ * 12 bytes and a payload: type (1 byte), flags (1), zero (2), request (4), bytes of payload (4), all big-endian. A fixed
+ * head lets a receiver place each payload where it is to lie in the end, without a copy.
+ *
+ * The asker numbers its requests; a request for `count` blocks takes as many numbers. Answers come in the order of the
+ * numbers, each frame with the number that it answers. What is asked for bounds what is in flight: nothing else is sent.
  */
-export type BlockFrame =
-  | { readonly type: 'want-manifest'; readonly cid: string }
-  | { readonly type: 'want-block'; readonly cid: string; readonly index: number }
-  /** One DAG-PB node of the manifest; the one with `last` ends it. Without nodes the root is the only leaf. */
-  | { readonly type: 'manifest'; readonly node: Uint8Array; readonly last: boolean }
-  /** A piece of a block; `last` ends the block. */
-  | { readonly type: 'data'; readonly index: number; readonly bytes: Uint8Array; readonly last: boolean }
-  | { readonly type: 'refused'; readonly code: RefusalCode };
+export const FRAME = {
+  /** Asker: the DAG-PB nodes of a CID. Payload: the CID's bytes. */
+  wantManifest: 1,
+  /** Asker: blocks. Payload: index of the first (4 bytes), how many (4), the CID's bytes. */
+  wantBlocks: 2,
+  /** Asker: which blocks are there. Payload: the CID's bytes. */
+  wantHave: 3,
+  /** Asker: requests from this number on, as many as the payload says (4 bytes), are of no use any more. */
+  cancel: 4,
+  /** Holder: a block, or a piece of one; `LAST` ends it. */
+  data: 16,
+  /** Holder: one DAG-PB node, root first; `LAST` ends them. A file of one block has none: an empty payload and `LAST`. */
+  manifest: 17,
+  /** Holder: one bit for each block, lowest first; none and `ALL` where all are there. */
+  have: 18,
+  /** Holder: no answer to this request. Payload: one byte, an index of REFUSALS. */
+  refused: 19,
+} as const;
+export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
-/** not-here: the CID is not shared; changed: the file changed at its source; busy: too many uploads; failed: read error. */
-export const REFUSALS = ['not-here', 'changed', 'busy', 'failed'] as const;
-export type RefusalCode = (typeof REFUSALS)[number];
+export const LAST = 1;
+export const ALL = 2;
 
-/** Bytes of the largest block frame: a piece of a block, or a DAG-PB node of 1,024 links, and its header. */
-export const MAX_BLOCK_FRAME_BYTES = TRANSFER.frameBytes + 1024;
-
-const KIND = { 'want-manifest': 1, 'want-block': 2, manifest: 3, data: 4, refused: 5 } as const;
-const KINDS = Object.keys(KIND) as (keyof typeof KIND)[];
-
-export function encodeBlockFrame(frame: BlockFrame): Uint8Array {
-  const out = writer();
-  out.uint32(8).uint32(KIND[frame.type]);
-  if ('cid' in frame) out.uint32(18).string(frame.cid);
-  if ('index' in frame) out.uint32(24).uint32(frame.index);
-  if ('last' in frame) out.uint32(32).bool(frame.last);
-  if (frame.type === 'refused') out.uint32(40).uint32(REFUSALS.indexOf(frame.code));
-  if (frame.type === 'manifest') out.uint32(50).bytes(frame.node);
-  if (frame.type === 'data') out.uint32(50).bytes(frame.bytes);
-  return out.finish();
-}
+export const HEAD_BYTES = 12;
 
 /**
- * The bytes before the payload of a `data` frame, the length prefix included: head and payload are sent one after
- * the other, so that a piece of a block is never copied to be framed.
+ * not-here: the CID is not shared; changed: the file changed at its source; busy: too many uploads; failed: read error;
+ * absent: a partial holder does not have this block yet.
  */
-export function encodeDataHead(index: number, last: boolean, payloadBytes: number): Uint8Array {
-  const fields = writer().uint32(8).uint32(KIND.data).uint32(24).uint32(index).uint32(32).bool(last);
-  const head = fields.uint32(50).uint32(payloadBytes).finish();
-  const length = writer()
-    .uint32(head.length + payloadBytes)
-    .finish();
-  const out = new Uint8Array(length.length + head.length);
-  out.set(length);
-  out.set(head, length.length);
+export const REFUSALS = ['not-here', 'changed', 'busy', 'failed', 'absent'] as const;
+export type RefusalCode = (typeof REFUSALS)[number];
+
+/** Bytes of the longest CID: a CIDv1 of SHA-256 is 36. */
+const MAX_CID_BYTES = 64;
+/** Bytes of `have`: a bit for each block of the largest file. */
+const MAX_HAVE_BYTES = Math.ceil(TRANSFER.maxFileBytes / TRANSFER.blockBytes / 8);
+
+/** Bytes of payload at most, by type; what is longer is a breach. */
+const MOST: Readonly<Record<FrameType, number>> = {
+  [FRAME.wantManifest]: MAX_CID_BYTES,
+  [FRAME.wantBlocks]: 8 + MAX_CID_BYTES,
+  [FRAME.wantHave]: MAX_CID_BYTES,
+  [FRAME.cancel]: 4,
+  [FRAME.data]: TRANSFER.blockBytes,
+  [FRAME.manifest]: TRANSFER.maxNodeBytes,
+  [FRAME.have]: MAX_HAVE_BYTES,
+  [FRAME.refused]: 1,
+};
+
+export interface Head {
+  readonly type: FrameType;
+  readonly flags: number;
+  readonly request: number;
+  /** Bytes of payload. */
+  readonly length: number;
+}
+
+/** What an asker says, decoded. */
+export type Ask =
+  | { readonly type: 'manifest'; readonly request: number; readonly cid: Uint8Array }
+  | { readonly type: 'have'; readonly request: number; readonly cid: Uint8Array }
+  | {
+      readonly type: 'blocks';
+      readonly request: number;
+      readonly cid: Uint8Array;
+      readonly first: number;
+      readonly count: number;
+    }
+  | { readonly type: 'cancel'; readonly request: number; readonly count: number };
+
+/** Writes a head into the first 12 bytes of `into`. */
+export function writeHead(into: Uint8Array, { type, flags, request, length }: Head): void {
+  into[0] = type;
+  into[1] = flags;
+  into[2] = 0;
+  into[3] = 0;
+  put32(into, 4, request);
+  put32(into, 8, length);
+}
+
+export function encodeFrame(
+  type: FrameType,
+  flags: number,
+  request: number,
+  payload: Uint8Array,
+): Uint8Array {
+  const out = new Uint8Array(HEAD_BYTES + payload.length);
+  writeHead(out, { type, flags, request, length: payload.length });
+  out.set(payload, HEAD_BYTES);
   return out;
 }
 
-/** @throws KelanaError PEER_PROTOCOL */
-export function decodeBlockFrame(bytes: Uint8Array): BlockFrame {
-  let kind = 0;
-  let cid = '';
-  let index = 0;
-  let last = false;
-  let refusal = 0;
-  let payload: Uint8Array = new Uint8Array(0);
-  try {
-    const from = reader(bytes);
-    while (from.pos < from.len) {
-      const key = from.uint32();
-      if (key === 8) kind = from.uint32();
-      else if (key === 18) cid = from.string();
-      else if (key === 24) index = from.uint32();
-      else if (key === 32) last = from.bool();
-      else if (key === 40) refusal = from.uint32();
-      else if (key === 50) payload = from.bytes();
-      else from.skipType(key & 7);
-    }
-  } catch (thrown) {
-    throw refuse(thrown instanceof Error ? thrown.message : 'not protobuf');
+export function encodeAsk(ask: Ask): Uint8Array {
+  if (ask.type === 'manifest') return encodeFrame(FRAME.wantManifest, 0, ask.request, ask.cid);
+  if (ask.type === 'have') return encodeFrame(FRAME.wantHave, 0, ask.request, ask.cid);
+  if (ask.type === 'cancel') {
+    const payload = new Uint8Array(4);
+    put32(payload, 0, ask.count);
+    return encodeFrame(FRAME.cancel, 0, ask.request, payload);
   }
-  if (cid.length > 128) throw refuse('a CID too long');
-  const type = KINDS[kind - 1];
-  switch (type) {
-    case 'want-manifest':
-      return { type, cid };
-    case 'want-block':
-      return { type, cid, index };
-    case 'manifest':
-      return { type, node: payload, last };
-    case 'data':
-      return { type, index, bytes: payload, last };
-    case 'refused':
-      return { type, code: REFUSALS[refusal] ?? 'failed' };
-    default:
-      throw refuse('unknown block frame');
+  const payload = new Uint8Array(8 + ask.cid.length);
+  put32(payload, 0, ask.first);
+  put32(payload, 4, ask.count);
+  payload.set(ask.cid, 8);
+  return encodeFrame(FRAME.wantBlocks, 0, ask.request, payload);
+}
+
+/** @throws KelanaError PEER_PROTOCOL for a frame that only a holder sends, or a malformed one */
+export function decodeAsk(head: Head, payload: Uint8Array): Ask {
+  const { type, request } = head;
+  if (type === FRAME.wantManifest) return { type: 'manifest', request, cid: payload };
+  if (type === FRAME.wantHave) return { type: 'have', request, cid: payload };
+  if (type === FRAME.cancel && payload.length === 4)
+    return { type: 'cancel', request, count: get32(payload, 0) };
+  if (type === FRAME.wantBlocks && payload.length > 8) {
+    const [first, count] = [get32(payload, 0), get32(payload, 4)];
+    if (count > 0 && first + count <= 2 ** 32 && request + count <= 2 ** 32)
+      return { type: 'blocks', request, cid: payload.slice(8), first, count };
+  }
+  throw breach('a malformed request for blocks');
+}
+
+/** Where the payloads of frames go. */
+export interface FrameTaker {
+  /** Memory for the payload, of exactly `length` bytes; null: of the reader's own, valid only during `frame`. */
+  room(head: Head): Uint8Array | null;
+  frame(head: Head, payload: Uint8Array): void;
+}
+
+/**
+ * Push parser of frames: bytes in any pieces. A transport that reads straight into memory asks `target` where the next
+ * bytes belong and tells `advance` how many came; one that is handed chunks calls `push`. Holds one head, and a payload
+ * only where the taker has no room of its own for it.
+ */
+export class BlockFrameReader {
+  readonly #taker: FrameTaker;
+  readonly #head = new Uint8Array(HEAD_BYTES);
+  /** Payloads that the taker has no place for: of requests, nodes and refusals. */
+  #own = new Uint8Array(256);
+  #current: Head | null = null;
+  #payload: Uint8Array = this.#head;
+  #filled = 0;
+  #received = 0;
+
+  constructor(taker: FrameTaker) {
+    this.#taker = taker;
+  }
+
+  /** Bytes that have come in all. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Where the next bytes belong; never empty. */
+  target(): Uint8Array {
+    const whole = this.#current === null ? this.#head : this.#payload;
+    return this.#filled === 0 ? whole : whole.subarray(this.#filled);
+  }
+
+  /** @throws KelanaError PEER_PROTOCOL, and what the taker throws; the reader is then unusable */
+  advance(bytes: number): void {
+    this.#received += bytes;
+    this.#filled += bytes;
+    if (this.#current === null) {
+      if (this.#filled < HEAD_BYTES) return;
+      this.#current = readHead(this.#head);
+      this.#filled = 0;
+      const { length } = this.#current;
+      this.#payload = this.#taker.room(this.#current) ?? this.#room(length);
+      if (length > 0) return;
+    }
+    if (this.#filled < this.#current.length) return;
+    const head = this.#current;
+    this.#current = null;
+    this.#filled = 0;
+    this.#taker.frame(head, this.#payload);
+  }
+
+  /** @throws KelanaError PEER_PROTOCOL, and what the taker throws; the reader is then unusable */
+  push(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length;) {
+      const target = this.target();
+      const take = Math.min(target.length, chunk.length - at);
+      target.set(take === chunk.length ? chunk : chunk.subarray(at, at + take));
+      at += take;
+      this.advance(take);
+    }
+  }
+
+  #room(length: number): Uint8Array {
+    if (this.#own.length < length) this.#own = new Uint8Array(length);
+    return this.#own.subarray(0, length);
   }
 }
 
-function refuse(why: string): KelanaError {
+const TYPES: ReadonlySet<number> = new Set(Object.values(FRAME));
+
+function readHead(bytes: Uint8Array): Head {
+  const type = bytes[0] ?? 0;
+  if (!TYPES.has(type) || bytes[2] !== 0 || bytes[3] !== 0) throw breach('an unknown block frame');
+  const head = {
+    type: type as FrameType,
+    flags: bytes[1] ?? 0,
+    request: get32(bytes, 4),
+    length: get32(bytes, 8),
+  };
+  if (head.length > MOST[head.type]) throw breach('a block frame over the size limit');
+  return head;
+}
+
+function put32(into: Uint8Array, at: number, value: number): void {
+  into[at] = value >>> 24;
+  into[at + 1] = value >>> 16;
+  into[at + 2] = value >>> 8;
+  into[at + 3] = value;
+}
+
+function get32(from: Uint8Array, at: number): number {
+  return (
+    (((from[at] ?? 0) << 24) |
+      ((from[at + 1] ?? 0) << 16) |
+      ((from[at + 2] ?? 0) << 8) |
+      (from[at + 3] ?? 0)) >>>
+    0
+  );
+}
+
+export function breach(why: string): KelanaError {
   return new KelanaError('PEER_PROTOCOL', { peer: '', why });
 }

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { OVERLAY, SEARCH, TRANSFER } from '../config.ts';
+import { OVERLAY, SEARCH } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 import type { Hit, Query } from '../ports.ts';
 import { both, bytesFor, fullSet } from '../search/bitset.ts';
-import {
-  decodeBlockFrame,
-  encodeBlockFrame,
-  encodeDataHead,
-  MAX_BLOCK_FRAME_BYTES,
-  type BlockFrame,
-} from './blocks.ts';
 import { decodeFrame, encodeFrame, type LinkFrame } from './frames.ts';
 import { delimit, FrameSplitter } from './lengths.ts';
 
@@ -325,50 +318,4 @@ test('the splitter refuses a length over its limit or that never ends, before it
   ]) {
     assert.throws(() => [...new FrameSplitter(32_768).push(bytes)], { code: 'PEER_PROTOCOL' });
   }
-});
-
-const blockFrames: fc.Arbitrary<BlockFrame> = fc.oneof(
-  word.map((cid) => ({ type: 'want-manifest' as const, cid })),
-  fc.record({ type: fc.constant('want-block' as const), cid: word, index: count }),
-  fc.record({ type: fc.constant('manifest' as const), node: fc.uint8Array(), last: fc.boolean() }),
-  fc.record({ type: fc.constant('data' as const), index: count, bytes: fc.uint8Array(), last: fc.boolean() }),
-  fc
-    .constantFrom('not-here' as const, 'changed' as const, 'busy' as const, 'failed' as const)
-    .map((code) => ({ type: 'refused' as const, code })),
-);
-
-test('a data frame sent as head and payload is the same frame', () => {
-  fc.assert(
-    fc.property(count, fc.boolean(), fc.uint8Array({ maxLength: 400 }), (index, last, bytes) => {
-      const sent = Buffer.concat([encodeDataHead(index, last, bytes.length), bytes]);
-      const [frame] = [...new FrameSplitter(1024).push(Uint8Array.from(sent))];
-      assert.deepEqual(decodeBlockFrame(frame ?? new Uint8Array(0)), { type: 'data', index, last, bytes });
-    }),
-  );
-});
-
-test('block frames survive the way to bytes and back, and garbage is refused', () => {
-  fc.assert(
-    fc.property(blockFrames, (frame) =>
-      assert.deepEqual(decodeBlockFrame(encodeBlockFrame(frame)), structuredClone(frame)),
-    ),
-    { numRuns: 500 },
-  );
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
-      try {
-        decodeBlockFrame(bytes);
-      } catch (thrown) {
-        assert.ok(thrown instanceof KelanaError && thrown.code === 'PEER_PROTOCOL');
-      }
-    }),
-    { numRuns: 2000 },
-  );
-  const piece = encodeBlockFrame({
-    type: 'data',
-    index: 0x7fffffff,
-    bytes: new Uint8Array(TRANSFER.frameBytes),
-    last: true,
-  });
-  assert.ok(piece.length <= MAX_BLOCK_FRAME_BYTES);
 });

@@ -1,8 +1,9 @@
-import { generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, hash, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PeerId, PrivateKey } from '@libp2p/interface';
 import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import * as asn1 from 'asn1js';
+import { Recent } from '../recent.ts';
 
 /**
  * Certificates of libp2p's TLS 1.3 handshake: self-signed, by a key of their own, which the peer's identity key vouches
@@ -95,15 +96,34 @@ export async function createCertificate(identity: PrivateKey, now: number): Prom
   };
 }
 
+/** What a certificate says; it says the same whenever it is shown. */
+interface Proved {
+  readonly peer: PeerId;
+  /** ms since the Unix epoch. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Certificates whose signatures were checked, about 400 B each: peers show the same one at every dial. */
+const MAX_PROVED = 1_024;
+const proved = new Recent<string, Proved>(MAX_PROVED);
+
 /**
  * The peer that a certificate proves, from its DER bytes. TLS itself has proved that the other side has its key.
  * @throws Error that says what is wrong with it
  */
 export async function peerOf(der: Uint8Array, now: number): Promise<PeerId> {
   if (der.length > MAX_CERTIFICATE_BYTES) throw new Error('the certificate is too large');
+  const print = hash('sha256', der, 'base64');
+  const { peer, from, to } = proved.get(print) ?? (await check(der));
+  if (!(from <= now)) throw new Error('the certificate is not valid yet');
+  if (!(to >= now)) throw new Error('the certificate has expired');
+  proved.set(print, { peer, from, to });
+  return peer;
+}
+
+async function check(der: Uint8Array): Promise<Proved> {
   const certificate = new X509Certificate(der);
-  if (certificate.validFromDate.getTime() > now) throw new Error('the certificate is not valid yet');
-  if (certificate.validToDate.getTime() < now) throw new Error('the certificate has expired');
   const key = certificate.publicKey;
   if (!certificate.verify(key)) throw new Error('the certificate is not signed by its own key');
   const proof = proofIn(der);
@@ -111,7 +131,11 @@ export async function peerOf(der: Uint8Array, now: number): Promise<PeerId> {
   const spki = key.export({ type: 'spki', format: 'der' });
   if (!(await identity.verify(Buffer.concat([PREFIX, spki]), proof.signature)))
     throw new Error('its identity key did not vouch for the certificate');
-  return peerIdFromPublicKey(identity);
+  return {
+    peer: peerIdFromPublicKey(identity),
+    from: certificate.validFromDate.getTime(),
+    to: certificate.validToDate.getTime(),
+  };
 }
 
 function proofIn(der: Uint8Array): { key: Uint8Array; signature: Uint8Array } {

@@ -187,7 +187,7 @@ function nextTurn(): Promise<void> {
 }
 
 /** Waits until both sides have shown their certificates. */
-function handshake(socket: TLSSocket, signal: AbortSignal | undefined): Promise<void> {
+export function handshake(socket: TLSSocket, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (settle: () => void): void => {
       signal?.removeEventListener('abort', aborted);

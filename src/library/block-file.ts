@@ -1,0 +1,158 @@
+import { constants } from 'node:fs';
+import { open as openHandle, rm, type FileHandle } from 'node:fs/promises';
+import { INCOMING } from '../core/config.ts';
+import type { Slot } from '../core/ports.ts';
+import type { Layout } from '../core/transfer/layout.ts';
+import { bitBytes, countBits, hasBit, HEADER_BYTES, openBitmap, writeBitmap, type Bitmap } from './bitmap.ts';
+import type { Writer } from './writer.ts';
+
+export interface BlockFileOptions {
+  readonly writer: Writer;
+  readonly layout: Layout;
+  readonly path: string;
+  /** Its bitmap; null: none, and what lies in the file was synced when it was written. */
+  readonly bitmap: string | null;
+  /** Nothing was there before. */
+  readonly fresh: boolean;
+  /** Writes zeros where no block is, so that the room is taken. */
+  readonly preallocate?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Bytes in which stat(2) counts what a file takes. */
+export const BLOCK_UNIT = 512;
+
+/** Open files are kept here: node closes a handle that is forgotten, and the thread may still write to its number. */
+const open = new Set<BlockFile>();
+
+/** A part on the disk, with the blocks of it that are right. Errors are those of the file system. */
+export class BlockFile {
+  readonly have: Uint8Array;
+  readonly #writer: Writer;
+  readonly #layout: Layout;
+  readonly #handle: FileHandle;
+  readonly #bits: FileHandle | null;
+  readonly #bitmap: string | null;
+  readonly #file: number;
+  #closed: Promise<void> | undefined;
+
+  private constructor(options: BlockFileOptions, handle: FileHandle, bits: FileHandle | null) {
+    const { layout, writer } = options;
+    this.#writer = writer;
+    this.#layout = layout;
+    this.#handle = handle;
+    this.#bits = bits;
+    this.#bitmap = options.bitmap;
+    const have = new SharedArrayBuffer(bitBytes(layout.count));
+    const digests = new SharedArrayBuffer(layout.digests.length);
+    new Uint8Array(digests).set(layout.digests);
+    this.have = new Uint8Array(have);
+    this.#file = writer.open({
+      fd: handle.fd,
+      bitsFd: bits?.fd ?? null,
+      bitsAt: HEADER_BYTES,
+      have,
+      digests,
+      size: layout.size,
+      blockBytes: layout.blockBytes,
+    });
+    open.add(this);
+  }
+
+  /** Every block that is said to be there, or seems to be, is hashed before this resolves. */
+  static async open(options: BlockFileOptions): Promise<BlockFile> {
+    const { layout, path, fresh } = options;
+    const handle = await openHandle(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o666);
+    let bits: Bitmap | null = null;
+    let file: BlockFile | null = null;
+    try {
+      if ((await handle.stat()).size !== layout.size) await handle.truncate(layout.size);
+      // A file of one block is not worth a bitmap.
+      if (options.bitmap !== null && layout.count > 1) bits = await openBitmap(options.bitmap, layout);
+      file = new BlockFile(options, handle, bits?.handle ?? null);
+      if (!fresh || layout.size === 0)
+        await file.#check(bits?.claimed ?? null, options.bitmap !== null, options.signal);
+      if (bits !== null) await writeBitmap(bits.handle, layout, file.have);
+      const reserved = (await handle.stat()).blocks * BLOCK_UNIT >= layout.size;
+      if (options.preallocate === true && !reserved) await file.#reserve(options.signal);
+      return file;
+    } catch (thrown) {
+      if (file !== null) await file.close();
+      else {
+        await bits?.handle.close();
+        await handle.close();
+      }
+      throw thrown;
+    }
+  }
+
+  get missing(): number {
+    return this.#layout.count - countBits(this.have);
+  }
+
+  /** Nothing is there that would be worth going on with. */
+  get empty(): boolean {
+    return this.#layout.size === 0 || this.missing === this.#layout.count;
+  }
+
+  slot(signal?: AbortSignal): Promise<Slot> {
+    return this.#writer.slot(signal);
+  }
+
+  /** @throws RangeError for a block that the file does not have */
+  async write(index: number, slot: Slot): Promise<boolean> {
+    if (!Number.isInteger(index) || index < 0 || index >= this.#layout.count) {
+      slot.release();
+      throw new RangeError(`block ${index} of ${this.#layout.count}`);
+    }
+    return this.#writer.block(this.#file, index, slot);
+  }
+
+  /**
+   * A failed fsync may leave pages that count as written and are not: without its bitmap all blocks are written once
+   * more by the next who opens this, before they count.
+   */
+  async sync(): Promise<void> {
+    try {
+      await this.#handle.sync();
+    } catch (thrown) {
+      if (this.#bitmap !== null) await rm(this.#bitmap, { force: true });
+      throw thrown;
+    }
+  }
+
+  /** Where the disk hangs, descriptors stay open: the thread may still write to them. */
+  close(): Promise<void> {
+    this.#closed ??= this.#writer.forget(this.#file).then(
+      async () => {
+        await this.#bits?.close();
+        await this.#handle.close();
+        open.delete(this);
+      },
+      () => undefined,
+    );
+    return this.#closed;
+  }
+
+  async #check(claimed: Uint8Array | null, mayRewrite: boolean, signal?: AbortSignal): Promise<void> {
+    const { count } = this.#layout;
+    for (let first = 0; first < count; first += INCOMING.checkBlocks) {
+      signal?.throwIfAborted();
+      const some = Math.min(INCOMING.checkBlocks, count - first);
+      await this.#writer.check(this.#file, {
+        first,
+        count: some,
+        // `checkBlocks` is a whole number of bytes.
+        claimed: claimed?.slice(first >> 3, (first >> 3) + bitBytes(some)) ?? new Uint8Array(bitBytes(some)),
+        rewrite: mayRewrite && claimed === null,
+      });
+    }
+  }
+
+  async #reserve(signal?: AbortSignal): Promise<void> {
+    for (let index = 0; index < this.#layout.count; index += 1) {
+      signal?.throwIfAborted();
+      if (!hasBit(this.have, index)) await this.#writer.reserve(this.#file, index, 1);
+    }
+  }
+}

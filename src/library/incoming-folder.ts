@@ -1,0 +1,386 @@
+import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { INCOMING } from '../core/config.ts';
+import { KelanaError } from '../core/errors.ts';
+import type { Text } from '../core/lang.ts';
+import { RESERVED_PREFIX, safeDownloadName } from '../core/names.ts';
+import type { FilePiece, IncomingFile, IncomingFolder, Slot } from '../core/ports.ts';
+import type { Layout } from '../core/transfer/layout.ts';
+import { allBits, bitBytes, countBits, hasBit, setBit } from './bitmap.ts';
+import { BlockFile } from './block-file.ts';
+import { claim, dropLeftovers, type Claim } from './claims.ts';
+import { cannotWrite, hasCode, sync } from './files.ts';
+import { checkEntries, refused, WHY_TWINS, type FolderEntry } from './folder-names.ts';
+import {
+  batches,
+  foldedTwins,
+  hasExactly,
+  isSameFolder,
+  prune,
+  smallFiles,
+  type Tree,
+} from './folder-tree.ts';
+import { Incoming, present, type FsyncPolicy } from './incoming.ts';
+import { checkRoom, names, openFolder } from './place.ts';
+import { STATE } from './writer-protocol.ts';
+import { DiskError, type Writer } from './writer.ts';
+
+export type { FolderEntry } from './folder-names.ts';
+
+export interface IncomingFolderOptions {
+  /** Downloads folder; created where it is missing. */
+  readonly folder: string;
+  /** Name as the holder gave it; only its base name is used. */
+  readonly name: string;
+  /** CID of the folder. Its entries must be in the same order each time: a resumed file is known by its number. */
+  readonly cid: string;
+  readonly entries: readonly FolderEntry[];
+  readonly writer: Writer;
+  /** Default `finish`. */
+  readonly fsync?: FsyncPolicy;
+  readonly signal?: AbortSignal;
+}
+
+/** Parts of large files, at the root of the temporary folder. */
+const MINE = new RegExp(`^\\${RESERVED_PREFIX}f\\d+\\.(part|have)$`);
+/** File systems that live in memory: there fsync says nothing (statfs(2), TMPFS_MAGIC and RAMFS_MAGIC). */
+const MEMORY = new Set([0x0102_1994, 0x8584_58f6]);
+/** Files synced in one piece of work: a disk of 10 ms each needs a second. */
+const SYNC_BATCH = 64;
+
+/**
+ * Begins to download a folder, or goes on with it. All is written to a hidden folder beside the final place. The files
+ * in it are the list of what is there; each is hashed before it counts.
+ * @throws KelanaError BAD_NAME, NOT_A_FOLDER, CANNOT_WRITE, DOWNLOAD_BUSY; the signal's reason
+ */
+export async function openIncomingFolder(options: IncomingFolderOptions): Promise<IncomingFolder> {
+  const { entries, writer, cid, signal } = options;
+  const name = safeDownloadName(options.name);
+  const { folders, twins } = checkEntries(entries);
+  const tree = { files: new Set(entries.map(({ path }) => path)), folders: new Set(folders) };
+  const folder = await openFolder(options.folder);
+  let part: Claim | null = null;
+  try {
+    for (const candidate of names(name)) {
+      const path = join(folder, candidate);
+      const same = await isSameFolder(path, entries, tree, writer);
+      if (same === null) break;
+      if (!same) continue;
+      await dropLeftovers(folder, cid, 'dir').catch(() => undefined);
+      return presentFolder(path, entries, writer);
+    }
+    part = await claim(folder, cid, 'dir', name);
+    const root = part.path;
+    const folded = await foldedTwins(root, twins);
+    if (folded !== null) throw refused(folded.one, WHY_TWINS);
+    const have = new Uint8Array(bitBytes(entries.length));
+    if (!part.fresh) {
+      await prune(root, tree, MINE);
+      for (const { indices, files } of batches(entries, root)) {
+        signal?.throwIfAborted();
+        const states = await writer.look(files);
+        for (const [at, index] of indices.entries()) if (states[at] === STATE.right) setBit(have, index);
+      }
+    }
+    await checkRoom(folder, sizeOf(entries, have));
+    const durable = options.fsync !== 'never' && !MEMORY.has((await statfs(root)).type);
+    const incoming = new FolderDownload(name, folder, part, entries, tree, writer, have, durable);
+    await incoming.writeEmpty();
+    return incoming;
+  } catch (thrown) {
+    await (part?.fresh === true ? part.remove() : part?.release())?.catch(() => undefined);
+    if (signal?.aborted === true && thrown === signal.reason) throw thrown;
+    throw cannotWrite(folder, thrown);
+  }
+}
+
+/** Bytes still to come. Parts of large files are counted whole: too careful by what they have. */
+function sizeOf(entries: readonly FolderEntry[], have: Uint8Array): number {
+  let total = 0;
+  for (const [index, { size }] of entries.entries()) if (!hasBit(have, index)) total += size;
+  return total;
+}
+
+class FolderDownload implements IncomingFolder {
+  readonly path = null;
+  readonly have: Uint8Array;
+  readonly #name: string;
+  readonly #folder: string;
+  readonly #part: Claim;
+  readonly #root: string;
+  readonly #entries: readonly FolderEntry[];
+  readonly #tree: Tree;
+  readonly #writer: Writer;
+  readonly #durable: boolean;
+  readonly #writing = new Set<Promise<unknown>>();
+  /** Large files under way, by index; null while one is being opened. */
+  readonly #open = new Map<number, IncomingFile | null>();
+  #ended: Promise<string | null> | undefined;
+
+  constructor(
+    name: string,
+    folder: string,
+    part: Claim,
+    entries: readonly FolderEntry[],
+    tree: Tree,
+    writer: Writer,
+    have: Uint8Array,
+    durable: boolean,
+  ) {
+    this.#name = name;
+    this.#folder = folder;
+    this.#part = part;
+    this.#root = part.path;
+    this.#entries = entries;
+    this.#tree = tree;
+    this.#writer = writer;
+    this.have = have;
+    this.#durable = durable;
+  }
+
+  async slot(signal?: AbortSignal): Promise<Slot> {
+    try {
+      return await this.#writer.slot(signal);
+    } catch (thrown) {
+      throw thrown instanceof DiskError ? this.#cannotWrite(thrown) : thrown;
+    }
+  }
+
+  /** @throws KelanaError CANNOT_WRITE, TRANSFER_FAILED (it has ended); RangeError for what lies outside the slot */
+  async write(pieces: readonly FilePiece[], slot: Slot): Promise<readonly number[]> {
+    const bad = this.#ended === undefined ? pieces.find((piece) => !this.#fits(piece, slot)) : undefined;
+    if (this.#ended !== undefined || bad !== undefined || pieces.length > INCOMING.batchFiles) {
+      slot.release();
+      if (this.#ended !== undefined) throw this.#failed(WHY_ENDED);
+      throw new RangeError(
+        bad === undefined ? `${pieces.length} files` : `file ${bad.index} at ${bad.offset}`,
+      );
+    }
+    const indices = pieces.map(({ index }) => index);
+    const offsets = pieces.map(({ offset }) => offset);
+    const work = this.#writer.put(smallFiles(this.#entries, this.#root, indices, offsets), slot);
+    this.#writing.add(work);
+    try {
+      const { states, error } = await work;
+      for (const [at, index] of indices.entries()) if (states[at] === STATE.right) setBit(this.have, index);
+      if (error !== null) throw error;
+      return indices.filter((_, at) => states[at] === STATE.wrong);
+    } catch (thrown) {
+      throw this.#cannotWrite(thrown);
+    } finally {
+      this.#writing.delete(work);
+    }
+  }
+
+  /** Files of no bytes: nobody has to send them. */
+  async writeEmpty(): Promise<void> {
+    for (const { indices } of batches(this.#entries, this.#root)) {
+      const empty = indices.filter((index) => this.#entries[index]?.size === 0 && !hasBit(this.have, index));
+      if (empty.length === 0) continue;
+      await this.write(
+        empty.map((index) => ({ index, offset: 0 })),
+        await this.slot(),
+      );
+    }
+  }
+
+  /** @throws KelanaError CANNOT_WRITE, DOWNLOAD_BUSY (it is open), TRANSFER_FAILED; RangeError for another layout */
+  async file(index: number, layout: Layout): Promise<IncomingFile> {
+    if (this.#ended !== undefined) throw this.#failed(WHY_ENDED);
+    const entry = this.#entries[index];
+    if (entry === undefined || entry.cid !== layout.root || entry.size !== layout.size)
+      throw new RangeError(`file ${index} is not ${layout.root}`);
+    const final = join(this.#root, entry.path);
+    if (hasBit(this.have, index)) return present(final, layout, this.#writer);
+    if (this.#open.has(index)) throw new KelanaError('DOWNLOAD_BUSY', { name: entry.path, pid: 'kelana' });
+    this.#open.set(index, null);
+    try {
+      const opened = this.#openFile(index, entry, final, layout);
+      this.#writing.add(opened);
+      const file = await opened.finally(() => this.#writing.delete(opened));
+      if (file === null) {
+        this.#open.delete(index);
+        setBit(this.have, index);
+        return present(final, layout, this.#writer);
+      }
+      return file;
+    } catch (thrown) {
+      this.#open.delete(index);
+      throw cannotWrite(final, thrown);
+    }
+  }
+
+  async finish(): Promise<string> {
+    if (this.#ended === undefined) {
+      const missing = this.#entries.length - countBits(this.have);
+      if (missing > 0)
+        throw this.#failed({ id: `${missing} berkas belum ada`, en: `${missing} files are missing` });
+      this.#ended = this.#publish();
+    }
+    const path = await this.#ended;
+    if (path === null) throw this.#failed(WHY_ENDED);
+    return path;
+  }
+
+  async suspend(): Promise<void> {
+    await this.#end(() => this.#part.release());
+  }
+
+  async abort(): Promise<void> {
+    await this.#end(() => this.#part.remove());
+  }
+
+  /** null where its final place has it already, all of it right. */
+  async #openFile(
+    index: number,
+    entry: FolderEntry,
+    final: string,
+    layout: Layout,
+  ): Promise<IncomingFile | null> {
+    const part = join(this.#root, `${RESERVED_PREFIX}f${index}.part`);
+    const bitmap = join(this.#root, `${RESERVED_PREFIX}f${index}.have`);
+    await mkdir(dirname(final), { recursive: true });
+    if (!this.#part.fresh && (await syncWhereThere(final))) {
+      const there = await BlockFile.open({
+        writer: this.#writer,
+        layout,
+        path: final,
+        bitmap: null,
+        fresh: false,
+      });
+      const { missing } = there;
+      await there.close();
+      if (missing === 0) return null;
+      await rename(final, part);
+    }
+    const blocks = await BlockFile.open({ writer: this.#writer, layout, path: part, bitmap, fresh: false });
+    const file = new Incoming(entry.path, final, blocks, this.#durable ? 'finish' : 'never', {
+      publish: async () => {
+        await rename(part, final);
+        await rm(bitmap, { force: true });
+        this.#open.delete(index);
+        setBit(this.have, index);
+        return final;
+      },
+      keep: () => {
+        this.#open.delete(index);
+        return Promise.resolve();
+      },
+      drop: async () => {
+        this.#open.delete(index);
+        await rm(part, { force: true });
+        await rm(bitmap, { force: true });
+      },
+    });
+    // Before anybody who waits for this goes on: an end of the folder ends it too.
+    this.#open.set(index, file);
+    return file;
+  }
+
+  async #publish(): Promise<string> {
+    try {
+      await Promise.allSettled(this.#writing);
+      // A file system that takes two names for one would have dropped a file by now.
+      if (!(await hasExactly(this.#root, this.#tree)))
+        throw new KelanaError('BAD_NAME', { name: `'${this.#name}'`, why: WHY_OTHER });
+      if (this.#durable) await this.#sync();
+      for (const candidate of names(this.#name)) {
+        const target = join(this.#folder, candidate);
+        const same = await isSameFolder(target, this.#entries, this.#tree, this.#writer);
+        if (same === true) {
+          await this.#part.remove();
+          return target;
+        }
+        if (same === null && (await moveTo(this.#root, target))) {
+          await this.#part.moved();
+          await sync(this.#folder);
+          return target;
+        }
+      }
+      throw new KelanaError('FILE_EXISTS', { name: this.#name });
+    } catch (thrown) {
+      await this.#part.release().catch(() => undefined);
+      throw this.#cannotWrite(thrown);
+    }
+  }
+
+  /** Large files were synced as each was finished. */
+  async #sync(): Promise<void> {
+    const small = this.#entries.flatMap(({ path, digest }) => (digest === null ? [] : [path]));
+    const paths = [...small, ...[...this.#tree.folders].reverse(), '.'];
+    for (let at = 0; at < paths.length; at += SYNC_BATCH)
+      await this.#writer.sync(this.#root, paths.slice(at, at + SYNC_BATCH));
+  }
+
+  async #end(work: () => Promise<void>): Promise<void> {
+    this.#ended ??= (async () => {
+      await Promise.allSettled(this.#writing);
+      for (const file of this.#open.values()) await file?.suspend();
+      await work();
+      return null;
+    })();
+    await this.#ended.catch(() => undefined);
+  }
+
+  #fits({ index, offset }: FilePiece, slot: Slot): boolean {
+    const entry = this.#entries[index];
+    return (
+      entry !== undefined &&
+      entry.digest !== null &&
+      Number.isInteger(offset) &&
+      offset >= 0 &&
+      offset + entry.size <= slot.bytes.length
+    );
+  }
+
+  #cannotWrite(thrown: unknown): KelanaError {
+    return cannotWrite(join(this.#folder, this.#name), thrown);
+  }
+
+  #failed(why: Text): KelanaError {
+    return new KelanaError('TRANSFER_FAILED', { name: this.#name, why });
+  }
+}
+
+/** rename(2) replaces an empty folder, which loses nothing, and fails on anything else that came in between. */
+async function moveTo(root: string, target: string): Promise<boolean> {
+  try {
+    await rename(root, target);
+    return true;
+  } catch (thrown) {
+    if (hasCode(thrown, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false;
+    throw thrown;
+  }
+}
+
+async function syncWhereThere(path: string): Promise<boolean> {
+  try {
+    await sync(path);
+    return true;
+  } catch (thrown) {
+    if (hasCode(thrown, 'ENOENT')) return false;
+    throw thrown;
+  }
+}
+
+function presentFolder(path: string, entries: readonly FolderEntry[], writer: Writer): IncomingFolder {
+  return {
+    path,
+    have: allBits(entries.length),
+    slot: (signal) => writer.slot(signal),
+    write: (_, slot) => {
+      slot.release();
+      return Promise.resolve([]);
+    },
+    file: (index, layout) => Promise.resolve(present(join(path, entries[index]?.path ?? ''), layout, writer)),
+    finish: () => Promise.resolve(path),
+    suspend: () => Promise.resolve(),
+    abort: () => Promise.resolve(),
+  };
+}
+
+const WHY_ENDED: Text = { id: 'sudah diakhiri', en: 'it has ended' };
+const WHY_OTHER: Text = {
+  id: 'isi folder sementaranya bukan lagi isi yang diunduh',
+  en: 'its temporary folder does not hold what was downloaded',
+};

@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict';
+import { connect as connectTcp } from 'node:net';
+import test, { type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { generateKeyPair } from '@libp2p/crypto/keys';
+import type { PrivateKey } from '@libp2p/interface';
+import type { EventBody } from '../../core/events.ts';
+import { KelanaError } from '../../core/errors.ts';
+import { TRANSFER } from '../../core/config.ts';
+import type { BlockSourcePort, Provider } from '../../core/ports.ts';
+import { cidOf, RAW } from '../../core/transfer/cid.ts';
+import { createHost, type Host } from '../host.ts';
+import { until } from '../hosts.testkit.ts';
+import { contextOf } from '../tls/encrypter.ts';
+import { Turns } from '../turns.ts';
+import { Blocks, type BlocksOptions } from './blocks.ts';
+
+interface Node {
+  readonly host: Host;
+  readonly blocks: Blocks;
+  readonly provider: Provider;
+  readonly events: EventBody[];
+  readonly port: number;
+  readonly key: PrivateKey;
+}
+
+/** A block's bytes tell its file and number. */
+function fill(into: Uint8Array, cid: string, index: number): Uint8Array {
+  const seed = cid.charCodeAt(cid.length - 1) + index;
+  for (let at = 0; at < into.length; at += 1) into[at] = (at * 31 + seed) & 0xff;
+  return into;
+}
+
+function source(size: number, more: Partial<BlockSourcePort> = {}): BlockSourcePort {
+  return {
+    lookup: () => [],
+    list: () => [],
+    scanning: () => false,
+    onChange: () => () => undefined,
+    manifest: () => Promise.resolve([Uint8Array.of(1, 2), Uint8Array.of(3)]),
+    readBlock: (cid, index, into = new Uint8Array(size)) =>
+      Promise.resolve(fill(into.subarray(0, size), cid, index)),
+    ...more,
+  };
+}
+
+async function start(
+  t: TestContext,
+  shared: BlockSourcePort,
+  more: Partial<BlocksOptions> = {},
+): Promise<Node> {
+  const key = await generateKeyPair('Ed25519');
+  const lanes: { service: Blocks | null } = { service: null };
+  const host = await createHost({
+    key,
+    host: '127.0.0.1',
+    port: 0,
+    flag: '',
+    onTls: (socket) => lanes.service?.take(socket),
+  });
+  const events: EventBody[] = [];
+  const blocks = await Blocks.start({
+    host,
+    key,
+    source: shared,
+    emit: (event) => void events.push(event),
+    who: 'test',
+    now: () => performance.now(),
+    labelOf: (peer) => peer.slice(-6),
+    refuses: () => false,
+    ups: unlimited(),
+    downs: unlimited(),
+    ...more,
+  });
+  lanes.service = blocks;
+  t.after(async () => {
+    await blocks.stop();
+    await host.stop();
+  });
+  const addresses = host.getMultiaddrs().map(String);
+  const provider = { peer: host.peerId.toString(), label: 'holder', addresses };
+  return { host, blocks, provider, events, key, port: Number(/tcp\/(\d+)/.exec(addresses[0] ?? '')?.[1]) };
+}
+
+const CID = cidOf(RAW, new Uint8Array(32).fill(7)).toString();
+const OTHER = cidOf(RAW, new Uint8Array(32).fill(9)).toString();
+const SIZE = 300_000;
+
+for (const via of ['lane', 'stream'] as const) {
+  const how = via === 'lane' ? {} : { lanes: false };
+
+  test(`over a ${via} many blocks asked for at once come whole, in any memory, and are told once`, async (t) => {
+    const [holder, asker] = [await start(t, source(SIZE)), await start(t, source(1), how)];
+    const session = await asker.blocks.open(holder.provider);
+    assert.equal(session.via, via);
+    const blocks = await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        const cid = index % 5 === 4 ? OTHER : CID;
+        const into = index % 2 === 0 ? new Uint8Array(SIZE) : new Uint8Array(new SharedArrayBuffer(SIZE));
+        await session.block(cid, index, into);
+        return { cid, index, into };
+      }),
+    );
+    for (const { cid, index, into } of blocks)
+      assert.equal(Buffer.compare(into, fill(new Uint8Array(SIZE), cid, index)), 0, `block ${index}`);
+    assert.deepEqual(
+      (await session.manifest(CID)).map((node) => [...node]),
+      [[1, 2], [3]],
+    );
+    assert.equal(await session.have(CID), null);
+    await session.close();
+    await until('told', () => holder.events.length >= 2);
+    assert.deepEqual(
+      holder.events.map((event) => (event.type === 'file.sent' ? [event.name, event.bytes] : event)),
+      [
+        [CID, 32 * SIZE],
+        [OTHER, 8 * SIZE],
+      ],
+    );
+  });
+
+  test(`over a ${via} what cannot be had is refused, each by its reason, and the next request is answered`, async (t) => {
+    const readBlock = (cid: string, index: number, into = new Uint8Array(9)): Promise<Uint8Array> => {
+      if (index === 1) return Promise.reject(new KelanaError('SOURCE_CHANGED', { name: 'x' }));
+      if (index === 2) return Promise.reject(new KelanaError('NOT_SHARED', { name: 'x' }));
+      if (index === 3) return Promise.reject(new RangeError('no such block'));
+      if (index === 4) return Promise.reject(new Error('EIO'));
+      return Promise.resolve(fill(into.subarray(0, 9), cid, index));
+    };
+    const have = (): Uint8Array => Uint8Array.of(5);
+    const shared = source(9, { readBlock, have, manifest: () => Promise.resolve([]) });
+    const [holder, asker] = [
+      await start(t, shared, { visible: (_, cid) => cid !== OTHER }),
+      await start(t, source(1), how),
+    ];
+    const session = await asker.blocks.open(holder.provider);
+    const ask = (cid: string, index: number): Promise<string> =>
+      session.block(cid, index, new Uint8Array(9)).then(() => 'whole', refusalOf);
+    const all = [ask(CID, 0), ask(CID, 1), ask(CID, 2), ask(CID, 3), ask(CID, 4), ask(OTHER, 0), ask(CID, 5)];
+    assert.deepEqual(await Promise.all(all), [
+      'whole',
+      'SOURCE_CHANGED',
+      'not-here',
+      'absent',
+      'failed',
+      'not-here',
+      'whole',
+    ]);
+    assert.deepEqual(await session.manifest(CID), []);
+    assert.deepEqual([...((await session.have(CID)) ?? [])], [5]);
+  });
+
+  test(`over a ${via} a download that is given up leaves others of the same provider alone`, async (t) => {
+    let release: (() => void) | undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const readBlock = async (
+      cid: string,
+      index: number,
+      into = new Uint8Array(SIZE),
+    ): Promise<Uint8Array> => {
+      if (cid === OTHER && index === 1) await gate;
+      return fill(into.subarray(0, SIZE), cid, index);
+    };
+    const [holder, asker] = [await start(t, source(SIZE, { readBlock })), await start(t, source(1), how)];
+    const [one, two] = [await asker.blocks.open(holder.provider), await asker.blocks.open(holder.provider)];
+    const given = [0, 1, 2].map((index) => one.block(OTHER, index, new Uint8Array(SIZE)));
+    const kept = [0, 1].map(async (index) => {
+      const into = new Uint8Array(SIZE);
+      await two.block(CID, index, into);
+      return Buffer.compare(into, fill(new Uint8Array(SIZE), CID, index));
+    });
+    await given[0];
+    one.abort('enough');
+    for (const late of given.slice(1)) await assert.rejects(late, /enough|cancelled/);
+    await assert.rejects(one.block(OTHER, 3, new Uint8Array(SIZE)), /enough/);
+    release?.();
+    assert.deepEqual(await Promise.all(kept), [0, 0]);
+  });
+
+  test(`over a ${via} the end of a provider ends every request at once`, async (t) => {
+    const never = (): Promise<Uint8Array> => new Promise(() => undefined);
+    const [holder, asker] = [await start(t, source(9, { readBlock: never })), await start(t, source(1), how)];
+    const session = await asker.blocks.open(holder.provider);
+    const waiting = [0, 1, 2].map((index) => session.block(CID, index, new Uint8Array(9)));
+    await holder.blocks.stop();
+    for (const one of waiting) await assert.rejects(one, { code: 'TRANSFER_FAILED' });
+  });
+}
+
+test('a node whose port takes no lane is asked over libp2p', async (t) => {
+  const [holder, asker] = [await start(t, source(9), { lanes: false }), await start(t, source(1))];
+  const session = await asker.blocks.open(holder.provider);
+  assert.equal(session.via, 'stream');
+  await session.block(CID, 0, new Uint8Array(9));
+});
+
+test('whoever proves to be another peer, or proves nothing, gets no lane, and honest peers do', async (t) => {
+  const [holder, other, asker] = [
+    await start(t, source(9)),
+    await start(t, source(9)),
+    await start(t, source(1)),
+  ];
+  const posed = { ...holder.provider, addresses: other.provider.addresses };
+  await assert.rejects(asker.blocks.open(posed), { code: 'PEER_UNREACHABLE' });
+  for (const bytes of ['\u0016\u0003\u0001\u0000\u0005hello', '\u0016', 'GET / HTTP/1.1\r\n\r\n', '']) {
+    const socket = connectTcp(holder.port, '127.0.0.1');
+    socket.on('error', () => undefined).resume();
+    socket.end(bytes, 'latin1');
+    await until('ended', () => socket.destroyed);
+  }
+  // TLS without a certificate, and with another protocol.
+  for (const options of [
+    { ALPNProtocols: ['kelana-lane/2'] },
+    { secureContext: await contextOf(await generateKeyPair('Ed25519')) },
+  ]) {
+    const socket = connectTls({
+      port: holder.port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      ...options,
+    });
+    socket.on('error', () => undefined).resume();
+    await until('ended', () => socket.destroyed);
+  }
+  const session = await asker.blocks.open(holder.provider);
+  assert.equal(session.via, 'lane');
+  await session.block(CID, 0, new Uint8Array(9));
+});
+
+test('a banned peer is served nothing', async (t) => {
+  const banned = new Set<string>();
+  const [holder, asker] = [
+    await start(t, source(9), { refuses: (peer) => banned.has(peer) }),
+    await start(t, source(1)),
+  ];
+  banned.add(asker.provider.peer);
+  const session = await asker.blocks.open(holder.provider);
+  await assert.rejects(session.block(CID, 0, new Uint8Array(9)), { code: 'TRANSFER_FAILED' });
+});
+
+test('uploads beyond what one peer may have are told that the node is busy', async (t) => {
+  const [holder, asker] = [await start(t, source(9)), await start(t, source(1))];
+  const answers: string[] = [];
+  for (let at = 0; at <= TRANSFER.maxUploadsPerPeer; at += 1) {
+    // Each `Blocks` has channels of its own; all show the same peer.
+    const more = await Blocks.start({
+      host: withoutConnections(asker.host),
+      key: asker.key,
+      source: source(1),
+      emit: () => undefined,
+      who: 'test',
+      now: () => performance.now(),
+      labelOf: (peer) => peer,
+      refuses: () => false,
+      ups: unlimited(),
+      downs: unlimited(),
+    });
+    t.after(() => more.stop());
+    const session = await more.open(holder.provider);
+    answers.push(await session.block(CID, 0, new Uint8Array(9)).then(() => 'served', refusalOf));
+  }
+  assert.equal(answers.at(-1), 'busy');
+  assert.equal(answers.filter((answer) => answer === 'served').length, TRANSFER.maxUploadsPerPeer);
+});
+
+function unlimited(): Turns {
+  return new Turns({ now: () => performance.now(), limit: () => null });
+}
+
+/** The same peer, which knows of no connection: each `Blocks` on it dials for itself. */
+function withoutConnections(host: Host): Host {
+  const hidden: Partial<Host> = {
+    handle: () => Promise.resolve(),
+    unhandle: () => Promise.resolve(),
+    getConnections: () => [],
+  };
+  return new Proxy(host, {
+    get: (target, name) => {
+      const own: unknown = Reflect.get(hidden, name) ?? Reflect.get(target, name);
+      return own;
+    },
+  });
+}
+
+function refusalOf(thrown: unknown): string {
+  assert.ok(thrown instanceof KelanaError);
+  const { refusal } = thrown.params;
+  return typeof refusal === 'string' ? refusal : thrown.code;
+}

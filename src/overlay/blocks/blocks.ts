@@ -1,0 +1,256 @@
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface';
+import { OVERLAY, TRANSFER } from '../../core/config.ts';
+import { KelanaError, reason } from '../../core/errors.ts';
+import type { Emit } from '../../core/events.ts';
+import type { BlockReader } from '../../core/messages/ports.ts';
+import type { BlockSession, BlockSourcePort, Provider } from '../../core/ports.ts';
+import { openConnection, targetsOf } from '../contacts.ts';
+import type { Turns } from '../turns.ts';
+import { dialLane, laneContext, takeLane } from '../tls/lane.ts';
+import { LaneChannel, onreadOf, StreamChannel, type ByteChannel, type Tap } from './channel.ts';
+import { BlockClient } from './client.ts';
+import { serveChannel } from './serve.ts';
+import { ClientSession, localSession } from './session.ts';
+import { openTo } from './reserved.ts';
+import { SentLog } from './sent.ts';
+
+export const BLOCKS_PROTOCOL = '/kelana/blocks/2.0.0';
+
+export interface BlocksOptions {
+  readonly host: Libp2p;
+  readonly key: PrivateKey;
+  readonly source: BlockSourcePort;
+  readonly emit: Emit;
+  readonly who: string;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly labelOf: (peer: string, address: string) => string;
+  readonly refuses: (peer: string) => boolean;
+  /** False hides a file from a peer. */
+  readonly visible?: (peer: string, cid: string) => boolean;
+  /** A file beside those of `source` that is open to this peer alone, as it is being sent to it. */
+  readonly reserved?: (peer: string, cid: string) => BlockReader | undefined;
+  /** Bandwidth, out and in. */
+  readonly ups: Turns;
+  readonly downs: Turns;
+  /** False keeps to streams of libp2p. */
+  readonly lanes?: boolean;
+}
+
+interface Shared {
+  readonly client: Promise<BlockClient>;
+  users: number;
+  idle: NodeJS.Timeout | undefined;
+}
+
+/** Blocks to whoever asks, and sessions with those who have them: one channel for each peer and direction. */
+export class Blocks {
+  readonly #options: BlocksOptions;
+  readonly #context: SecureContext;
+  readonly #shared = new Map<string, Shared>();
+  readonly #uploads = new Map<ByteChannel, string>();
+  readonly #stopped = new AbortController();
+  readonly #sent: SentLog;
+
+  private constructor(options: BlocksOptions, context: SecureContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#sent = new SentLog(options);
+  }
+
+  static async start(options: BlocksOptions): Promise<Blocks> {
+    const blocks = new Blocks(options, await laneContext(options.key));
+    await options.host.handle(
+      BLOCKS_PROTOCOL,
+      (stream: Stream, connection: Connection) => {
+        const peer = connection.remotePeer.toString();
+        blocks.#serve(peer, connection.remoteAddr.toString(), new StreamChannel(stream));
+      },
+      { maxInboundStreams: 64, maxOutboundStreams: 64 },
+    );
+    return blocks;
+  }
+
+  /** Takes a connection to the node's port that began with TLS. */
+  take(raw: Socket): void {
+    const address = `/ip4/${raw.remoteAddress ?? ''}/tcp/${raw.remotePort ?? 0}`;
+    const limit = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(OVERLAY.upgradeTimeoutMs)]);
+    if (this.#stopped.signal.aborted || this.#options.lanes === false) {
+      raw.destroy();
+      return;
+    }
+    takeLane(this.#context, raw, limit).then(
+      ({ socket, peer }) => this.#serve(peer, address, new LaneChannel(socket, null)),
+      // Whoever it was proved nothing; libp2p says nothing of such connections either.
+      () => raw.destroy(),
+    );
+  }
+
+  /**
+   * A session with a provider: over the channel that is open to it, else a lane, else a stream of libp2p.
+   * `stream`: over a connection of libp2p that is open already, if one is; for a question that is asked once.
+   * @throws KelanaError PEER_UNREACHABLE
+   */
+  async open(provider: Provider, signal?: AbortSignal, { stream = false } = {}): Promise<BlockSession> {
+    const { host, source, who, downs } = this.#options;
+    const { peer, label } = provider;
+    if (peer === host.peerId.toString()) return localSession(source, peer, who);
+    const limit = AbortSignal.any([
+      this.#stopped.signal,
+      AbortSignal.timeout(OVERLAY.dialTimeoutMs),
+      ...(signal === undefined ? [] : [signal]),
+    ]);
+    const shared = this.#shared.get(peer) ?? this.#share(provider, stream);
+    shared.users += 1;
+    clearTimeout(shared.idle);
+    try {
+      const client = await before(shared.client, limit);
+      return new ClientSession(client, downs, () => this.#release(peer, shared));
+    } catch (thrown) {
+      this.#release(peer, shared);
+      signal?.throwIfAborted();
+      throw new KelanaError('PEER_UNREACHABLE', { peer: label, why: reason(thrown) }, thrown);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('stopped'));
+    await this.#options.host.unhandle(BLOCKS_PROTOCOL);
+    const error = new KelanaError('TRANSFER_FAILED', { name: '', why: 'stopped' });
+    for (const [channel] of this.#uploads) channel.abort(error);
+    for (const shared of this.#shared.values()) {
+      clearTimeout(shared.idle);
+      await shared.client.then(
+        (client) => client.abort(error),
+        () => undefined,
+      );
+    }
+    this.#sent.stop();
+  }
+
+  #share(provider: Provider, stream: boolean): Shared {
+    const { peer } = provider;
+    const shared: Shared = {
+      client: this.#connect(provider, stream, () => {
+        if (this.#shared.get(peer) === shared) this.#shared.delete(peer);
+      }),
+      users: 0,
+      idle: undefined,
+    };
+    this.#shared.set(peer, shared);
+    shared.client.catch(() => {
+      if (this.#shared.get(peer) === shared) this.#shared.delete(peer);
+    });
+    return shared;
+  }
+
+  #release(peer: string, shared: Shared): void {
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    clearTimeout(shared.idle);
+    shared.idle = setTimeout(() => {
+      if (this.#shared.get(peer) === shared) this.#shared.delete(peer);
+      shared.client.then(
+        (client) => client.close(),
+        () => undefined,
+      );
+    }, TRANSFER.laneIdleMs);
+    shared.idle.unref();
+  }
+
+  async #connect(provider: Provider, stream: boolean, onEnd: () => void): Promise<BlockClient> {
+    const { host, now, lanes } = this.#options;
+    const { peer, label } = provider;
+    const client = new BlockClient({ peer, label, now, onEnd });
+    const there = openConnection(host, peer);
+    if (lanes !== false && !(stream && there !== undefined)) {
+      const lane = await this.#lane(provider, there, client);
+      if (lane !== null) {
+        client.attach(lane);
+        return client;
+      }
+    }
+    const limit = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(OVERLAY.dialTimeoutMs)]);
+    const connection = there ?? (await host.dial(targetsOf(provider), { signal: limit }));
+    client.attach(new StreamChannel(await connection.newStream(BLOCKS_PROTOCOL, { signal: limit })));
+    return client;
+  }
+
+  /** The first address that takes a lane; null where none does in time. */
+  async #lane(
+    provider: Provider,
+    there: Connection | undefined,
+    client: BlockClient,
+  ): Promise<LaneChannel | null> {
+    const limit = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(TRANSFER.laneTimeoutMs)]);
+    for (const target of lanesOf(provider, there)) {
+      const tap: Tap = { reader: client.reader, failed: () => undefined };
+      try {
+        return new LaneChannel(
+          await dialLane(this.#context, target, provider.peer, onreadOf(tap), limit),
+          tap,
+        );
+      } catch {
+        if (limit.aborted) return null;
+      }
+    }
+    return null;
+  }
+
+  #serve(peer: string, address: string, channel: ByteChannel): void {
+    const { source, ups, visible, reserved, refuses, labelOf, now } = this.#options;
+    if (refuses(peer)) {
+      channel.abort(new Error('banned'));
+      return;
+    }
+    const own = [...this.#uploads.values()].filter((other) => other === peer).length;
+    const label = labelOf(peer, address);
+    this.#uploads.set(channel, peer);
+    serveChannel(channel, {
+      source: openTo(source, (cid) => reserved?.(peer, cid)),
+      visible: (cid) => visible?.(peer, cid) ?? true,
+      peer,
+      turns: ups,
+      sent: (cid, bytes) => this.#sent.add(label, cid, bytes, reserved?.(peer, cid)?.name),
+      busy: own >= TRANSFER.maxUploadsPerPeer || this.#uploads.size > TRANSFER.maxUploads,
+      now,
+    })
+      .catch(() => undefined)
+      .finally(() => {
+        this.#uploads.delete(channel);
+        this.#sent.flush(label);
+      });
+  }
+}
+
+/** Where a lane may be had: at the address that the connection has, then at those that the provider names. */
+function lanesOf(
+  provider: Provider,
+  connection: Connection | undefined,
+): readonly { readonly host: string; readonly port: number }[] {
+  const dialled = connection?.direction === 'outbound' ? [connection.remoteAddr.toString()] : [];
+  const named = targetsOf(provider).map(String);
+  const found = new Map<string, { host: string; port: number }>();
+  for (const address of [...dialled, ...named]) {
+    const match = /^\/(?:ip4|ip6|dns4|dns6|dns)\/([^/]+)\/tcp\/(\d+)(?:\/p2p\/[^/]+)?$/.exec(address);
+    if (match?.[1] === undefined) continue;
+    const target = { host: match[1], port: Number(match[2]) };
+    found.set(`${target.host} ${target.port}`, target);
+  }
+  return [...found.values()].slice(0, MAX_LANE_DIALS);
+}
+
+/** Addresses of one provider that a lane is tried at; a stream is the way where none of them is right. */
+const MAX_LANE_DIALS = 4;
+
+function before<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void =>
+      reject(signal.reason instanceof Error ? signal.reason : new Error('not in time'));
+    signal.addEventListener('abort', aborted, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
+    if (signal.aborted) aborted();
+  });
+}

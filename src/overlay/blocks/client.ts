@@ -1,0 +1,307 @@
+import { CID } from 'multiformats/cid';
+import { TRANSFER } from '../../core/config.ts';
+import { KelanaError } from '../../core/errors.ts';
+import {
+  ALL,
+  BlockFrameReader,
+  breach,
+  encodeAsk,
+  FRAME,
+  LAST,
+  REFUSALS,
+  type Ask,
+  type FrameTaker,
+  type Head,
+} from '../../core/wire/blocks.ts';
+import type { ByteChannel } from './channel.ts';
+
+/** Bytes of a manifest: the largest file has 1,025 nodes of about 50 KiB. */
+const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
+const NOTHING = new Uint8Array(0);
+/** The last number of a request; long before it a channel is made anew. */
+const MAX_REQUEST = 2 ** 31;
+
+interface Request {
+  readonly number: number;
+  readonly cid: string;
+  readonly wants: 'manifest' | 'have' | 'block';
+  /** Memory of the block; empty for the others. */
+  readonly into: Uint8Array;
+  filled: number;
+  /** Its memory is given to the reader: bytes may come into it at any time. */
+  active: boolean;
+  /** Of a manifest. */
+  readonly nodes: Uint8Array[];
+  /** Of no use any more; the answer, if one comes, is thrown away. */
+  cancelled: boolean;
+  resolve(answer: unknown): void;
+  reject(error: KelanaError): void;
+}
+
+export interface ClientOptions {
+  readonly peer: string;
+  readonly label: string;
+  readonly now: () => number;
+  /** Called once, when the channel has ended. */
+  onEnd(): void;
+}
+
+/** Asks one provider over one channel for all downloads from it: numbers the requests and hands out the answers. */
+export class BlockClient implements FrameTaker {
+  readonly peer: string;
+  readonly label: string;
+  readonly reader: BlockFrameReader;
+  readonly #options: ClientOptions;
+  #channel: ByteChannel | null = null;
+  /** In the order of their numbers, which is that of the answers. */
+  readonly #requests: Request[] = [];
+  #next = 1;
+  /** Blocks asked for in this turn, not sent yet. */
+  #unsent: { cid: string; index: number; request: number }[] = [];
+  #ended: KelanaError | null = null;
+  #heardAt = 0;
+  #received = 0;
+  readonly #watch: NodeJS.Timeout;
+  /** CIDs as bytes: one file is asked for thousands of times. */
+  #cidText = '';
+  #cidBytes: Uint8Array = NOTHING;
+
+  constructor(options: ClientOptions) {
+    this.peer = options.peer;
+    this.label = options.label;
+    this.#options = options;
+    this.reader = new BlockFrameReader(this);
+    this.#watch = setInterval(() => this.#look(), TRANSFER.idleTimeoutMs / 4);
+    this.#watch.unref();
+  }
+
+  get via(): 'lane' | 'stream' {
+    return this.#channel?.via ?? 'stream';
+  }
+
+  get open(): boolean {
+    return this.#ended === null && this.#channel?.open === true && this.#next < MAX_REQUEST;
+  }
+
+  get busy(): boolean {
+    return this.#requests.length > 0;
+  }
+
+  attach(channel: ByteChannel): void {
+    this.#channel = channel;
+    channel.start(this.reader, (error) => this.#end(error));
+  }
+
+  async manifest(cid: string): Promise<readonly Uint8Array[]> {
+    const request = this.#ask(cid, 'manifest', NOTHING);
+    this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
+    return (await request.answer) as readonly Uint8Array[];
+  }
+
+  async have(cid: string): Promise<Uint8Array | null> {
+    const request = this.#ask(cid, 'have', NOTHING);
+    this.#send({ type: 'have', request: request.number, cid: this.#bytesOf(cid) });
+    return (await request.answer) as Uint8Array | null;
+  }
+
+  /** The number of the request, and its end. */
+  block(cid: string, index: number, into: Uint8Array): { number: number; answer: Promise<unknown> } {
+    const request = this.#ask(cid, 'block', into);
+    if (this.#unsent.length === 0) queueMicrotask(() => this.#flush());
+    this.#unsent.push({ cid, index, request: request.number });
+    return request;
+  }
+
+  /**
+   * Gives requests up. Their memory is free when their promise has settled: at once, but for the one that bytes are
+   * just coming for.
+   */
+  cancel(numbers: ReadonlySet<number>, error: KelanaError): void {
+    for (const request of this.#requests) {
+      if (!numbers.has(request.number) || request.cancelled) continue;
+      request.cancelled = true;
+      this.#send({ type: 'cancel', request: request.number, count: 1 });
+      if (!request.active) request.reject(error);
+    }
+  }
+
+  abort(error: KelanaError): void {
+    this.#channel?.abort(error);
+    this.#end(error);
+  }
+
+  async close(): Promise<void> {
+    await this.#channel?.close();
+    this.#end(null);
+  }
+
+  room(head: Head): Uint8Array | null {
+    const request = this.#answered(head.request);
+    if (head.type !== FRAME.data) return null;
+    if (request.wants !== 'block') throw breach('a block that nobody asked for');
+    if (head.length === 0 && (head.flags & LAST) === 0) throw breach('an empty piece of a block');
+    if (request.filled + head.length > request.into.length) throw breach('a block too long');
+    if (request.cancelled && !request.active) return null;
+    request.active = true;
+    return request.into.subarray(request.filled, request.filled + head.length);
+  }
+
+  frame(head: Head, payload: Uint8Array): void {
+    const request = this.#answered(head.request);
+    switch (head.type) {
+      case FRAME.data:
+        request.filled += head.length;
+        if ((head.flags & LAST) === 0) return;
+        if (request.filled !== request.into.length) throw breach('a block too short');
+        this.#settle(null);
+        return;
+      case FRAME.manifest:
+        this.#node(request, head, payload);
+        return;
+      case FRAME.have:
+        if (request.wants !== 'have') break;
+        this.#settle((head.flags & ALL) === 0 ? payload.slice() : null);
+        return;
+      case FRAME.refused:
+        this.#requests.shift();
+        request.reject(this.#refused(request, REFUSALS[payload[0] ?? -1] ?? 'failed'));
+        return;
+      default:
+    }
+    throw breach('an answer of another kind than was asked for');
+  }
+
+  #node(request: Request, head: Head, payload: Uint8Array): void {
+    if (request.wants !== 'manifest') throw breach('a manifest that nobody asked for');
+    const last = (head.flags & LAST) !== 0;
+    if (payload.length > 0) request.nodes.push(payload.slice());
+    else if (!last) throw breach('an empty piece of a manifest');
+    request.filled += payload.length;
+    if (request.filled > MAX_MANIFEST_BYTES) throw breach('a manifest too large');
+    if (last) this.#settle(request.nodes);
+  }
+
+  /** The request that an answer is for; those before it that were given up will get none. */
+  #answered(number: number): Request {
+    for (;;) {
+      const [first] = this.#requests;
+      if (first?.number === number) return first;
+      if (first === undefined || !first.cancelled || first.number > number)
+        throw breach('an answer that nobody asked for');
+      this.#requests.shift();
+    }
+  }
+
+  #settle(answer: unknown): void {
+    const request = this.#requests.shift();
+    if (request?.cancelled === true) request.reject(this.#gone('cancelled'));
+    else request?.resolve(answer);
+  }
+
+  #ask(cid: string, wants: Request['wants'], into: Uint8Array): { number: number; answer: Promise<unknown> } {
+    if (this.#ended !== null) throw this.#ended;
+    if (this.#requests.length >= TRANSFER.maxAsked) throw this.#gone('too many requests at once');
+    const number = this.#next;
+    this.#next += 1;
+    if (this.#requests.length === 0) this.#heardAt = this.#options.now();
+    const answer = new Promise<unknown>((resolve, reject) => {
+      this.#requests.push({
+        number,
+        cid,
+        wants,
+        into,
+        filled: 0,
+        active: false,
+        nodes: [],
+        cancelled: false,
+        resolve,
+        reject,
+      });
+    });
+    return { number, answer };
+  }
+
+  /** Asks for the blocks of this turn, neighbours in one request. */
+  #flush(): void {
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    const frames: Uint8Array[] = [];
+    for (let at = 0; at < unsent.length;) {
+      const first = unsent[at];
+      if (first === undefined) break;
+      let count = 1;
+      for (;;) {
+        const next = unsent[at + count];
+        const follows = next?.cid === first.cid && next.index === first.index + count;
+        if (!follows || next.request !== first.request + count) break;
+        count += 1;
+      }
+      const { request, index, cid } = first;
+      frames.push(encodeAsk({ type: 'blocks', request, first: index, count, cid: this.#bytesOf(cid) }));
+      at += count;
+    }
+    this.#write(joined(frames));
+  }
+
+  #send(ask: Ask): void {
+    if (this.#unsent.length > 0) this.#flush();
+    this.#write(encodeAsk(ask));
+  }
+
+  #write(bytes: Uint8Array): void {
+    // Of a channel that has ended it says so itself.
+    if (bytes.length > 0 && this.#ended === null) this.#channel?.write(bytes).catch(() => undefined);
+  }
+
+  #look(): void {
+    const now = this.#options.now();
+    if (this.#requests.length === 0 || this.reader.received !== this.#received) this.#heardAt = now;
+    this.#received = this.reader.received;
+    if (now - this.#heardAt < TRANSFER.idleTimeoutMs) return;
+    this.abort(this.#gone(`no data for ${TRANSFER.idleTimeoutMs / 1000} s`));
+  }
+
+  #end(error: Error | null): void {
+    if (this.#ended !== null) return;
+    this.#ended =
+      error instanceof KelanaError
+        ? new KelanaError(error.code, { ...error.params, peer: this.label }, error)
+        : this.#gone(error?.message ?? 'EOF');
+    clearInterval(this.#watch);
+    for (const request of this.#requests.splice(0)) request.reject(this.#ended);
+    this.#options.onEnd();
+  }
+
+  #refused(request: Request, refusal: (typeof REFUSALS)[number]): KelanaError {
+    if (refusal === 'changed') return new KelanaError('SOURCE_CHANGED', { name: request.cid });
+    return new KelanaError('TRANSFER_FAILED', {
+      name: request.cid,
+      why: `${this.label}: ${refusal}`,
+      refusal,
+    });
+  }
+
+  #gone(why: string): KelanaError {
+    return new KelanaError('TRANSFER_FAILED', { name: this.label, why });
+  }
+
+  #bytesOf(cid: string): Uint8Array {
+    if (cid !== this.#cidText) {
+      this.#cidBytes = CID.parse(cid).bytes;
+      this.#cidText = cid;
+    }
+    return this.#cidBytes;
+  }
+}
+
+function joined(frames: readonly Uint8Array[]): Uint8Array {
+  const [first] = frames;
+  if (frames.length === 1 && first !== undefined) return first;
+  const out = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
+  let at = 0;
+  for (const frame of frames) {
+    out.set(frame, at);
+    at += frame.length;
+  }
+  return out;
+}

@@ -1,0 +1,252 @@
+import { CID } from 'multiformats/cid';
+import { TRANSFER } from '../../core/config.ts';
+import { KelanaError, reason } from '../../core/errors.ts';
+import type { BlockSourcePort } from '../../core/ports.ts';
+import { fromCid, RAW } from '../../core/transfer/cid.ts';
+import {
+  ALL,
+  BlockFrameReader,
+  breach,
+  decodeAsk,
+  encodeFrame,
+  FRAME,
+  HEAD_BYTES,
+  LAST,
+  REFUSALS,
+  writeHead,
+  type Head,
+  type RefusalCode,
+} from '../../core/wire/blocks.ts';
+import type { Turns } from '../turns.ts';
+import { PATIENCE_MS, type ByteChannel } from './channel.ts';
+
+const NOTHING = new Uint8Array(0);
+
+export interface ServeOptions {
+  readonly source: BlockSourcePort;
+  /** Whether this peer may have it; true for all that is shared. */
+  readonly visible: (cid: string) => boolean;
+  readonly peer: string;
+  /** The bandwidth of uploads, which peers share evenly. */
+  readonly turns: Turns;
+  /** Told of each block that went out. */
+  readonly sent: (cid: string, bytes: number) => void;
+  /** All uploads are taken: everything is refused. */
+  readonly busy: boolean;
+  readonly now: () => number;
+}
+
+/**
+ * Answers one asker, in the order of its requests. What is asked for and not yet sent is numbers, not blocks: blocks are
+ * read `TRANSFER.readAhead` ahead of the socket at most. Resolves when the channel has ended.
+ */
+export async function serveChannel(channel: ByteChannel, options: ServeOptions): Promise<void> {
+  await new Upload(channel, options).run();
+}
+
+/** One answer that is due. */
+interface Due {
+  readonly type: 'manifest' | 'have' | 'block';
+  readonly request: number;
+  readonly cid: Uint8Array;
+  /** Of a block. */
+  readonly index: number;
+}
+
+class Upload {
+  readonly #channel: ByteChannel;
+  readonly #options: ServeOptions;
+  #due: Due[] = [];
+  readonly #free: Uint8Array[] = [];
+  #buffers = 0;
+  /** When something was last taken by the other side. */
+  #movedAt = 0;
+  /** Aborted at the end: the last turns of a channel that is gone must not take from others. */
+  readonly #over = new AbortController();
+  #ended = false;
+  #failed: Error | null = null;
+  #wake: (() => void) | null = null;
+  #lastCid: { bytes: Uint8Array; text: string; single: boolean } | null = null;
+
+  constructor(channel: ByteChannel, options: ServeOptions) {
+    this.#channel = channel;
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { now } = this.#options;
+    const reader = new BlockFrameReader({
+      room: () => null,
+      frame: (head, payload) => this.#take(head, payload),
+    });
+    this.#movedAt = now();
+    const watch = setInterval(() => {
+      // Who asks for nothing, or takes nothing, holds a place that others wait for.
+      if (now() - this.#movedAt > PATIENCE_MS) this.#fail(new Error(`idle for ${PATIENCE_MS / 1000} s`));
+    }, PATIENCE_MS / 4);
+    watch.unref();
+    this.#channel.start(reader, (error) => {
+      this.#ended = true;
+      this.#over.abort(error ?? new Error('ended'));
+      this.#failed ??= error;
+      this.#wake?.();
+    });
+    try {
+      for (;;) {
+        while (this.#due.length === 0 && !this.#ended) await this.#change();
+        const due = this.#due.shift();
+        if (this.#failed !== null) throw this.#failed;
+        if (due === undefined) break;
+        await this.#answer(due);
+      }
+    } catch (thrown) {
+      this.#channel.abort(thrown instanceof Error ? thrown : new Error(String(thrown)));
+    } finally {
+      clearInterval(watch);
+      this.#ended = true;
+      await this.#channel.close();
+    }
+  }
+
+  #take(head: Head, payload: Uint8Array): void {
+    const ask = decodeAsk(head, payload);
+    const { request } = ask;
+    if (ask.type === 'cancel') {
+      this.#due = this.#due.filter((due) => due.request < request || due.request >= request + ask.count);
+      return;
+    }
+    const count = ask.type === 'blocks' ? ask.count : 1;
+    if (this.#due.length + count > TRANSFER.maxAsked)
+      throw breach('more requests than an asker may have open');
+    this.#movedAt = this.#options.now();
+    if (ask.type === 'blocks')
+      for (let at = 0; at < count; at += 1)
+        this.#due.push({ type: 'block', request: request + at, cid: ask.cid, index: ask.first + at });
+    // A payload is only valid now.
+    else this.#due.push({ type: ask.type, request, cid: ask.cid.slice(), index: 0 });
+    this.#wake?.();
+  }
+
+  /** Until a request came, memory is free again, or all is over. */
+  async #change(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = null;
+    if (this.#failed !== null) throw this.#failed;
+  }
+
+  async #answer({ type, request, cid: bytes, index }: Due): Promise<void> {
+    const { source, busy, visible } = this.#options;
+    const cid = this.#textOf(bytes);
+    if (busy) await this.#refuse(request, 'busy');
+    else if (cid === null || !visible(cid)) await this.#refuse(request, 'not-here');
+    else if (type === 'block') await this.#block(request, cid, index);
+    else if (type === 'manifest') await this.#manifest(request, cid);
+    else {
+      const have = source.have?.(cid) ?? null;
+      await this.#write(encodeFrame(FRAME.have, have === null ? ALL : 0, request, have ?? NOTHING));
+    }
+  }
+
+  async #manifest(request: number, cid: string): Promise<void> {
+    let nodes: readonly Uint8Array[];
+    try {
+      nodes = await this.#options.source.manifest(cid);
+    } catch (thrown) {
+      await this.#refuse(request, refusalOf(thrown));
+      return;
+    }
+    const last = nodes.length - 1;
+    if (last < 0) await this.#write(encodeFrame(FRAME.manifest, LAST, request, NOTHING));
+    for (const [at, node] of nodes.entries())
+      await this.#write(encodeFrame(FRAME.manifest, at === last ? LAST : 0, request, node));
+  }
+
+  /** Resolves when the block is with the socket, not when it is sent: the next is read meanwhile. */
+  async #block(request: number, cid: string, index: number): Promise<void> {
+    const { source, peer, turns, sent } = this.#options;
+    const buffer = await this.#buffer();
+    let block: Uint8Array;
+    try {
+      block = await source.readBlock(cid, index, buffer.subarray(HEAD_BYTES));
+    } catch (thrown) {
+      this.#free.push(buffer);
+      await this.#refuse(request, refusalOf(thrown));
+      return;
+    }
+    writeHead(buffer, { type: FRAME.data, flags: LAST, request, length: block.length });
+    const size = block.length;
+    // A file of one block is what a search has shown, within SEARCH.confirmTimeoutMs: at once, where nobody waits.
+    const single = index === 0 && this.#lastCid?.single === true && turns.free();
+    const piece = single ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
+    // The head goes with the first piece; an empty block is one piece.
+    for (let at = 0; at === 0 || at < size; at += piece) {
+      const end = Math.min(size, at + piece);
+      const wait = turns.take(peer, end - at, this.#over.signal);
+      if (wait !== undefined) await wait;
+      const written = this.#write(buffer.subarray(at === 0 ? 0 : HEAD_BYTES + at, HEAD_BYTES + end));
+      if (end < size) written.catch(() => undefined);
+      else
+        written.then(
+          () => {
+            sent(cid, block.length);
+            this.#free.push(buffer);
+            this.#wake?.();
+          },
+          () => undefined,
+        );
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#channel.write(bytes);
+      this.#movedAt = this.#options.now();
+    } catch (thrown) {
+      this.#fail(thrown);
+      throw thrown;
+    }
+  }
+
+  #refuse(request: number, code: RefusalCode): Promise<void> {
+    return this.#channel.write(encodeFrame(FRAME.refused, 0, request, Uint8Array.of(REFUSALS.indexOf(code))));
+  }
+
+  async #buffer(): Promise<Uint8Array> {
+    for (;;) {
+      if (this.#ended) throw new Error('ended');
+      const free = this.#free.pop();
+      if (free !== undefined) return free;
+      if (this.#buffers < TRANSFER.readAhead) {
+        this.#buffers += 1;
+        return new Uint8Array(HEAD_BYTES + TRANSFER.blockBytes);
+      }
+      await this.#change();
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failed ??= error instanceof Error ? error : new Error(reason(error));
+    this.#wake?.();
+  }
+
+  /** In the one form that libraries know, or null where it is no CID of a file. */
+  #textOf(bytes: Uint8Array): string | null {
+    if (this.#lastCid !== null && Buffer.compare(this.#lastCid.bytes, bytes) === 0) return this.#lastCid.text;
+    try {
+      const cid = fromCid(CID.decode(bytes));
+      if (cid !== null) this.#lastCid = { bytes, text: cid.text, single: cid.codec === RAW };
+      return cid?.text ?? null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+function refusalOf(thrown: unknown): RefusalCode {
+  if (thrown instanceof RangeError) return 'absent';
+  if (!(thrown instanceof KelanaError)) return 'failed';
+  if (thrown.code === 'SOURCE_CHANGED') return 'changed';
+  return thrown.code === 'NOT_SHARED' ? 'not-here' : 'failed';
+}

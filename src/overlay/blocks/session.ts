@@ -1,0 +1,100 @@
+import { OVERLAY } from '../../core/config.ts';
+import { KelanaError } from '../../core/errors.ts';
+import type { BlockSession, BlockSourcePort } from '../../core/ports.ts';
+import type { Turns } from '../turns.ts';
+import type { BlockClient } from './client.ts';
+
+/** One download's share of a channel: several from the same provider use one. */
+export class ClientSession implements BlockSession {
+  readonly #client: BlockClient;
+  readonly #release: () => void;
+  readonly #turns: Turns;
+  readonly #stopped = new AbortController();
+  readonly #asked = new Set<number>();
+  #over: KelanaError | null = null;
+
+  /** `turns`: the bandwidth of downloads; each block waits for it before it is asked for. */
+  constructor(client: BlockClient, turns: Turns, release: () => void) {
+    this.#client = client;
+    this.#turns = turns;
+    this.#release = release;
+  }
+
+  get peer(): string {
+    return this.#client.peer;
+  }
+
+  get label(): string {
+    return this.#client.label;
+  }
+
+  get via(): 'lane' | 'stream' {
+    return this.#client.via;
+  }
+
+  async manifest(cid: string): Promise<readonly Uint8Array[]> {
+    this.#check();
+    return await this.#client.manifest(cid);
+  }
+
+  async have(cid: string): Promise<Uint8Array | null> {
+    this.#check();
+    return await this.#client.have(cid);
+  }
+
+  async block(cid: string, index: number, into: Uint8Array): Promise<void> {
+    this.#check();
+    const turn = this.#turns.take(this.peer, into.length, this.#stopped.signal);
+    if (turn !== undefined) await turn;
+    const { number, answer } = this.#client.block(cid, index, into);
+    this.#asked.add(number);
+    try {
+      await answer;
+    } finally {
+      this.#asked.delete(number);
+    }
+  }
+
+  close(): Promise<void> {
+    this.abort('closed');
+    return Promise.resolve();
+  }
+
+  /** What it asked for is given up; the channel stays for other downloads, unless the provider does not let go of it. */
+  abort(why: string): void {
+    if (this.#over !== null) return;
+    this.#over = new KelanaError('TRANSFER_FAILED', { name: this.label, why });
+    this.#stopped.abort(this.#over);
+    this.#client.cancel(this.#asked, this.#over);
+    if (this.#asked.size === 0) {
+      this.#release();
+      return;
+    }
+    const late = setTimeout(() => {
+      if (this.#asked.size > 0) this.#client.abort(this.#over ?? new KelanaError('TRANSFER_FAILED', {}));
+      this.#release();
+    }, OVERLAY.closeMs);
+    late.unref();
+  }
+
+  #check(): void {
+    if (this.#over !== null) throw this.#over;
+  }
+}
+
+/** The same for a file of this node's own: what is here already is copied as everything else is fetched. */
+export function localSession(source: BlockSourcePort, peer: string, label: string): BlockSession {
+  return {
+    peer,
+    label,
+    via: 'stream',
+    manifest: (cid) => source.manifest(cid),
+    have: (cid) => Promise.resolve(source.have?.(cid) ?? null),
+    block: async (cid, index, into) => {
+      const read = await source.readBlock(cid, index, into);
+      if (read.length !== into.length) throw new KelanaError('SOURCE_CHANGED', { name: cid });
+    },
+    close: () => Promise.resolve(),
+    abort: () => undefined,
+  };
+}
