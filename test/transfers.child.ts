@@ -16,7 +16,7 @@ const { file, ...how } = howFor(nodes, new TestFolder(join(base, 'downloaded')),
 const store = new TransferStore(join(base, 'transfers.db'));
 const queue = new TransferQueue({
   store,
-  downloads: new Downloads(how),
+  downloads: new Downloads({ ...how, incomingFolder: () => Promise.reject(new Error('no folders here')) }),
   discard: () => Promise.resolve(),
   wall: Date.now,
   random: Math.random,

@@ -3,6 +3,7 @@ import { SWARM } from '../core/config.ts';
 import type { Emit } from '../core/events.ts';
 import type { OverlayPort, Provider } from '../core/ports.ts';
 import { openIncoming } from '../library/incoming.ts';
+import { openIncomingFolder } from '../library/incoming-folder.ts';
 import { dropLeftovers } from '../library/claims.ts';
 import { sha256 } from '../library/hash.ts';
 import type { Writer } from '../library/writer.ts';
@@ -29,6 +30,8 @@ export function openDownloads({ overlay, folder, writer, emit }: DownloadsOption
     open: (provider, signal) => overlay.open(provider, signal),
     find: (cid, signal) => findProviders(overlay, cid, signal),
     incoming: ({ name }, layout, signal) => openIncoming({ folder, name, layout, writer, signal }),
+    incomingFolder: ({ name, cid }, entries, signal) =>
+      openIncomingFolder({ folder, name, cid, entries, writer, signal }),
     sha256,
     now: () => performance.now(),
     random: Math.random,
@@ -55,7 +58,7 @@ export function openQueue(
   return new TransferQueue({
     store,
     downloads,
-    discard: ({ cid }) => dropLeftovers(folder, cid, 'part'),
+    discard: ({ cid, kind }) => dropLeftovers(folder, cid, kind === 'folder' ? 'dir' : 'part'),
     wall: Date.now,
     random: Math.random,
     emit,

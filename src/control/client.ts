@@ -79,8 +79,9 @@ export class NodeClient {
     yield* this.#stream<SearchEvent>('POST', '/find', asked(query, options), options.signal);
   }
   async *get(query: Query, options: GetHow): AsyncGenerator<GetEvent> {
-    const { background } = options;
-    yield* this.#stream<GetEvent>('POST', '/get', { ...asked(query, options), background }, options.signal);
+    const { background, only } = options;
+    const body = { ...asked(query, options), background, only };
+    yield* this.#stream<GetEvent>('POST', '/get', body, options.signal);
   }
 
   async transfers(): Promise<readonly Transfer[]> {

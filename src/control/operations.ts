@@ -154,7 +154,7 @@ async function* download(
   const { overlay, emit, now, signal = new AbortController().signal } = options;
   const { name, size, cid } = file;
   const first = providers[0]?.label ?? '';
-  for await (const event of options.downloads.fetch(file, providers, signal)) {
+  for await (const event of options.downloads.fetch(file, providers, signal, options.only)) {
     if (event.type === 'progress') {
       yield { type: 'progress', bytes: event.bytes, size, name, from: event.from?.label ?? first };
       continue;

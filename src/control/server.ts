@@ -139,7 +139,10 @@ const options = z.object({
 const ask = z.object({ query });
 const limit = z.string().min(1).max(LIMITS.maxTextChars).exactOptional();
 const change = z.strictObject({ up: limit, down: limit, save: z.boolean().exactOptional() });
-const how = options.extend({ background: z.boolean().exactOptional() });
+const how = options.extend({
+  background: z.boolean().exactOptional(),
+  only: z.array(text).max(SEARCH.maxWords).exactOptional(),
+});
 const numbered = z.object({ id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER) });
 const priority = z.object({ priority: z.int().min(0).max(QUEUE.maxPriority) });
 const path = z.object({ path: z.string().min(1).max(MAX_PATH).startsWith('/') });

@@ -349,12 +349,14 @@ export interface DownloadsPort {
   /**
    * Begins, or joins the same download where it is under way. Leaving the loop, or an abort, stops it when nobody else
    * waits for it; what came is used the next time.
+   * `only`: patterns of the files of a folder that are wanted; none: all.
    * @throws KelanaError of the downloads folder, or why nobody gives the missing blocks; what `signal` was aborted with
    */
   fetch(
     file: Holding,
     providers: readonly Provider[],
     signal: AbortSignal,
+    only?: readonly string[],
   ): AsyncGenerator<DownloadEvent, void, undefined>;
 }
 
@@ -364,7 +366,7 @@ export type TransferState = (typeof TRANSFER_STATES)[number];
 /** A download that goes on by itself, also after a restart. Times are ms since the Unix epoch. */
 export interface Transfer extends Holding {
   readonly id: number;
-  readonly kind: 'file';
+  readonly kind: 'file' | 'folder';
   /** 0 to `QUEUE.maxPriority`; higher ones first, equal ones in the order of their ids. */
   readonly priority: number;
   /** `waiting`: it failed for now, and is tried again at `retryAt`. */
@@ -465,6 +467,8 @@ export interface GetHow extends SearchOptions {
   readonly ipfs?: readonly string[];
   /** Hands what was found to the queue of the node. */
   readonly background?: boolean;
+  /** Of a folder only the files that match one of these patterns. */
+  readonly only?: readonly string[];
 }
 
 /** A durable message. `id` grows in the order of acknowledgement. */

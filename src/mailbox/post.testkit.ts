@@ -59,6 +59,13 @@ export const offerTo = (peer: string, n: number, now = 5_000): NewLetter => ({
   ],
 });
 
+const stops = new WeakMap<TestContext, (() => Promise<void>)[]>();
+
+/** Ends what uses a test's post, before that is closed. */
+export function beforeClose(t: TestContext, stop: () => Promise<void>): void {
+  stops.set(t, [...(stops.get(t) ?? []), stop]);
+}
+
 /** A new inbox and outbox; `again` opens the same file after a stop. */
 export async function newPost(
   t: TestContext,
@@ -72,6 +79,7 @@ export async function newPost(
     return post;
   };
   t.after(async () => {
+    for (const stop of stops.get(t) ?? []) await stop();
     for (const post of open) await post.close();
     await rm(folder, { recursive: true, force: true });
   });

@@ -5,7 +5,7 @@ import { MESSAGES } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { OutboxItem, PostPort } from '../core/messages/ports.ts';
 import type { Letter, ReceiptCode } from '../core/wire/messages.ts';
-import { letterTo, newPost, peerOf } from './post.testkit.ts';
+import { beforeClose, letterTo, newPost, peerOf } from './post.testkit.ts';
 import { Postman } from './postman.ts';
 
 type Receive = (peer: string, letter: Letter) => Promise<ReceiptCode>;
@@ -46,7 +46,7 @@ function start(t: TestContext, post: PostPort, receive: Receive, now: () => numb
     onPostponed: (peer) => postponed.push(peer),
     onError: (error) => assert.fail(error),
   });
-  t.after(() => postman.stop());
+  beforeClose(t, () => postman.stop());
   postman.start();
   return { postman, settled, postponed, tried };
 }

@@ -1,24 +1,28 @@
 import { KelanaError } from '../core/errors.ts';
 import type { DownloadEvent, DownloadsPort, Holding, Provider } from '../core/ports.ts';
-import type { Fetched, SwarmOptions } from './options.ts';
+import { FolderSwarm } from './folder-swarm.ts';
+import type { Fetched, FolderOptions, SwarmOptions } from './options.ts';
 import { Swarm } from './swarm.ts';
 
 /** ms between two reports of progress: ten a second look smooth and cost nothing. */
 const PROGRESS_MS = 100;
 
 interface Run {
-  readonly swarm: Swarm;
+  readonly swarm: Swarm | FolderSwarm;
   readonly result: Promise<Fetched>;
   readonly stop: AbortController;
   waiting: number;
 }
 
+/** What all downloads of a node have in common. */
+export type DownloadHow = Omit<SwarmOptions & FolderOptions, 'file' | 'signal' | 'only'>;
+
 /** One swarm a file, for all who wait for it: two commands must not write the same file side by side. */
 export class Downloads implements DownloadsPort {
-  readonly #how: Omit<SwarmOptions, 'file' | 'signal'>;
+  readonly #how: DownloadHow;
   readonly #runs = new Map<string, Run>();
 
-  constructor(how: Omit<SwarmOptions, 'file' | 'signal'>) {
+  constructor(how: DownloadHow) {
     this.#how = how;
   }
 
@@ -26,9 +30,10 @@ export class Downloads implements DownloadsPort {
     file: Holding,
     providers: readonly Provider[],
     signal: AbortSignal,
+    only: readonly string[] = [],
   ): AsyncGenerator<DownloadEvent, void, undefined> {
     signal.throwIfAborted();
-    const run = await this.#runFor(file, providers, signal);
+    const run = await this.#runFor(file, providers, signal, only);
     const { swarm, result } = run;
     let ended: Ended = null;
     let told = -1;
@@ -67,7 +72,12 @@ export class Downloads implements DownloadsPort {
   }
 
   /** The run of that file; one that is being stopped is waited for, as it still holds the file. */
-  async #runFor(file: Holding, providers: readonly Provider[], signal: AbortSignal): Promise<Run> {
+  async #runFor(
+    file: Holding,
+    providers: readonly Provider[],
+    signal: AbortSignal,
+    only: readonly string[],
+  ): Promise<Run> {
     for (;;) {
       const known = this.#runs.get(file.cid);
       if (known === undefined) break;
@@ -80,7 +90,8 @@ export class Downloads implements DownloadsPort {
       signal.throwIfAborted();
     }
     const stop = new AbortController();
-    const swarm = new Swarm({ ...this.#how, file, signal: stop.signal });
+    const how = { ...this.#how, file, signal: stop.signal };
+    const swarm = file.kind === 'folder' ? new FolderSwarm({ ...how, only }) : new Swarm(how);
     swarm.add(providers);
     const result = swarm.run().finally(() => this.#runs.delete(file.cid));
     result.catch(() => undefined);

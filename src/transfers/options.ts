@@ -1,5 +1,5 @@
 import { KelanaError } from '../core/errors.ts';
-import type { BlockSession, Holding, IncomingFile, Provider } from '../core/ports.ts';
+import type { BlockSession, Holding, IncomingFile, IncomingFolder, Provider } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import type { Sha256 } from '../core/transfer/cid.ts';
 import type { Layout, Shape } from '../core/transfer/layout.ts';
@@ -23,6 +23,27 @@ export interface SwarmOptions {
   /** A provider lied, which should be told to whoever keeps scores; or was lost, and the download goes on. */
   readonly onDropped?: (provider: Provider, error: KelanaError, liar: boolean) => void;
   readonly shape?: Shape;
+}
+
+/** A file of a folder, by the folder's listing. */
+export interface FolderItem {
+  /** Below the folder, with `/`. */
+  readonly path: string;
+  readonly cid: string;
+  readonly size: number;
+  /** SHA-256 of a file that is one block; null: it has a manifest. */
+  readonly digest: Uint8Array | null;
+}
+
+export interface FolderOptions extends Omit<SwarmOptions, 'incoming'> {
+  /** Patterns of the files that are wanted; none: all. */
+  readonly only: readonly string[];
+  /** Where the files go; called once, when their names are known. */
+  readonly incomingFolder: (
+    file: Holding,
+    items: readonly FolderItem[],
+    signal: AbortSignal,
+  ) => Promise<IncomingFolder>;
 }
 
 /** Reason of an abort after which nothing is kept. */

@@ -48,6 +48,7 @@ class Desk {
     const { file: _, ...how } = howFor(this.nodes, this.folder, content);
     const downloads = new Downloads({
       ...how,
+      incomingFolder: () => Promise.reject(new Error('no folders here')),
       open: async ({ peer }, signal) => {
         const node = open(peer, this.contents.find(({ file }) => peer.endsWith(file.name))?.file.cid ?? '');
         assert.ok(node, peer);

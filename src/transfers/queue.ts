@@ -69,7 +69,7 @@ export class TransferQueue implements QueuePort {
       name,
       size,
       cid,
-      kind: 'file',
+      kind: file.kind ?? 'file',
       priority: QUEUE.priority,
       state: 'queued',
       retryAt: null,

@@ -12,7 +12,7 @@ const row = z.object({
   name: z.string(),
   size: z.int().min(0),
   cid: z.string(),
-  kind: z.literal('file'),
+  kind: z.enum(['file', 'folder']),
   priority: z.int(),
   state: z.enum(TRANSFER_STATES),
   retryAt: z.number().nullable(),

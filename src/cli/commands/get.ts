@@ -34,6 +34,16 @@ export const command: Command = {
         en: 'hand it to the running node, which fetches it by itself, also after a restart',
       },
     },
+    {
+      name: 'only',
+      type: 'text',
+      value: 'GLOB',
+      many: true,
+      help: {
+        id: "dari sebuah folder hanya berkas yang cocok, misalnya '*.pdf' atau 'foto/**'",
+        en: "of a folder only the files that match, for example '*.pdf' or 'photos/**'",
+      },
+    },
     ...SEARCH_OPTIONS,
   ],
   examples: [
@@ -56,6 +66,13 @@ export const command: Command = {
       what: {
         id: 'diunduh di latar; lihat dengan kelana transfers',
         en: 'fetched in the background; see it with kelana transfers',
+      },
+    },
+    {
+      line: "kelana get liburan --only '*.jpg'",
+      what: {
+        id: 'dari folder itu hanya gambarnya; tanpa --only: seluruh folder',
+        en: 'of that folder only the pictures; without --only: all of it',
       },
     },
     {
@@ -87,7 +104,12 @@ async function run(
   node: Searcher,
   ipfs: readonly string[],
 ): Promise<number> {
-  const how = { ...searchHow(context, values), ...(ipfs.length === 0 ? {} : { ipfs }) };
+  const only = values.texts('only');
+  const how = {
+    ...searchHow(context, values),
+    ...(ipfs.length === 0 ? {} : { ipfs }),
+    ...(only.length === 0 ? {} : { only }),
+  };
   const background = values.flag('background');
   const events = stoppable(context, node.get(query, { ...how, background }));
   if (!values.flag('json')) return await showEvents(context, events, values.positionals.join(' '), how);

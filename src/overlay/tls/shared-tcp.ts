@@ -21,16 +21,24 @@ export function sharedTcp(onTls: (socket: Socket) => void): (components: Compone
       // libp2p names no way to its server; without one a lane would need a port of its own.
       const server: unknown = 'server' in listener ? listener.server : null;
       if (!(server instanceof Server)) throw new Error('@libp2p/tcp has no server of node:net');
-      divert(server, onTls);
+      const end = divert(server, onTls);
+      const close = listener.close.bind(listener);
+      listener.close = () => {
+        // Its server waits for every connection, and libp2p knows nothing of those that were silent so far.
+        end();
+        return close();
+      };
       return listener;
     };
     return transport;
   };
 }
 
-function divert(server: Server, onTls: (socket: Socket) => void): void {
+/** Gives the way to end the connections that nobody was given yet. */
+function divert(server: Server, onTls: (socket: Socket) => void): () => void {
   const listeners = server.listeners('connection');
   const waiting = new Set<Socket>();
+  let ended = false;
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
     // Silent connections must not shut a node: the one that was silent longest makes way.
@@ -49,6 +57,10 @@ function divert(server: Server, onTls: (socket: Socket) => void): void {
       const head: unknown = socket.read();
       if (!(head instanceof Uint8Array)) return;
       settle();
+      if (ended) {
+        socket.destroy();
+        return;
+      }
       socket.unshift(head);
       if (head[0] === HANDSHAKE) onTls(socket);
       else for (const listener of listeners) Reflect.apply(listener, server, [socket]);
@@ -57,7 +69,8 @@ function divert(server: Server, onTls: (socket: Socket) => void): void {
     late.unref();
     socket.on('readable', readable).on('error', failed).on('close', settle);
   });
-  server.on('close', () => {
+  return () => {
+    ended = true;
     for (const socket of waiting) socket.destroy();
-  });
+  };
 }
