@@ -167,7 +167,8 @@ test('an address where nobody speaks bitswap, or nobody is, is an error that say
 test('a CID that is a folder, or of another hash, is told as such', async () => {
   await using net = await startTestnet(1);
   await using helia = await startHelia();
-  const folder = await helia.fs.addDirectory();
+  const file = await helia.fs.addBytes(FILE);
+  const folder = await helia.fs.cp(file, await helia.fs.addDirectory(), 'a.bin');
   const got = await get(net.node(0), { kind: 'cid', cid: folder.toString() }, { ipfs: [helia.address] });
   failsWith('NOT_A_FILE')(got);
 });

@@ -149,7 +149,7 @@ export class BlockIndex {
   }
 
   #enter(entry: Entry): void {
-    const { digests } = entry;
+    const digests = digestsOf(entry);
     const number = this.#numbers.get(entry) ?? 0;
     for (let index = 0; index * DIGEST_BYTES < digests.length; index += 1)
       this.#put(number, LEAF, index, at(digests, index));
@@ -224,7 +224,7 @@ export class BlockIndex {
   #same(entry: Entry, place: number, digest: Uint8Array): boolean {
     const [kind, index] = [place >>> 30, place & INDEX];
     if (kind === ROOT) return sameBytes(parseCid(entry.cid)?.digest ?? NOTHING, digest);
-    const digests = kind === NODE ? this.#tallNow.get(entry)?.digests : entry.digests;
+    const digests = kind === NODE ? this.#tallNow.get(entry)?.digests : digestsOf(entry);
     return digests !== undefined && sameBytes(at(digests, index), digest);
   }
 }
@@ -243,5 +243,10 @@ function at(digests: Uint8Array, index: number): Uint8Array {
 /** Blocks of a file, its root with them where that is another. */
 function blocksIn({ digests }: Entry): number {
   const count = digests.length / DIGEST_BYTES;
-  return count === 1 ? 1 : count + 1;
+  return count <= 1 ? 1 : count + 1;
+}
+
+/** A catalog keeps none for a file of one block, whose CID has it. */
+function digestsOf({ digests, cid }: Entry): Uint8Array {
+  return digests.length > 0 ? digests : (parseCid(cid)?.digest ?? NOTHING);
 }

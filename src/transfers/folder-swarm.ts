@@ -28,6 +28,9 @@ const BATCHES = 3;
 export class FolderSwarm {
   readonly #options: FolderOptions;
   readonly #providers = new Map<string, Provider>();
+  readonly #dropped = new Set<string>();
+  /** A search for more runs; null: there was none yet. */
+  #searching: boolean | null = null;
   readonly #gave = new Map<string, { provider: Provider; bytes: number }>();
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<void>();
@@ -41,6 +44,8 @@ export class FolderSwarm {
   #asked = 0;
   #wake = Promise.withResolvers<void>();
   #large: Promise<void> | null = null;
+  /** Files of several blocks are still to come. */
+  #larging = false;
   #ended = false;
   #failure: KelanaError | null = null;
   #bytes = 0;
@@ -56,7 +61,8 @@ export class FolderSwarm {
 
   add(providers: readonly Provider[]): void {
     for (const provider of providers) {
-      if (this.#providers.size >= SWARM.maxOpen || this.#providers.has(provider.peer)) continue;
+      const known = this.#providers.has(provider.peer) || this.#dropped.has(provider.peer);
+      if (known || this.#providers.size >= SWARM.maxOpen) continue;
       this.#providers.set(provider.peer, provider);
       if (!this.#ended) this.#own(this.#draw(provider));
     }
@@ -108,6 +114,7 @@ export class FolderSwarm {
       if (this.#ended) return;
       const error = named(file, thrown);
       this.#failure = error;
+      this.#dropped.add(provider.peer);
       const liar = error.code === 'BAD_BLOCK' || error.code === 'PEER_PROTOCOL';
       session?.abort('of no more use');
       onDropped?.(provider, error, liar);
@@ -124,7 +131,7 @@ export class FolderSwarm {
     const { files } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
     const globs = only.map((pattern) => compileGlob(pattern));
     const wanted = files.filter(({ path }) => globs.length === 0 || globs.some((glob) => glob.matches(path)));
-    if (wanted.length === 0) {
+    if (wanted.length === 0 && only.length > 0) {
       const why = { id: 'tidak ada berkas di dalamnya yang cocok', en: 'no file in it matches' };
       throw this.#fail(new KelanaError('TRANSFER_FAILED', { name: file.name, why }));
     }
@@ -145,7 +152,9 @@ export class FolderSwarm {
         this.#small.push({ index, cid, size, without: new Set() });
     }
     this.#small.reverse();
-    if (folder.path === null) this.#large = this.#larger(folder);
+    if (folder.path !== null) return;
+    this.#larging = true;
+    this.#large = this.#larger(folder);
   }
 
   async #batches(session: BlockSession, provider: Provider): Promise<void> {
@@ -201,7 +210,7 @@ export class FolderSwarm {
         } catch (thrown) {
           const error = asKelanaError(thrown);
           // It may have all the other files.
-          if (error.code === 'SOURCE_CHANGED' || ONE_FILE.has(String(error.params['refusal'])))
+          if (error.code === 'SOURCE_CHANGED' || ONE_FILE.has(error.params['refusal']))
             small.without.add(provider.peer);
           else broken ??= error;
           this.#failure = this.#about(small, error);
@@ -281,18 +290,21 @@ export class FolderSwarm {
         clearInterval(watch);
       }
     }
-    this.#large = null;
+    this.#larging = false;
     this.#settle();
   }
 
   async #search(): Promise<void> {
     const { find, file } = this.#options;
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(SWARM.searchMs)]);
+    this.#searching = true;
     try {
       for await (const provider of find?.(file.cid, signal) ?? []) this.add([provider]);
     } catch {
       // Those who are known may be enough.
     }
+    this.#searching = false;
+    this.#settle();
   }
 
   #came(provider: Provider, bytes: number): void {
@@ -314,11 +326,12 @@ export class FolderSwarm {
   /** Ends where all is there, or where nobody is left who could bring the rest. */
   #settle(): void {
     if (this.#ended) return;
-    const { file } = this.#options;
+    const { file, find } = this.#options;
     const left = this.#small.length + this.#asked;
-    if (this.#folder !== null && left === 0 && this.#large === null) this.#finish();
-    else if (this.#providers.size === 0 && (this.#folder === null || left > 0))
-      this.#fail(this.#failure ?? nobodyHas(file));
+    if (this.#folder !== null && left === 0 && !this.#larging) this.#finish();
+    else if (this.#providers.size > 0 || (this.#folder !== null && left === 0)) return;
+    else if (this.#searching === null && find !== undefined) this.#own(this.#search());
+    else if (this.#searching !== true) this.#fail(this.#failure ?? nobodyHas(file));
   }
 
   #finish(): void {
@@ -349,7 +362,7 @@ export class FolderSwarm {
 }
 
 /** Refusals that say nothing of the other files of a folder. */
-const ONE_FILE: ReadonlySet<string> = new Set(['not-here', 'absent', 'failed']);
+const ONE_FILE: ReadonlySet<unknown> = new Set(['not-here', 'absent', 'failed']);
 
 function hasBit(bits: Uint8Array, index: number): boolean {
   return ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;

@@ -41,7 +41,6 @@ const CASES: readonly Case[] = [
   [['node', '--config', 'nul.toml'], 'BAD_CONFIG', ['nul.toml', '2', 'NUL']],
   [['node', '--config', 'tidak-ada.toml'], 'CANNOT_READ', ['tidak-ada.toml', 'ENOENT']],
   [['node', '--port', '0', '--share', 'tidak-ada'], 'NO_FOLDER', ['tidak-ada', 'mkdir -p', '--share']],
-  [['node', '--port', '0', '--share', 'berkas.txt'], 'NOT_A_FOLDER', ['berkas.txt', '--share']],
   [['node', '--port', '0', '--data', 'berkas.txt'], 'NOT_A_FOLDER', ['berkas.txt', '--data']],
   [['client', '--file', 'tidak-ada.bin'], 'CANNOT_READ', ['tidak-ada.bin', 'ENOENT', 'ls -l']],
   [['client', '--file', '.'], 'CANNOT_READ', ['ls -l']],

@@ -38,6 +38,12 @@ interface Request {
   reject(error: KelanaError): void;
 }
 
+/** A request, by its number, and its end. */
+export interface Asked {
+  readonly number: number;
+  readonly answer: Promise<unknown>;
+}
+
 export interface ClientOptions {
   readonly peer: string;
   readonly label: string;
@@ -92,26 +98,20 @@ export class BlockClient implements FrameTaker {
     channel.start(this.reader, (error) => this.#end(error));
   }
 
-  async manifest(cid: string): Promise<readonly Uint8Array[]> {
-    const request = this.#ask(cid, 'manifest', NOTHING);
+  /** `root`: only the first node. */
+  manifest(cid: string, root: boolean): Asked {
+    const request = this.#ask(cid, root ? 'root' : 'manifest', NOTHING);
     this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
-    return (await request.answer) as readonly Uint8Array[];
+    return request;
   }
 
-  async root(cid: string): Promise<Uint8Array> {
-    const request = this.#ask(cid, 'root', NOTHING);
-    this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
-    return (await request.answer) as Uint8Array;
-  }
-
-  async have(cid: string): Promise<Uint8Array | null> {
+  have(cid: string): Asked {
     const request = this.#ask(cid, 'have', NOTHING);
     this.#send({ type: 'have', request: request.number, cid: this.#bytesOf(cid) });
-    return (await request.answer) as Uint8Array | null;
+    return request;
   }
 
-  /** The number of the request, and its end. */
-  block(cid: string, index: number, into: Uint8Array): { number: number; answer: Promise<unknown> } {
+  block(cid: string, index: number, into: Uint8Array): Asked {
     const request = this.#ask(cid, 'block', into);
     if (this.#unsent.length === 0) queueMicrotask(() => this.#flush());
     this.#unsent.push({ cid, index, request: request.number });
@@ -211,7 +211,7 @@ export class BlockClient implements FrameTaker {
     else request?.resolve(answer);
   }
 
-  #ask(cid: string, wants: Request['wants'], into: Uint8Array): { number: number; answer: Promise<unknown> } {
+  #ask(cid: string, wants: Request['wants'], into: Uint8Array): Asked {
     if (this.#ended !== null) throw this.#ended;
     if (this.#requests.length >= TRANSFER.maxAsked) throw this.#gone('too many requests at once');
     const number = this.#next;

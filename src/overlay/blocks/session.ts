@@ -2,7 +2,7 @@ import { OVERLAY } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import type { BlockSession, BlockSourcePort } from '../../core/ports.ts';
 import type { Turns } from '../turns.ts';
-import type { BlockClient } from './client.ts';
+import type { Asked, BlockClient } from './client.ts';
 
 /** One download's share of a channel: several from the same provider use one. */
 export class ClientSession implements BlockSession {
@@ -34,30 +34,25 @@ export class ClientSession implements BlockSession {
 
   async manifest(cid: string): Promise<readonly Uint8Array[]> {
     this.#check();
-    return await this.#client.manifest(cid);
+    return (await this.#answer(this.#client.manifest(cid, false))) as readonly Uint8Array[];
   }
 
   async root(cid: string): Promise<Uint8Array> {
     this.#check();
-    return await this.#client.root(cid);
+    return (await this.#answer(this.#client.manifest(cid, true))) as Uint8Array;
   }
 
   async have(cid: string): Promise<Uint8Array | null> {
     this.#check();
-    return await this.#client.have(cid);
+    return (await this.#answer(this.#client.have(cid))) as Uint8Array | null;
   }
 
   async block(cid: string, index: number, into: Uint8Array): Promise<void> {
     this.#check();
     const turn = this.#turns.take(this.peer, into.length, this.#stopped.signal);
     if (turn !== undefined) await turn;
-    const { number, answer } = this.#client.block(cid, index, into);
-    this.#asked.add(number);
-    try {
-      await answer;
-    } finally {
-      this.#asked.delete(number);
-    }
+    this.#check();
+    await this.#answer(this.#client.block(cid, index, into));
   }
 
   close(): Promise<void> {
@@ -80,6 +75,15 @@ export class ClientSession implements BlockSession {
       this.#release();
     }, OVERLAY.closeMs);
     late.unref();
+  }
+
+  async #answer({ number, answer }: Asked): Promise<unknown> {
+    this.#asked.add(number);
+    try {
+      return await answer;
+    } finally {
+      this.#asked.delete(number);
+    }
   }
 
   #check(): void {

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import test from 'node:test';
+import type { Provider } from '../src/core/ports.ts';
+import { MiB, sample, settledFile, sha256, until } from './support/basics.ts';
+import { get, startTestnet, type TestNode } from './testnet.ts';
+
+/** Small files in several folders, one empty, and one of three blocks. */
+const FILES: Readonly<Record<string, Uint8Array>> = {
+  'foto/a.jpg': sample(4_000, 1),
+  'foto/b.jpg': sample(100, 2),
+  'foto/lama/c.jpg': sample(70_000, 3),
+  'catatan.txt': sample(10, 4),
+  'kosong.txt': new Uint8Array(0),
+  'video.mp4': sample(2 * MiB + 5, 5),
+  ...Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`banyak/${at}.bin`, sample(500 + at, at)])),
+};
+
+const HASHES = Object.fromEntries(Object.entries(FILES).map(([name, bytes]) => [name, sha256(bytes)]));
+
+async function share(node: TestNode, files: Readonly<Record<string, Uint8Array>> = FILES): Promise<void> {
+  for (const [name, bytes] of Object.entries(files)) {
+    const path = join(node.shared, 'liburan', name);
+    await mkdir(dirname(path), { recursive: true });
+    await settledFile(path, bytes);
+  }
+  await node.library.rescan();
+  await until('the folder has a CID', () => folderOf(node) !== undefined);
+}
+
+function folderOf(node: TestNode) {
+  return node.library.folders().find(({ name }) => name === 'liburan');
+}
+
+/** Hash of each file by its path. */
+async function below(folder: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) found[path.slice(folder.length + 1)] = sha256(await readFile(path));
+  }
+  return found;
+}
+
+test('a folder is found by its name and comes whole, small files and large ones', async () => {
+  await using net = await startTestnet(2);
+  const [asker, holder] = [net.node(0), net.node(1)];
+  await share(holder);
+  const got = await get(asker, 'liburan');
+  assert.ok(got.type === 'saved', JSON.stringify(got));
+  assert.equal(got.path, join(asker.downloads, 'liburan'));
+  assert.deepEqual(await below(got.path), HASHES);
+  assert.deepEqual(await readdir(asker.downloads), ['liburan']);
+  const again = await get(asker, { kind: 'cid', cid: folderOf(holder)?.cid ?? '' });
+  assert.ok(again.type === 'saved' && again.path === got.path, 'the same folder is not fetched twice');
+});
+
+test('of a folder only what matches a pattern comes', async () => {
+  await using net = await startTestnet(2);
+  await share(net.node(1));
+  const got = await get(net.node(0), 'liburan', { only: ['*.jpg'] });
+  assert.ok(got.type === 'saved', JSON.stringify(got));
+  assert.deepEqual(Object.keys(await below(got.path)).toSorted(), [
+    'foto/a.jpg',
+    'foto/b.jpg',
+    'foto/lama/c.jpg',
+  ]);
+  const none = await get(net.node(0), 'liburan', { only: ['*.tidakada'] });
+  assert.ok(none.type === 'failed' && none.error.code === 'TRANSFER_FAILED');
+});
+
+test('with one holder that lies and one that has changed, the third gives the folder', async () => {
+  await using net = await startTestnet(4, { topology: 'star' });
+  const [asker, liar, changed, honest] = [net.node(0), net.node(1), net.node(2), net.node(3)];
+  for (const node of [liar, changed, honest]) await share(node);
+  for (const name of Object.keys(FILES)) await writeFile(join(changed.shared, 'liburan', name), 'lain');
+  const overlay = {
+    ...asker.overlay,
+    open: async (provider: Provider, signal?: AbortSignal) => {
+      const session = await asker.overlay.open(provider, signal);
+      if (session.peer !== liar.overlay.peerId) return session;
+      const block: typeof session.block = async (cid, index, into) => {
+        await session.block(cid, index, into);
+        into[0] = (into[0] ?? 0) ^ 1;
+      };
+      return {
+        peer: session.peer,
+        label: session.label,
+        via: session.via,
+        block,
+        manifest: (cid: string) => session.manifest(cid),
+        root: (cid: string) => session.root(cid),
+        have: (cid: string) => session.have(cid),
+        close: () => session.close(),
+        abort: (why: string) => session.abort(why),
+      };
+    },
+  };
+  const got = await get({ ...asker, overlay }, 'liburan', { want: 3 });
+  assert.ok(got.type === 'saved', JSON.stringify(got));
+  assert.deepEqual(await below(got.path), HASHES);
+});
+
+test('where nobody has the right bytes nothing appears, and what is told is why', async () => {
+  await using net = await startTestnet(2);
+  const [asker, holder] = [net.node(0), net.node(1)];
+  await share(holder);
+  const cid = folderOf(holder)?.cid ?? '';
+  for (const name of Object.keys(FILES)) await writeFile(join(holder.shared, 'liburan', name), 'lain');
+  const got = await get(asker, { kind: 'cid', cid });
+  assert.ok(got.type === 'failed', JSON.stringify(got));
+  assert.equal(got.error.code, 'SOURCE_CHANGED');
+  assert.deepEqual(
+    (await readdir(asker.downloads)).filter((name) => !name.startsWith('.kelana')),
+    [],
+  );
+});
