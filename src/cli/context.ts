@@ -44,6 +44,24 @@ export function keepCompiledCode(): void {
   process.env['NODE_COMPILE_CACHE'] ??= folder;
 }
 
+/** MiB of V8's young generation in a node; three such halves are kept once it was busy. Node's own default is 16. */
+const YOUNG = '--max-semi-space-size=2';
+
+/**
+ * Begins again with a small young generation, in the same process, where this is a node: it lives for months, is idle
+ * for most of them, and would keep some 40 MiB for a busy moment. V8 takes that only at its start.
+ */
+export function beginLean(verb: string | undefined): void {
+  const { execArgv, execPath, argv, env } = process;
+  const said = [...execArgv, env['NODE_OPTIONS'] ?? ''].some((text) => text.includes('semi-space'));
+  if (verb !== 'node' || said || process.platform === 'win32') return;
+  try {
+    process.execve?.(execPath, [execPath, YOUNG, ...execArgv, ...argv.slice(1)], env);
+  } catch {
+    // Then it is a node that needs more memory.
+  }
+}
+
 /** The one place that touches argv, env, the standard streams and signals. */
 export function processContext(): Context {
   const args = process.argv.slice(2);

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { EXIT, KelanaError } from '../core/errors.ts';
 import type { Command } from './command.ts';
-import { inLang, keepCompiledCode, processContext, type Context } from './context.ts';
+import { beginLean, inLang, keepCompiledCode, processContext, type Context } from './context.ts';
 import { report } from './report.ts';
 
 /** Verb → module. Loaded on use: `kelana log` must not pay for libp2p. */
@@ -80,6 +80,7 @@ export async function main(context: Context): Promise<number> {
 }
 
 if (import.meta.main) {
+  beginLean(process.argv[2]);
   keepCompiledCode();
   const context = processContext();
   if (Number(process.versions.node.split('.')[0]) < 24) {
