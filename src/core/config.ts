@@ -196,7 +196,7 @@ export const PRINTS = {
   /** ms during which a neighbour that shares the group may fail to agree and bring nothing before it is reported. */
   disagreeMs: 120_000,
   /** Bytes of headers or segments that fill one frame. */
-  frameBytes: 24 * KiB,
+  frameBytes: 64 * KiB,
 } as const;
 
 export const OVERLAY = {
@@ -352,7 +352,7 @@ export const TRANSFER = {
   /** Blocks asked for ahead; 8 MiB covers 1 Gbit/s at 60 ms round trip. */
   window: 8,
   /** Bytes of one data frame. */
-  frameBytes: 256 * KiB,
+  frameBytes: 64 * KiB,
   /** Requests of one asker that may wait at a provider at once; 4,096 files of 4 KiB are 0.2 s at the speed of the wire. */
   maxAsked: 4096,
   /** Blocks of one upload that are read ahead of the socket, a MiB each: one is read while one is encrypted. */

@@ -250,6 +250,16 @@ test('whoever proves to be another peer, or proves nothing, gets no lane, and ho
   await session.block(CID, 0, new Uint8Array(9));
 });
 
+test('a question over a stream keeps no later download off a lane, and uses one that is there', async (t) => {
+  const [holder, asker] = [await start(t, source(9)), await start(t, source(1))];
+  await asker.host.dial(holder.host.getMultiaddrs());
+  const asked = await asker.blocks.open(holder.provider, undefined, { stream: true });
+  assert.equal(asked.via, 'stream');
+  const session = await asker.blocks.open(holder.provider);
+  assert.equal(session.via, 'lane');
+  assert.equal((await asker.blocks.open(holder.provider, undefined, { stream: true })).via, 'lane');
+});
+
 test('a banned peer is served nothing', async (t) => {
   const banned = new Set<string>();
   const [holder, asker] = [

@@ -99,14 +99,16 @@ export class Blocks {
       AbortSignal.timeout(OVERLAY.dialTimeoutMs),
       ...(signal === undefined ? [] : [signal]),
     ]);
-    const shared = this.#shared.get(peer) ?? this.#share(provider, stream);
+    // A question asked once must not keep later downloads off a lane.
+    const key = stream && !this.#shared.has(peer) ? `${peer} stream` : peer;
+    const shared = this.#shared.get(key) ?? this.#share(provider, key);
     shared.users += 1;
     clearTimeout(shared.idle);
     try {
       const client = await before(shared.client, limit);
-      return new ClientSession(client, downs, () => this.#release(peer, shared));
+      return new ClientSession(client, downs, () => this.#release(key, shared));
     } catch (thrown) {
-      this.#release(peer, shared);
+      this.#release(key, shared);
       signal?.throwIfAborted();
       throw new KelanaError('PEER_UNREACHABLE', { peer: label, why: reason(thrown) }, thrown);
     }
@@ -127,28 +129,23 @@ export class Blocks {
     this.#sent.stop();
   }
 
-  #share(provider: Provider, stream: boolean): Shared {
-    const { peer } = provider;
-    const shared: Shared = {
-      client: this.#connect(provider, stream, () => {
-        if (this.#shared.get(peer) === shared) this.#shared.delete(peer);
-      }),
-      users: 0,
-      idle: undefined,
+  #share(provider: Provider, key: string): Shared {
+    const forget = (): void => {
+      if (this.#shared.get(key) === shared) this.#shared.delete(key);
     };
-    this.#shared.set(peer, shared);
-    shared.client.catch(() => {
-      if (this.#shared.get(peer) === shared) this.#shared.delete(peer);
-    });
+    const client = this.#connect(provider, key !== provider.peer, forget);
+    const shared: Shared = { client, users: 0, idle: undefined };
+    this.#shared.set(key, shared);
+    client.catch(forget);
     return shared;
   }
 
-  #release(peer: string, shared: Shared): void {
+  #release(key: string, shared: Shared): void {
     shared.users -= 1;
     if (shared.users > 0) return;
     clearTimeout(shared.idle);
     shared.idle = setTimeout(() => {
-      if (this.#shared.get(peer) === shared) this.#shared.delete(peer);
+      if (this.#shared.get(key) === shared) this.#shared.delete(key);
       shared.client.then(
         (client) => client.close(),
         () => undefined,

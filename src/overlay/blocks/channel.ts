@@ -27,6 +27,7 @@ export interface Tap {
 
 /** Memory for bytes that come before anybody asked: none may. */
 const NOWHERE = new Uint8Array(1);
+const NOTHING = new Uint8Array(0);
 
 /**
  * `onread` of `tls.connect`: OpenSSL's plain bytes go straight to where the reader wants them, without a Buffer for each
@@ -54,6 +55,8 @@ export class LaneChannel implements ByteChannel {
   readonly #socket: TLSSocket;
   readonly #tap: Tap | null;
   #error: Error | null = null;
+  readonly #waiting: { bytes: Uint8Array; resolve: () => void; reject: (error: Error) => void }[] = [];
+  #writing = false;
 
   /** `tap`: of a socket that was connected with `onreadOf(tap)`; others are read as chunks. */
   constructor(socket: TLSSocket, tap: Tap | null) {
@@ -88,17 +91,28 @@ export class LaneChannel implements ByteChannel {
     });
   }
 
+  /** One at a time: of several that wait a socket makes one copy first, and encrypts that. */
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#socket.write(bytes, (error) => {
-        if (error) reject(error);
-        else resolve();
-      });
+      this.#waiting.push({ bytes, resolve, reject });
+      if (!this.#writing) this.#next();
+    });
+  }
+
+  #next(): void {
+    const first = this.#waiting.shift();
+    this.#writing = first !== undefined;
+    if (first === undefined) return;
+    this.#socket.write(first.bytes, (error) => {
+      if (error) first.reject(error);
+      else first.resolve();
+      this.#next();
     });
   }
 
   async close(): Promise<void> {
     const socket = this.#socket;
+    while (this.#writing && !socket.destroyed) await this.write(NOTHING).catch(() => undefined);
     if (socket.closed) return;
     await new Promise<void>((resolve) => {
       const late = setTimeout(() => socket.destroy(), CLOSE_MS);
