@@ -132,6 +132,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       shares,
       limits,
       downloads,
+      writer,
       fetching,
       queue,
       emit,
@@ -157,6 +158,7 @@ function controlsOf(
   shares: Shares,
   limits: NodeLimits,
   folder: string,
+  writer: Writer,
   downloads: Downloads,
   queue: TransferQueue | null,
   emit: Emit,
@@ -187,8 +189,10 @@ function controlsOf(
       };
     },
     search: (query, how) => afterLinks(overlay, how, () => overlay.search(query, how)),
-    get: (query, { background = false, ...how }) =>
-      afterLinks(overlay, how, () =>
+    get: (query, { background = false, ...how }) => {
+      // While it is searched for.
+      writer.warm();
+      return afterLinks(overlay, how, () =>
         getFile(query, {
           ...how,
           overlay,
@@ -201,7 +205,8 @@ function controlsOf(
           emit,
           now: () => performance.now(),
         }),
-      ),
+      );
+    },
     transfers: queue,
     files: () => library.list(),
     folders: () => library.folders(),

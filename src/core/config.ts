@@ -351,7 +351,7 @@ export const TRANSFER = {
   maxNodeBytes: 64 * KiB,
   /** Blocks asked for ahead; 8 MiB covers 1 Gbit/s at 60 ms round trip. */
   window: 8,
-  /** Bytes of one data frame. */
+  /** Bytes written to a socket at once: what fits a core's cache is encrypted a third faster than a whole block. */
   frameBytes: 64 * KiB,
   /** Requests of one asker that may wait at a provider at once; 4,096 files of 4 KiB are 0.2 s at the speed of the wire. */
   maxAsked: 4096,
@@ -631,8 +631,10 @@ export const LIBRARY = {
   foldersShare: 20,
   /** ms of work on folders between two turns of the event loop. */
   sliceMs: 8,
-  /** ms above which reading a small file counts as slow, and reads after that which go by other threads; twice as many each time. */
+  /** ms above which a read counts as slow, and reads after that which go by other threads; twice as many each time. */
   slowReadMs: 5,
+  /** Bytes of a file that is opened, read and closed at once; larger ones are kept open for their next blocks. */
+  smallBytes: 256 * KiB,
   slowReads: 16,
   slowReadsMax: 4_096,
   /** ms a file must have been left alone before it is hashed: a kernel tick (1 to 10) with room for slow writers. */

@@ -77,6 +77,11 @@ export class Writer {
     return this.#pool.take(signal);
   }
 
+  /** Starts the thread, which takes some 40 ms, before there is anything for it to do. */
+  warm(): void {
+    if (!this.#closed) this.#running();
+  }
+
   /** Makes a file known to the thread; gives its number. */
   open(file: SharedFile): number {
     if (this.#closed) throw closed();
