@@ -47,7 +47,8 @@ function answerWith(contacts: readonly Contact[], asked: () => void): (stream: S
             for (const address of addresses) out.uint32(18).bytes(multiaddr(address).bytes);
             out.ldelim();
           }
-        stream.send(delimit(out.finish()));
+        // The other side may have had enough of it.
+        if (stream.status === 'open') stream.send(delimit(out.finish()));
       }
     });
   };

@@ -1,10 +1,5 @@
 import type { Socket } from 'node:net';
-import {
-  connect,
-  TLSSocket,
-  type ConnectionOptions,
-  type SecureContext,
-} from 'node:tls';
+import { connect, TLSSocket, type ConnectionOptions, type SecureContext } from 'node:tls';
 import type { PeerId, PrivateKey } from '@libp2p/interface';
 import { peerOf } from './certificate.ts';
 import { contextOf, handshake } from './encrypter.ts';
