@@ -196,7 +196,7 @@ export const PRINTS = {
   /** ms during which a neighbour that shares the group may fail to agree and bring nothing before it is reported. */
   disagreeMs: 120_000,
   /** Bytes of headers or segments that fill one frame. */
-  frameBytes: 64 * KiB,
+  frameBytes: 24 * KiB,
 } as const;
 
 export const OVERLAY = {
@@ -245,7 +245,7 @@ export const OVERLAY = {
   exchangeMs: 5_000,
   /** ms between looks at whom to link to while neighbours are missing, and once there are enough. */
   chooseMs: 1_000,
-  chooseIdleMs: 15_000,
+  chooseIdleMs: 60_000,
   /** `peers` frames taken from one neighbour in a minute: honest ones send 12 and one at the start. */
   maxPeersPerMinute: 30,
   /** Dials to chosen peers at once: enough for 12 links in a second, and no burst. */

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
-import { LIMITS, TRANSFER } from '../core/config.ts';
+import { LIMITS } from '../core/config.ts';
 import { Turns } from './turns.ts';
 
-const FRAME = TRANSFER.frameBytes;
+/** Bytes of a large turn. */
+const FRAME = 256 * 1024;
 
 /** Turns over a clock that only goes on when it is told to; `after(ms)` lets timers and promises run as time passes. */
 function start(t: TestContext, rate: number | null) {
