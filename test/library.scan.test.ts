@@ -20,7 +20,8 @@ import fc from 'fast-check';
 import { LIBRARY } from '../src/core/config.ts';
 import { leafOf } from '../src/core/transfer/layout.ts';
 import { verifyManifest } from '../src/core/transfer/verify.ts';
-import { verifyBlock } from '../src/library/download.ts';
+import { verifyBlock } from '../src/core/transfer/verify.ts';
+import { sha256 as digestOf } from '../src/library/hash.ts';
 import { hashFile, sha256 } from '../src/library/hash.ts';
 import { openLibrary } from '../src/library/library.ts';
 import {
@@ -256,7 +257,7 @@ test('blocks and manifest of a file verify against its CID', async (t) => {
   for (const { cid, size } of library.list()) {
     const layout = verifyManifest(cid, await library.manifest(cid), sha256, { size });
     for (let index = 0; index < layout.count; index += 1) {
-      assert.ok(verifyBlock(leafOf(layout, index), await library.readBlock(cid, index)));
+      assert.ok(verifyBlock(leafOf(layout, index), await library.readBlock(cid, index), digestOf));
     }
     await assert.rejects(library.readBlock(cid, layout.count), RangeError);
     await assert.rejects(library.readBlock(cid, -1), RangeError);

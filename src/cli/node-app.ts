@@ -38,6 +38,8 @@ export interface NodeAppOptions {
   readonly dht?: boolean;
   /** Limits of bandwidth; a direction that is left out has the limit kept in the data folder, if any. */
   readonly limits?: LimitTexts;
+  /** Takes the room on the disk before a download begins; false by default. */
+  readonly preallocate?: boolean;
   /** Serves what it shares to IPFS nodes too; false by default. */
   readonly ipfs?: boolean;
   readonly emit: Emit;
@@ -119,7 +121,8 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     closers.push(() => overlay.close());
     if (mail !== null) closers.push(() => mail.stop());
     const letters = await mail?.open(overlay);
-    const how = { overlay, folder: downloads, writer, emit };
+    const { preallocate = false } = options;
+    const how = { overlay, folder: downloads, writer, emit, preallocate };
     const fetching = openDownloads(how);
     // A node for one command has nothing to go on with later.
     const queue = options.control === false ? null : openQueue(folder.path, fetching, how);

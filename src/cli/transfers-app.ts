@@ -22,14 +22,23 @@ export interface DownloadsOptions {
   readonly folder: string;
   /** Hashes and writes the blocks of all downloads. */
   readonly writer: Writer;
+  /** Takes the room on the disk before the first block. */
+  readonly preallocate?: boolean;
   readonly emit: Emit;
 }
 
-export function openDownloads({ overlay, folder, writer, emit }: DownloadsOptions): Downloads {
+export function openDownloads({
+  overlay,
+  folder,
+  writer,
+  emit,
+  preallocate = false,
+}: DownloadsOptions): Downloads {
   return new Downloads({
     open: (provider, signal) => overlay.open(provider, signal),
     find: (cid, signal) => findProviders(overlay, cid, signal),
-    incoming: ({ name }, layout, signal) => openIncoming({ folder, name, layout, writer, signal }),
+    incoming: ({ name }, layout, signal) =>
+      openIncoming({ folder, name, layout, writer, signal, preallocate }),
     incomingFolder: ({ name, cid }, entries, signal) =>
       openIncomingFolder({ folder, name, cid, entries, writer, signal }),
     sha256,

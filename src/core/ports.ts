@@ -398,16 +398,6 @@ export interface QueuePort {
   prioritise(id: number, priority: number): Transfer;
 }
 
-/** A file on its way into the downloads folder, under a temporary name until it is whole. */
-export interface Download {
-  /** Blocks must have been verified: what is written here is what the person gets. */
-  write(index: number, bytes: Uint8Array): Promise<void>;
-  /** Makes it durable and visible; gives the path it has, which differs from the name where another file had it. */
-  finish(): Promise<string>;
-  /** Removes the temporary file. Safe to call at any time. */
-  abort(): Promise<void>;
-}
-
 /** A block of something shared: a leaf or a node of its UnixFS tree. */
 export interface SharedBlock {
   /** A file that it is of. */

@@ -114,6 +114,14 @@ export const command: Command = {
       },
     },
     {
+      name: 'preallocate',
+      type: 'flag',
+      help: {
+        id: 'ambil tempat di disk sebelum blok pertama unduhan; disk menulis dua kali',
+        en: 'take the room on the disk before the first block of a download; it is written twice',
+      },
+    },
+    {
       name: 'ipfs',
       type: 'flag',
       help: {
@@ -170,6 +178,7 @@ async function run(context: Context, values: Values): Promise<number> {
       neighbours: values.number('neighbours') ?? OVERLAY.wantNeighbours,
       limits: limitTexts(values.text('upload-limit'), values.text('download-limit')),
       ipfs: values.flag('ipfs'),
+      preallocate: values.flag('preallocate'),
       emit: log.emit,
       accept: ACCEPTS.find((name) => name === values.text('accept')) ?? 'ask',
       acceptFrom: peerIds(values.texts('accept-from')),
