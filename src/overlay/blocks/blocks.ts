@@ -50,6 +50,8 @@ export class Blocks {
   readonly #uploads = new Map<ByteChannel, string>();
   readonly #stopped = new AbortController();
   readonly #sent: SentLog;
+  /** Lanes that are being secured. */
+  #handshakes = 0;
 
   private constructor(options: BlocksOptions, context: SecureContext) {
     this.#options = options;
@@ -74,15 +76,21 @@ export class Blocks {
   take(raw: Socket): void {
     const address = `/ip4/${raw.remoteAddress ?? ''}/tcp/${raw.remotePort ?? 0}`;
     const limit = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(OVERLAY.upgradeTimeoutMs)]);
-    if (this.#stopped.signal.aborted || this.#options.lanes === false) {
+    const full = this.#handshakes >= OVERLAY.maxPendingInbound;
+    if (full || this.#stopped.signal.aborted || this.#options.lanes === false) {
       raw.destroy();
       return;
     }
-    takeLane(this.#context, raw, limit).then(
-      ({ socket, peer }) => this.#serve(peer, address, new LaneChannel(socket, null)),
-      // Whoever it was proved nothing; libp2p says nothing of such connections either.
-      () => raw.destroy(),
-    );
+    this.#handshakes += 1;
+    takeLane(this.#context, raw, limit)
+      .then(
+        ({ socket, peer }) => this.#serve(peer, address, new LaneChannel(socket, null)),
+        // Whoever it was proved nothing; libp2p says nothing of such connections either.
+        () => raw.destroy(),
+      )
+      .finally(() => {
+        this.#handshakes -= 1;
+      });
   }
 
   /**
@@ -200,6 +208,11 @@ export class Blocks {
       return;
     }
     const own = [...this.#uploads.values()].filter((other) => other === peer).length;
+    // Those beyond what is served hear that the node is busy; beyond twice as many there is no place even for that.
+    if (own >= 2 * TRANSFER.maxUploadsPerPeer || this.#uploads.size >= 2 * TRANSFER.maxUploads) {
+      channel.abort(new Error('busy'));
+      return;
+    }
     const label = labelOf(peer, address);
     this.#uploads.set(channel, peer);
     serveChannel(channel, {
