@@ -16,6 +16,9 @@ const CLOSED: Text = {
   en: 'it does not take this link: it is full, or this node was removed there',
 };
 
+/** Pings and pongs of a neighbour within `OVERLAY.pingIntervalMs`: honest ones send two. */
+const MAX_PINGS = 500;
+
 /** One neighbour: a long-lived stream of frames, kept alive by pings. */
 export interface Link {
   readonly peer: string;
@@ -56,6 +59,8 @@ export function openLink(options: LinkOptions): Promise<Link> {
     let link: Link | null = null;
     let down = false;
     let heard = now();
+    /** Since the last look. */
+    let pings = 0;
 
     let closed = Promise.resolve();
     const end = (why: string, error?: KelanaError): Promise<void> => {
@@ -95,6 +100,10 @@ export function openLink(options: LinkOptions): Promise<Link> {
     };
 
     const take = (frame: LinkFrame): void => {
+      if (frame.type === 'ping' || frame.type === 'pong') {
+        pings += 1;
+        if (pings > MAX_PINGS) void end('flood');
+      }
       if (frame.type === 'ping') send({ type: 'pong', nonce: frame.nonce });
       else if (frame.type === 'pong') return;
       else if (link !== null && frame.type !== 'hello') options.onFrame(link, frame);
@@ -156,6 +165,7 @@ export function openLink(options: LinkOptions): Promise<Link> {
       void end('no hello', error);
     }, OVERLAY.dialTimeoutMs);
     const pinger = setInterval(() => {
+      pings = 0;
       const silence = now() - heard;
       if (silence > 3 * OVERLAY.pingIntervalMs) {
         void end(

@@ -48,6 +48,8 @@ export class Blocks {
   readonly #context: SecureContext;
   readonly #shared = new Map<string, Shared>();
   readonly #uploads = new Map<ByteChannel, string>();
+  /** Channels that only hear that this node is busy. */
+  readonly #refused = new Map<ByteChannel, string>();
   readonly #stopped = new AbortController();
   readonly #sent: SentLog;
   /** Lanes that are being secured. */
@@ -126,7 +128,7 @@ export class Blocks {
     this.#stopped.abort(new Error('stopped'));
     await this.#options.host.unhandle(BLOCKS_PROTOCOL);
     const error = new KelanaError('TRANSFER_FAILED', { name: '', why: 'stopped' });
-    for (const [channel] of this.#uploads) channel.abort(error);
+    for (const channel of [...this.#uploads.keys(), ...this.#refused.keys()]) channel.abort(error);
     for (const shared of this.#shared.values()) {
       clearTimeout(shared.idle);
       await shared.client.then(
@@ -163,21 +165,32 @@ export class Blocks {
   }
 
   async #connect(provider: Provider, stream: boolean, onEnd: () => void): Promise<BlockClient> {
-    const { host, now, lanes } = this.#options;
+    const { now } = this.#options;
     const { peer, label } = provider;
     const client = new BlockClient({ peer, label, now, onEnd });
+    try {
+      await this.#attach(client, provider, stream);
+      return client;
+    } catch (thrown) {
+      client.abort(new KelanaError('PEER_UNREACHABLE', { peer: label, why: reason(thrown) }, thrown));
+      throw thrown;
+    }
+  }
+
+  async #attach(client: BlockClient, provider: Provider, stream: boolean): Promise<void> {
+    const { host, lanes } = this.#options;
+    const { peer } = provider;
     const there = openConnection(host, peer);
     if (lanes !== false && !(stream && there !== undefined)) {
       const lane = await this.#lane(provider, there, client);
       if (lane !== null) {
         client.attach(lane);
-        return client;
+        return;
       }
     }
     const limit = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(OVERLAY.dialTimeoutMs)]);
     const connection = there ?? (await host.dial(targetsOf(provider), { signal: limit }));
     client.attach(new StreamChannel(await connection.newStream(BLOCKS_PROTOCOL, { signal: limit })));
-    return client;
   }
 
   /** The first address that takes a lane; null where none does in time. */
@@ -208,25 +221,27 @@ export class Blocks {
       return;
     }
     const own = [...this.#uploads.values()].filter((other) => other === peer).length;
-    // Those beyond what is served hear that the node is busy; beyond twice as many there is no place even for that.
-    if (own >= 2 * TRANSFER.maxUploadsPerPeer || this.#uploads.size >= 2 * TRANSFER.maxUploads) {
+    const busy = own >= TRANSFER.maxUploadsPerPeer || this.#uploads.size >= TRANSFER.maxUploads;
+    // Whoever is too many hears so, and takes no place of those who are served; one for each peer is enough.
+    if (busy && (this.#refused.size >= TRANSFER.maxUploads || [...this.#refused.values()].includes(peer))) {
       channel.abort(new Error('busy'));
       return;
     }
+    const places = busy ? this.#refused : this.#uploads;
     const label = labelOf(peer, address);
-    this.#uploads.set(channel, peer);
+    places.set(channel, peer);
     serveChannel(channel, {
       source,
       visible: (cid) => visible?.(peer, cid),
       peer,
       turns: ups,
       sent: (cid, bytes, name) => this.#sent.add(label, cid, bytes, name),
-      busy: own >= TRANSFER.maxUploadsPerPeer || this.#uploads.size > TRANSFER.maxUploads,
+      busy,
       now,
     })
       .catch(() => undefined)
       .finally(() => {
-        this.#uploads.delete(channel);
+        places.delete(channel);
         this.#sent.flush(label);
       });
   }

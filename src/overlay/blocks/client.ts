@@ -202,6 +202,8 @@ export class BlockClient implements FrameTaker {
       if (first === undefined || !first.cancelled || first.number > number)
         throw breach('an answer that nobody asked for');
       this.#requests.shift();
+      // Its memory was waited for; no more bytes come into it now.
+      first.reject(this.#gone('cancelled'));
     }
   }
 

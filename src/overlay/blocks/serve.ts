@@ -58,6 +58,8 @@ class Upload {
   readonly #channel: ByteChannel;
   readonly #options: ServeOptions;
   #due: Due[] = [];
+  /** Requests less cancels: each cancel looks through all that is due. */
+  #cancellable = 0;
   readonly #free: Uint8Array[] = [];
   #buffers = 0;
   /** The request whose nodes are being sent; -1: none, or no more of them. */
@@ -115,6 +117,8 @@ class Upload {
     const ask = decodeAsk(head, payload);
     const { request } = ask;
     if (ask.type === 'cancel') {
+      this.#cancellable -= 1;
+      if (this.#cancellable < 0) throw breach('more cancels than requests');
       if (this.#listing >= request && this.#listing < request + ask.count) this.#listing = -1;
       this.#due = this.#due.filter((due) => due.request < request || due.request >= request + ask.count);
       return;
@@ -122,6 +126,7 @@ class Upload {
     const count = ask.type === 'blocks' ? ask.count : 1;
     if (this.#due.length + count > TRANSFER.maxAsked)
       throw breach('more requests than an asker may have open');
+    this.#cancellable += count;
     this.#movedAt = this.#options.now();
     if (ask.type === 'blocks')
       for (let at = 0; at < count; at += 1)
@@ -239,6 +244,8 @@ class Upload {
 
   #fail(error: unknown): void {
     this.#failed ??= error instanceof Error ? error : new Error(reason(error));
+    // Who takes nothing may never let a write end.
+    this.#channel.abort(this.#failed);
     this.#wake?.();
   }
 
