@@ -32,7 +32,8 @@ export function createDht(view: NodeView): Strategy {
         const search = own.get(input.id);
         if (search === undefined) break;
         search.ended = true;
-        search.origin.asked = sum(search.origin.asked, input.messages);
+        // A question and an answer each.
+        search.origin.asked = sum(search.origin.asked, Math.ceil(input.messages / 2));
         search.origin.messages = sum(search.origin.messages, input.messages);
         settle(input.id, now, out);
         break;

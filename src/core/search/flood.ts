@@ -45,6 +45,8 @@ interface Own {
   ring: number;
   /** ms: when this ring has had time enough. */
   until: number;
+  /** Neighbours that were asked, in whatever ring. */
+  readonly sentTo: Set<string>;
 }
 
 function spread(
@@ -74,7 +76,7 @@ function spread(
       else if (frame.type === 'found') {
         const search = own.get(frame.id);
         if (search === undefined) return out;
-        search.origin.asked = sum(search.origin.asked, 1);
+        if (!search.sentTo.has(from)) search.origin.asked = sum(search.origin.asked, 1);
         search.origin.messages = sum(search.origin.messages, 1);
         // Each node speaks for itself only: a hit of another's would be hearsay.
         search.origin.offer(
@@ -95,7 +97,7 @@ function spread(
     const origin = new Origin(input, name, now);
     origin.own(view, out);
     if (origin.satisfied) return origin.end('found', out);
-    own.set(input.id, { origin, rings: ringsOf(input.settings), ring: -1, until: now });
+    own.set(input.id, { origin, rings: ringsOf(input.settings), ring: -1, until: now, sentTo: new Set() });
     return next(input.id, now, out);
   }
 
@@ -130,6 +132,12 @@ function spread(
       out,
     );
     origin.messages = sum(origin.messages, view.neighbours().length);
+    // Those beyond the neighbours are only heard of where they have something: the least that were asked.
+    for (const { peer } of view.neighbours()) {
+      if (search.sentTo.has(peer)) continue;
+      search.sentTo.add(peer);
+      origin.asked = sum(origin.asked, 1);
+    }
   }
 
   function hear(from: string, frame: FloodFrame, now: number, out: SearchOutput[]): void {
