@@ -82,7 +82,9 @@ export const command: Command = {
   run: async (context, values) => {
     // A bad query is told at once, before any node is looked for or started.
     const query = searchFor(values);
-    return await withNode(context, values, (node) => run(context, values, query, node));
+    const code = await withNode(context, values, (node) => run(context, values, query, node));
+    // What was heard until then is shown, but a verdict that a person cut short is none.
+    return context.signal.aborted ? EXIT.interrupted : code;
   },
 };
 
