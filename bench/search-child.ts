@@ -7,7 +7,8 @@ import type { EventBody } from '../src/core/events.ts';
 import type { Query, StrategyName } from '../src/core/ports.ts';
 import { seededRandom } from '../src/core/random.ts';
 import { openLibrary, type Library } from '../src/library/library.ts';
-import { startOverlay, type Overlay } from '../src/overlay/overlay.ts';
+import type { Overlay } from '../src/overlay/options.ts';
+import { startOverlay } from '../src/overlay/overlay.ts';
 
 export interface NodeSpec {
   readonly number: number;

@@ -16,7 +16,8 @@ import type {
 import { openStreamed } from '../src/library/streamed.ts';
 import { openLibrary, type Library } from '../src/library/library.ts';
 import { Writer } from '../src/library/writer.ts';
-import { startOverlay, type Overlay, type OverlayOptions } from '../src/overlay/overlay.ts';
+import type { Overlay, OverlayOptions } from '../src/overlay/options.ts';
+import { startOverlay } from '../src/overlay/overlay.ts';
 import { seeded, settledFile, until } from './support/basics.ts';
 
 export type Topology = 'line' | 'ring' | 'star' | 'random' | readonly (readonly [number, number])[];

@@ -14,7 +14,7 @@ import { PrivateHoldings } from '../library/private.ts';
 import { openPost } from '../mailbox/post.ts';
 import { Postman } from '../mailbox/postman.ts';
 import type { Writer } from '../library/writer.ts';
-import type { Overlay, OverlayOptions } from '../overlay/overlay.ts';
+import type { Overlay, OverlayOptions } from '../overlay/options.ts';
 import { openDownloads, type DownloadsOptions } from './transfers-app.ts';
 
 export interface MailAppOptions {

@@ -7,7 +7,7 @@ import { openIncomingFolder } from '../library/incoming-folder.ts';
 import { dropLeftovers } from '../library/claims.ts';
 import { sha256 } from '../library/hash.ts';
 import type { Writer } from '../library/writer.ts';
-import type { Overlay } from '../overlay/overlay.ts';
+import type { Overlay } from '../overlay/options.ts';
 import { Downloads } from '../transfers/downloads.ts';
 import { TransferQueue } from '../transfers/queue.ts';
 import { TransferStore } from '../transfers/store.ts';
