@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { cpuUsage } from 'node:process';
 import { parseArgs } from 'node:util';
 import { cidText, RAW } from '../src/core/transfer/cid.ts';
-import type { Slot } from '../src/core/ports.ts';
+import type { Slot } from '../src/core/transfer/ports.ts';
 import { cidFrom } from '../src/library/hash.ts';
 import { openIncomingFolder } from '../src/library/incoming-folder.ts';
 import { openIncoming } from '../src/library/incoming.ts';

@@ -15,7 +15,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openLibrary } from '../src/library/library.ts';
 import { startOverlay } from '../src/overlay/overlay.ts';
-import type { BlockSession, Holding } from '../src/core/ports.ts';
+import type { Holding } from '../src/core/ports.ts';
+import type { BlockSession } from '../src/core/transfer/ports.ts';
 
 const { values } = parseArgs({
   options: {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { IncomingFolder } from '../src/core/ports.ts';
+import type { IncomingFolder } from '../src/core/transfer/ports.ts';
 import { checkEntries } from '../src/library/folder-names.ts';
 import { foldedTwins } from '../src/library/folder-tree.ts';
 import { openIncomingFolder, type FolderEntry } from '../src/library/incoming-folder.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import type { IncomingFile } from '../src/core/ports.ts';
+import type { IncomingFile } from '../src/core/transfer/ports.ts';
 import { cidText, RAW } from '../src/core/transfer/cid.ts';
 import type { Layout } from '../src/core/transfer/layout.ts';
 import type { FolderEntry } from '../src/library/incoming-folder.ts';

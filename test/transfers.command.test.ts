@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { Transfer } from '../src/core/ports.ts';
+import type { Transfer } from '../src/core/transfer/ports.ts';
 import { afterwards, freePorts, MiB, sample, settledFile, temporaryFolder, until } from './support/basics.ts';
 import { inProcess } from './support/in-process.ts';
 import { startTestNode } from './testnet.ts';

@@ -1,15 +1,8 @@
 import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
-import type {
-  GetHow,
-  Holding,
-  LimitsInfo,
-  Query,
-  SearchEvent,
-  SearchOptions,
-  Transfer,
-} from '../core/ports.ts';
+import type { GetHow, Holding, LimitsInfo, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { Transfer } from '../core/transfer/ports.ts';
 import type { InboxItem, OutboxItem } from '../core/messages/ports.ts';
 import type { InboxView } from './mail.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';

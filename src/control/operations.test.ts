@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SEARCH } from '../core/config.ts';
-import type {
-  DownloadsPort,
-  Holding,
-  OverlayPort,
-  Provider,
-  Query,
-  SearchEvent,
-  SearchOptions,
-  Transfer,
-} from '../core/ports.ts';
+import type { Holding, OverlayPort, Provider, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { parseQuery, score } from '../core/search/query.ts';
 import { getFile, type GetEvent, type GetOptions } from './operations.ts';
 

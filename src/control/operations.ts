@@ -2,7 +2,6 @@ import { SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type {
-  DownloadsPort,
   GetHow,
   Holding,
   OverlayPort,
@@ -10,8 +9,8 @@ import type {
   Query,
   SearchEvent,
   SearchOptions,
-  Transfer,
 } from '../core/ports.ts';
+import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { shownName } from '../core/names.ts';
 import { SCORE_STEP, textOf } from '../core/search/query.ts';
 import { fromIpfs, type IpfsSource } from './ipfs.ts';

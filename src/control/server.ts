@@ -9,10 +9,10 @@ import type {
   NeighbourInfo,
   PrintsInfo,
   Query,
-  QueuePort,
   SearchEvent,
   SearchOptions,
 } from '../core/ports.ts';
+import type { QueuePort } from '../core/transfer/ports.ts';
 import type { MailControls } from './mail.ts';
 import type { GetEvent } from './operations.ts';
 import { clearSocket } from './socket.ts';

@@ -1,6 +1,7 @@
 /**
  * Every default of kelana: value, unit and the reason for it. Rooms import the value they need;
  * nothing else in the code is a magic number.
+ * One file, long as it is: a person who asks what a limit is, and why, looks in one place.
  */
 const KiB = 1024;
 const MiB = 1024 * KiB;

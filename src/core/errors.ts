@@ -1,3 +1,6 @@
+/**
+ * Every error of kelana in one table, and so in one file: each code with its source, exit code and words in both languages.
+ */
 import type { Lang, Text } from './lang.ts';
 
 /** Process exit codes (docs/exit-codes.md). */

@@ -5,7 +5,7 @@ import { INCOMING } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import { RESERVED_PREFIX, safeDownloadName } from '../core/names.ts';
-import type { FilePiece, IncomingFile, IncomingFolder, Slot } from '../core/ports.ts';
+import type { FilePiece, IncomingFile, IncomingFolder, Slot } from '../core/transfer/ports.ts';
 import type { Layout } from '../core/transfer/layout.ts';
 import { allBits, bitBytes, countBits, hasBit, setBit } from './bitmap.ts';
 import { BlockFile } from './block-file.ts';

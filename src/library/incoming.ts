@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import { safeDownloadName } from '../core/names.ts';
-import type { IncomingFile, Slot } from '../core/ports.ts';
+import type { IncomingFile, Slot } from '../core/transfer/ports.ts';
 import type { Layout } from '../core/transfer/layout.ts';
 import { allBits } from './bitmap.ts';
 import { BLOCK_UNIT, BlockFile } from './block-file.ts';

@@ -1,6 +1,6 @@
 import { INCOMING, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { Slot } from '../core/ports.ts';
+import type { Slot } from '../core/transfer/ports.ts';
 
 interface Waiting {
   readonly give: (slot: PoolSlot) => void;

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { INCOMING } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { Slot } from '../core/ports.ts';
+import type { Slot } from '../core/transfer/ports.ts';
 import { THREAD_STOPPED } from './files.ts';
 import { PoolSlot, SlotPool } from './slots.ts';
 import type { Answer, Ask, CheckAsk, SharedFile, SmallFiles } from './writer-protocol.ts';

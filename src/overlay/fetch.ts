@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { BlockSession, ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
+import type { ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
+import type { BlockSession } from '../core/transfer/ports.ts';
 import { parseCid } from '../core/transfer/cid.ts';
 import { leafOf, sameBytes, type Layout } from '../core/transfer/layout.ts';
 import { verifyBlock, verifyManifest } from '../core/transfer/verify.ts';

@@ -61,4 +61,3 @@ export interface Overlay extends OverlayPort {
   settled(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
-

@@ -27,4 +27,3 @@ export const QUESTIONS: Partial<Readonly<Record<LinkFrame['type'], 'questions' |
   flood: 'floods',
   walker: 'floods',
 };
-

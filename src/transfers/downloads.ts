@@ -1,5 +1,6 @@
 import { KelanaError } from '../core/errors.ts';
-import type { DownloadEvent, DownloadsPort, Holding, Provider } from '../core/ports.ts';
+import type { Holding, Provider } from '../core/ports.ts';
+import type { DownloadEvent, DownloadsPort } from '../core/transfer/ports.ts';
 import { FolderSwarm } from './folder-swarm.ts';
 import type { Fetched, FolderOptions, SwarmOptions } from './options.ts';
 import { Swarm } from './swarm.ts';

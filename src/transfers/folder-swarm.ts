@@ -1,6 +1,7 @@
 import { INCOMING, SWARM, TRANSFER } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
-import type { BlockSession, FilePiece, IncomingFolder, Provider } from '../core/ports.ts';
+import type { Provider } from '../core/ports.ts';
+import type { BlockSession, FilePiece, IncomingFolder } from '../core/transfer/ports.ts';
 import { compileGlob } from '../core/search/glob.ts';
 import { parseCid, RAW } from '../core/transfer/cid.ts';
 import { verifyListing } from '../core/transfer/listing.ts';

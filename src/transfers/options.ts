@@ -1,5 +1,6 @@
 import { KelanaError } from '../core/errors.ts';
-import type { BlockSession, Holding, IncomingFile, IncomingFolder, Provider } from '../core/ports.ts';
+import type { Holding, Provider } from '../core/ports.ts';
+import type { BlockSession, IncomingFile, IncomingFolder } from '../core/transfer/ports.ts';
 import type { Random } from '../core/random.ts';
 import type { Sha256 } from '../core/transfer/cid.ts';
 import type { Layout, Shape } from '../core/transfer/layout.ts';

@@ -6,7 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QUEUE } from '../core/config.ts';
 import type { EventBody } from '../core/events.ts';
-import type { Transfer, TransferState } from '../core/ports.ts';
+import type { Transfer, TransferState } from '../core/transfer/ports.ts';
 import { Downloads } from './downloads.ts';
 import { TransferQueue } from './queue.ts';
 import { TransferStore } from './store.ts';

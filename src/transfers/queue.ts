@@ -1,7 +1,8 @@
 import { QUEUE } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { DownloadsPort, Holding, Provider, QueuePort, Transfer } from '../core/ports.ts';
+import type { Holding, Provider } from '../core/ports.ts';
+import type { DownloadsPort, QueuePort, Transfer } from '../core/transfer/ports.ts';
 import type { Random } from '../core/random.ts';
 import { DISCARD } from './options.ts';
 import type { TransferStore } from './store.ts';

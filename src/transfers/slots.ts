@@ -1,4 +1,4 @@
-import type { Slot } from '../core/ports.ts';
+import type { Slot } from '../core/transfer/ports.ts';
 
 /** Memory for so many blocks, taken when it is first needed; whoever finds none waits in line. */
 export class SlotPool {

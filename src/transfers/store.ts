@@ -1,7 +1,8 @@
 import { existsSync, renameSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
-import { TRANSFER_STATES, type Provider, type Transfer, type TransferState } from '../core/ports.ts';
+import { type Provider } from '../core/ports.ts';
+import { TRANSFER_STATES, type Transfer, type TransferState } from '../core/transfer/ports.ts';
 
 /** Written into the file; another number means another layout. */
 const VERSION = 1;

@@ -3,7 +3,8 @@ import { mkdir, open, readFile, rename, unlink, type FileHandle } from 'node:fs/
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KelanaError } from '../core/errors.ts';
-import type { BlockSession, Holding, IncomingFile, Provider } from '../core/ports.ts';
+import type { Holding, Provider } from '../core/ports.ts';
+import type { BlockSession, IncomingFile } from '../core/transfer/ports.ts';
 import { seededRandom } from '../core/random.ts';
 import { add, has } from '../core/search/bitset.ts';
 import { cidText, DIGEST_BYTES, RAW } from '../core/transfer/cid.ts';

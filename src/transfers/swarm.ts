@@ -1,6 +1,7 @@
 import { SWARM } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { BlockSession, IncomingFile, Provider, Slot } from '../core/ports.ts';
+import type { Provider } from '../core/ports.ts';
+import type { BlockSession, IncomingFile, Slot } from '../core/transfer/ports.ts';
 import { parseCid, RAW } from '../core/transfer/cid.ts';
 import { blockSize, SHAPE, type Layout } from '../core/transfer/layout.ts';
 import { Plan, type DropReason, type PlanInput } from '../core/transfer/plan.ts';

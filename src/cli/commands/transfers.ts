@@ -1,7 +1,7 @@
 import { QUEUE } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import type { Lang, Text } from '../../core/lang.ts';
-import type { Transfer, TransferState } from '../../core/ports.ts';
+import type { Transfer, TransferState } from '../../core/transfer/ports.ts';
 import { showable } from '../../core/render/escape.ts';
 import type { NodeClient } from '../../control/client.ts';
 import type { Command } from '../command.ts';

@@ -23,6 +23,8 @@ import {
  *
  * A neighbour that is lost while it has the token takes its branch with it: the answer is then `incomplete` and
  * names it, unless the file was found. A hit that its holder cannot prove begins the walk anew without that holder.
+ *
+ * One state machine over shared maps, hence one file: its parts would only pass those maps to each other.
  */
 export function createWalk(view: NodeView): Strategy {
   /** Insertion order is age: the oldest mark makes way when there are too many. */

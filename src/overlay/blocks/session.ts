@@ -1,6 +1,7 @@
 import { OVERLAY } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
-import type { BlockSession, BlockSourcePort } from '../../core/ports.ts';
+import type { BlockSourcePort } from '../../core/ports.ts';
+import type { BlockSession } from '../../core/transfer/ports.ts';
 import type { Turns } from '../turns.ts';
 import type { Asked, BlockClient } from './client.ts';
 

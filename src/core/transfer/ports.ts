@@ -1,0 +1,152 @@
+import type { ErrorCode, ErrorParams } from '../errors.ts';
+import type { Holding, Provider } from '../ports.ts';
+import type { Layout } from './layout.ts';
+
+/**
+ * What transfers need of the overlay, which gives blocks, and of the library, which puts them on the disk.
+ * All sizes are bytes, all times milliseconds unless a name says otherwise.
+ */
+/**
+ * An open way to the blocks of one provider. Requests may be made without waiting for earlier ones, and are answered in
+ * their order. **Nothing here is verified**: whoever asks checks each byte against its CID before using it.
+ * Every method fails with a KelanaError: PEER_UNREACHABLE, TRANSFER_FAILED (`params.refusal` where the provider said
+ * no: `not-here`, `busy`, `failed`), SOURCE_CHANGED, PEER_PROTOCOL (a breach: the provider lies).
+ */
+export interface BlockSession {
+  readonly peer: string;
+  readonly label: string;
+  /** A connection of its own for bulk bytes, or a stream of libp2p where none can be had. */
+  readonly via: 'lane' | 'stream';
+  /** The DAG-PB nodes of a file or folder, root first; none where the root is itself the only (raw) block. */
+  manifest(cid: string): Promise<readonly Uint8Array[]>;
+  /** The first of them alone, empty where there is none: a listing of a large folder may be megabytes. */
+  root(cid: string): Promise<Uint8Array>;
+  /** The blocks it has of a file, one bit each, lowest bit first; null: all. */
+  have(cid: string): Promise<Uint8Array | null>;
+  /** Fills `into`, which has exactly the size of the block. */
+  block(cid: string, index: number, into: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+  abort(why: string): void;
+}
+
+/** Memory of one block, shared with the thread that hashes and writes. */
+export interface Slot {
+  /** `TRANSFER.blockBytes` of shared memory. */
+  readonly bytes: Uint8Array;
+  /** Gives it back; `IncomingFile.write` does so itself. */
+  release(): void;
+}
+
+/** A file on its way into the downloads folder; what is on the disk survives any end of the process. */
+export interface IncomingFile {
+  /** Set where the folder has this very file already: nothing is to be fetched. */
+  readonly path: string | null;
+  /** Blocks that were found on the disk and match their hash, one bit each, lowest bit first; kept up to date. */
+  readonly have: Uint8Array;
+  /** Waits for memory for one block: what bounds a download. */
+  slot(signal?: AbortSignal): Promise<Slot>;
+  /** Hashes the first bytes of the slot and, where they are block `index`, writes them; false where they are not. */
+  write(index: number, slot: Slot): Promise<boolean>;
+  /** Makes it durable and visible under its name, never over a different file; gives its path. */
+  finish(): Promise<string>;
+  /** Stops for now: what is there is used by the next download of the same CID. */
+  suspend(): Promise<void>;
+  /** Removes what was fetched. */
+  abort(): Promise<void>;
+}
+
+/** A folder on its way into the downloads folder: it appears whole, under its name, or not at all. */
+export interface IncomingFolder {
+  /** Set where the downloads have this very folder already: nothing is to be fetched. */
+  readonly path: string | null;
+  /** Files that are on the disk and match their CID, one bit each in the order of the entries; kept up to date. */
+  readonly have: Uint8Array;
+  slot(signal?: AbortSignal): Promise<Slot>;
+  /**
+   * Hashes and writes files of one raw block each, which lie in the slot at their offsets; at most
+   * `INCOMING.batchFiles`. Gives the indices of those whose bytes are wrong: they are not written.
+   */
+  write(files: readonly FilePiece[], slot: Slot): Promise<readonly number[]>;
+  /** A file of several blocks, within this folder. Its `finish` gives it its place there. */
+  file(index: number, layout: Layout): Promise<IncomingFile>;
+  /** Makes all durable, and visible at once under a name that is free; gives its path. */
+  finish(): Promise<string>;
+  suspend(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Where in a slot the bytes of entry `index` of a folder begin. */
+export interface FilePiece {
+  readonly index: number;
+  readonly offset: number;
+}
+
+/** How a download from many goes on; the last one is `saved`. */
+export type DownloadEvent =
+  | {
+      readonly type: 'progress';
+      /** Bytes of the file that are on the disk. */
+      readonly bytes: number;
+      /** Who gave the last block; null where none came yet. */
+      readonly from: Provider | null;
+    }
+  | {
+      readonly type: 'saved';
+      readonly path: string;
+      /** Who gave blocks, with their bytes, most first; nobody where the folder had the file already. */
+      readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
+    };
+
+/** Downloads files from all who have them, verified, into the downloads folder. */
+export interface DownloadsPort {
+  /**
+   * Begins, or joins the same download where it is under way. Leaving the loop, or an abort, stops it when nobody else
+   * waits for it; what came is used the next time.
+   * `only`: patterns of the files of a folder that are wanted; none: all.
+   * @throws KelanaError of the downloads folder, or why nobody gives the missing blocks; what `signal` was aborted with
+   */
+  fetch(
+    file: Holding,
+    providers: readonly Provider[],
+    signal: AbortSignal,
+    only?: readonly string[],
+  ): AsyncGenerator<DownloadEvent, void, undefined>;
+}
+
+export const TRANSFER_STATES = ['queued', 'running', 'paused', 'waiting', 'done', 'failed'] as const;
+export type TransferState = (typeof TRANSFER_STATES)[number];
+
+/** A download that goes on by itself, also after a restart. Times are ms since the Unix epoch. */
+export interface Transfer extends Holding {
+  readonly id: number;
+  readonly kind: 'file' | 'folder';
+  /** 0 to `QUEUE.maxPriority`; higher ones first, equal ones in the order of their ids. */
+  readonly priority: number;
+  /** `waiting`: it failed for now, and is tried again at `retryAt`. */
+  readonly state: TransferState;
+  readonly retryAt: number | null;
+  /** Attempts without a new block so far. */
+  readonly tries: number;
+  /** Why it waits or failed: SOURCE_CHANGED where all sources have other bytes now, BAD_BLOCK where they sent wrong ones. */
+  readonly error: { readonly code: ErrorCode; readonly params: ErrorParams } | null;
+  readonly providers: readonly Provider[];
+  readonly addedAt: number;
+  /** When it last got a block. */
+  readonly progressAt: number;
+  /** Bytes on the disk, as far as is known. */
+  readonly bytes: number;
+  /** Where it is, once it is done. */
+  readonly path: string | null;
+}
+
+/** The downloads that a node does by itself. Methods with an id fail with NO_TRANSFER where there is none. */
+export interface QueuePort {
+  /** The same file is taken up once; what was failed or paused goes on. @throws KelanaError BUSY, DATABASE */
+  add(file: Holding, providers: readonly Provider[]): Transfer;
+  list(): readonly Transfer[];
+  pause(id: number): Transfer;
+  resume(id: number): Transfer;
+  /** Forgets it, and removes what was fetched unless it is done. */
+  cancel(id: number): Promise<void>;
+  prioritise(id: number, priority: number): Transfer;
+}
