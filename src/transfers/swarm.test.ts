@@ -8,7 +8,7 @@ import type { KelanaError } from '../core/errors.ts';
 import type { Provider } from '../core/ports.ts';
 import type { BlockSession, IncomingFile } from '../core/transfer/ports.ts';
 import { SHAPE } from '../core/transfer/layout.ts';
-import { SlotPool } from './slots.ts';
+import { SlotPool } from './slots.testkit.ts';
 import { DISCARD, type Fetched, type SwarmOptions } from './options.ts';
 import { Swarm } from './swarm.ts';
 import { contentOf, howFor, some, TestFolder, TestProvider, type Content } from './swarm.testkit.ts';

@@ -12,7 +12,7 @@ import { blockSize, leafOf, type Layout, type Shape } from '../core/transfer/lay
 import { buildManifest } from '../core/transfer/manifest.ts';
 import { verifyBlock } from '../core/transfer/verify.ts';
 import type { RefusalCode } from '../core/wire/blocks.ts';
-import { SlotPool } from './slots.ts';
+import { SlotPool } from './slots.testkit.ts';
 import type { SwarmOptions } from './options.ts';
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
