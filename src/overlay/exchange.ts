@@ -38,8 +38,8 @@ export const STEADY_MS = 60_000;
 /** Keeps a node's neighbours: tells them of each other, hears of others, and links to those that are chosen. */
 export class Exchange {
   readonly #options: ExchangeOptions;
-  /** What a neighbour may still tell this minute. */
-  readonly #told = new Map<string, Bucket>();
+  /** What a neighbour may still tell this minute; a new link is no new allowance. */
+  readonly #told = new Recent<string, Bucket>(MAX_BACK_OFFS);
   readonly #backOffs = new Recent<string, { until: number; wait: number }>(MAX_BACK_OFFS);
   readonly #dialling = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
@@ -68,7 +68,6 @@ export class Exchange {
   }
 
   down(link: Link): void {
-    this.#told.delete(link.peer);
     if (this.#options.wantNeighbours === 0 || this.#stopped.signal.aborted) return;
     // Whoever ended the link had a reason; dialling at once would only make it end again. Who has more links than it
     // wants drops the youngest, and will for a while.

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { EXIT, KelanaError, reason } from '../../core/errors.ts';
 import { STRATEGIES, type StrategyName } from '../../core/ports.ts';
@@ -64,7 +64,7 @@ async function run(context: Context, values: Values): Promise<number> {
   checkCopies(cells.map(({ cell }) => cell));
   const html = values.text('html');
   // Better now than after minutes of work.
-  if (html !== undefined) await writeReport(context, html, '');
+  if (html !== undefined) await checkReport(context, html);
   const seed = values.number('seed') ?? 1;
   const seeds = values.number('seeds') ?? scenario?.seeds ?? 1;
   const reported: Reported[] = [];
@@ -243,6 +243,15 @@ function changed(cells: readonly ScenarioCell[], values: Values): ScenarioCell[]
       ...(size === undefined ? {} : { nodes: size }),
     },
   }));
+}
+
+/** That the report can be written; what an older run wrote there stays until it is. */
+async function checkReport(context: Context, file: string): Promise<void> {
+  try {
+    await (await open(resolve(context.cwd, file), 'a')).close();
+  } catch (error) {
+    throw new KelanaError('CANNOT_WRITE', { path: file, why: reason(error) });
+  }
 }
 
 async function writeReport(context: Context, file: string, html: string): Promise<void> {

@@ -320,3 +320,41 @@ function refusalOf(thrown: unknown): string {
   const { refusal } = thrown.params;
   return typeof refusal === 'string' ? refusal : thrown.code;
 }
+
+test('one peer with many lanes takes its own places and nobody else its own', async (t) => {
+  const holder = await start(t, source(9));
+  const [greedy, honest] = [await start(t, source(1)), await start(t, source(1))];
+  const answers: string[] = [];
+  for (let at = 0; at < TRANSFER.maxUploads + 4; at += 1) {
+    const more = await Blocks.start({
+      host: withoutConnections(greedy.host),
+      key: greedy.key,
+      source: source(1),
+      emit: () => undefined,
+      who: 'test',
+      now: () => performance.now(),
+      labelOf: (peer) => peer,
+      refuses: () => false,
+      ups: unlimited(),
+      downs: unlimited(),
+    });
+    t.after(() => more.stop());
+    const session = await more.open(holder.provider);
+    answers.push(await session.block(CID, 0, new Uint8Array(9)).then(() => 'served', refusalOf));
+  }
+  assert.equal(answers.filter((answer) => answer === 'served').length, TRANSFER.maxUploadsPerPeer);
+  const session = await honest.blocks.open(holder.provider);
+  await session.block(CID, 0, new Uint8Array(9));
+});
+
+test('a connection that fails leaves no timer behind', async (t) => {
+  const asker = await start(t, source(1));
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const [gone] = [await start(t, source(1))];
+  await gone.blocks.stop();
+  await gone.host.stop();
+  const before = timers();
+  for (let at = 0; at < 10; at += 1)
+    await assert.rejects(asker.blocks.open(gone.provider), { code: 'PEER_UNREACHABLE' });
+  await until('only those of the dials are left', () => timers() <= before + 2);
+});

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import test, { type TestContext } from 'node:test';
+import { KelanaError } from '../../core/errors.ts';
+import { cidOf, RAW } from '../../core/transfer/cid.ts';
+import { BlockFrameReader, encodeFrame, FRAME, LAST } from '../../core/wire/blocks.ts';
+import type { ByteChannel } from './channel.ts';
+import { BlockClient } from './client.ts';
+import { serveChannel } from './serve.ts';
+import { Turns } from '../turns.ts';
+
+const CID = cidOf(RAW, new Uint8Array(32).fill(7)).toString();
+
+/** A channel whose other side the test plays. */
+class Played implements ByteChannel {
+  readonly via = 'lane';
+  open = true;
+  reader: BlockFrameReader | null = null;
+  #ended: (error: Error | null) => void = () => undefined;
+  readonly #takes: () => Promise<void>;
+
+  constructor(takes: () => Promise<void> = () => Promise.resolve()) {
+    this.#takes = takes;
+  }
+
+  start(reader: BlockFrameReader, ended: (error: Error | null) => void): void {
+    this.reader = reader;
+    this.#ended = ended;
+  }
+
+  write(): Promise<void> {
+    return this.#takes();
+  }
+
+  close(): Promise<void> {
+    this.open = false;
+    return Promise.resolve();
+  }
+
+  abort(error: Error): void {
+    if (this.open) this.#ended(error);
+    this.open = false;
+  }
+}
+
+const gone = new KelanaError('TRANSFER_FAILED', { name: 'x', why: 'given up' });
+
+function newClient(t: TestContext): { client: BlockClient; channel: Played } {
+  const client = new BlockClient({
+    peer: 'p',
+    label: 'p',
+    now: () => performance.now(),
+    onEnd: () => undefined,
+  });
+  const channel = new Played();
+  client.attach(channel);
+  t.after(() => client.abort(gone));
+  return { client, channel };
+}
+
+test('a request that was given up ends, whatever the holder answers in its place', async (t) => {
+  const { client, channel } = newClient(t);
+  const [first, second] = [client.block(CID, 0, new Uint8Array(20)), client.block(CID, 1, new Uint8Array(2))];
+  await Promise.resolve();
+  // A piece of the first, so that its memory is in use; then it is given up, and the second is answered.
+  channel.reader?.push(encodeFrame(FRAME.data, 0, first.number, new Uint8Array(10)));
+  client.cancel(new Set([first.number]), gone);
+  channel.reader?.push(encodeFrame(FRAME.data, LAST, second.number, Uint8Array.of(4, 2)));
+  await second.answer;
+  await assert.rejects(first.answer, { code: 'TRANSFER_FAILED' });
+  assert.ok(!client.busy);
+});
+
+test('nothing comes into the memory of a request that was given up before its block began', async (t) => {
+  const { client, channel } = newClient(t);
+  const into = new Uint8Array(4);
+  const request = client.block(CID, 0, into);
+  await Promise.resolve();
+  client.cancel(new Set([request.number]), gone);
+  await assert.rejects(request.answer, /given up/);
+  channel.reader?.push(encodeFrame(FRAME.data, LAST, request.number, Uint8Array.of(1, 2, 3, 4)));
+  assert.deepEqual([...into], [0, 0, 0, 0]);
+});
+
+test('answers that nobody asked for, of another kind, or too long are breaches', async (t) => {
+  for (const frame of [
+    encodeFrame(FRAME.data, LAST, 9, new Uint8Array(2)),
+    encodeFrame(FRAME.have, 0, 1, new Uint8Array(1)),
+    encodeFrame(FRAME.manifest, LAST, 1, new Uint8Array(1)),
+    encodeFrame(FRAME.data, LAST, 1, new Uint8Array(3)),
+    encodeFrame(FRAME.data, LAST, 1, new Uint8Array(1)),
+    encodeFrame(FRAME.data, 0, 1, new Uint8Array(0)),
+  ]) {
+    const { client, channel } = newClient(t);
+    const { answer } = client.block(CID, 0, new Uint8Array(2));
+    answer.catch(() => undefined);
+    assert.throws(() => channel.reader?.push(frame), { code: 'PEER_PROTOCOL' });
+  }
+});
+
+test('an asker that takes nothing loses its place, and one that cancels what it never asked for too', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  let now = 0;
+  const serve = (channel: Played): Promise<void> =>
+    serveChannel(channel, {
+      source: {
+        lookup: () => [],
+        list: () => [],
+        scanning: () => false,
+        onChange: () => () => undefined,
+        manifest: () => Promise.resolve([Uint8Array.of(1)]),
+        readBlock: () => Promise.reject(new RangeError('none')),
+      },
+      visible: () => undefined,
+      peer: 'p',
+      turns: new Turns({ now: () => now, limit: () => null }),
+      sent: () => undefined,
+      busy: false,
+      now: () => now,
+    });
+  const stuck = new Played(() => (stuck.open ? ended.promise : Promise.reject(new Error('ended'))));
+  const ended = Promise.withResolvers<void>();
+  const abort = stuck.abort.bind(stuck);
+  stuck.abort = (error) => {
+    abort(error);
+    ended.reject(error);
+  };
+  ended.promise.catch(() => undefined);
+  const served = serve(stuck);
+  stuck.reader?.push(encodeFrame(FRAME.wantManifest, 0, 1, cidOf(RAW, new Uint8Array(32)).bytes));
+  await Promise.resolve();
+  now = 121_000;
+  t.mock.timers.tick(31_000);
+  await served;
+  assert.ok(!stuck.open);
+
+  const liar = new Played();
+  const over = serve(liar);
+  const cancel = encodeFrame(FRAME.cancel, 0, 1, Uint8Array.of(0, 0, 0, 1));
+  assert.throws(() => liar.reader?.push(cancel), { code: 'PEER_PROTOCOL' });
+  liar.abort(gone);
+  await over;
+});
