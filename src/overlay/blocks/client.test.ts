@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { KelanaError } from '../../core/errors.ts';
 import { cidOf, RAW } from '../../core/transfer/cid.ts';
-import { BlockFrameReader, encodeFrame, FRAME, LAST } from '../../core/wire/blocks.ts';
+import { encodeFrame, FRAME, LAST, type BlockFrameReader } from '../../core/wire/blocks.ts';
 import type { ByteChannel } from './channel.ts';
 import { BlockClient } from './client.ts';
 import { serveChannel } from './serve.ts';
