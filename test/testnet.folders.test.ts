@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import test from 'node:test';
 import type { Provider } from '../src/core/ports.ts';
 import { MiB, sample, settledFile, sha256, until } from './support/basics.ts';
+import { withBlocks } from './support/sessions.ts';
 import { get, startTestnet, type TestNode } from './testnet.ts';
 
 /** Small files in several folders, one empty, and one of three blocks. */
@@ -84,17 +85,7 @@ test('with one holder that lies and one that has changed, the third gives the fo
         await session.block(cid, index, into);
         into[0] = (into[0] ?? 0) ^ 1;
       };
-      return {
-        peer: session.peer,
-        label: session.label,
-        via: session.via,
-        block,
-        manifest: (cid: string) => session.manifest(cid),
-        root: (cid: string) => session.root(cid),
-        have: (cid: string) => session.have(cid),
-        close: () => session.close(),
-        abort: (why: string) => session.abort(why),
-      };
+      return withBlocks(session, block);
     },
   };
   const got = await get({ ...asker, overlay }, 'liburan', { want: 3 });

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import type { Provider } from '../src/core/ports.ts';
 import { MiB, sample } from './support/basics.ts';
+import { withBlocks } from './support/sessions.ts';
 import { get, startTestnet } from './testnet.ts';
 
 const bytes = Buffer.concat(Array.from({ length: 24 }, (_, at) => sample(MiB, at + 1)));
@@ -31,17 +32,7 @@ test('a holder that dies in the middle: the others go on, and the file is right'
         if (index > 4) void dies.close();
         await session.block(cid, index, into);
       };
-      return {
-        peer: session.peer,
-        label: session.label,
-        via: session.via,
-        block,
-        manifest: (cid: string) => session.manifest(cid),
-        root: (cid: string) => session.root(cid),
-        have: (cid: string) => session.have(cid),
-        close: () => session.close(),
-        abort: (why: string) => session.abort(why),
-      };
+      return withBlocks(session, block);
     },
   };
   const got = await get({ ...asker, overlay }, 'besar.bin');

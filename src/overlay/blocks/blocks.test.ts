@@ -276,25 +276,31 @@ test('uploads beyond what one peer may have are told that the node is busy', asy
   const answers: string[] = [];
   for (let at = 0; at <= TRANSFER.maxUploadsPerPeer; at += 1) {
     // Each `Blocks` has channels of its own; all show the same peer.
-    const more = await Blocks.start({
-      host: withoutConnections(asker.host),
-      key: asker.key,
-      source: source(1),
-      emit: () => undefined,
-      who: 'test',
-      now: () => performance.now(),
-      labelOf: (peer) => peer,
-      refuses: () => false,
-      ups: unlimited(),
-      downs: unlimited(),
-    });
-    t.after(() => more.stop());
+    const more = await another(t, asker);
     const session = await more.open(holder.provider);
     answers.push(await session.block(CID, 0, new Uint8Array(9)).then(() => 'served', refusalOf));
   }
   assert.equal(answers.at(-1), 'busy');
   assert.equal(answers.filter((answer) => answer === 'served').length, TRANSFER.maxUploadsPerPeer);
 });
+
+/** A service of its own for the same peer: its channels are further ones. */
+async function another(t: TestContext, { host, key }: Node): Promise<Blocks> {
+  const more = await Blocks.start({
+    host: withoutConnections(host),
+    key,
+    source: source(1),
+    emit: () => undefined,
+    who: 'test',
+    now: () => performance.now(),
+    labelOf: (peer) => peer,
+    refuses: () => false,
+    ups: unlimited(),
+    downs: unlimited(),
+  });
+  t.after(() => more.stop());
+  return more;
+}
 
 function unlimited(): Turns {
   return new Turns({ now: () => performance.now(), limit: () => null });
@@ -326,19 +332,7 @@ test('one peer with many lanes takes its own places and nobody else its own', as
   const [greedy, honest] = [await start(t, source(1)), await start(t, source(1))];
   const answers: string[] = [];
   for (let at = 0; at < TRANSFER.maxUploads + 4; at += 1) {
-    const more = await Blocks.start({
-      host: withoutConnections(greedy.host),
-      key: greedy.key,
-      source: source(1),
-      emit: () => undefined,
-      who: 'test',
-      now: () => performance.now(),
-      labelOf: (peer) => peer,
-      refuses: () => false,
-      ups: unlimited(),
-      downs: unlimited(),
-    });
-    t.after(() => more.stop());
+    const more = await another(t, greedy);
     const session = await more.open(holder.provider);
     answers.push(await session.block(CID, 0, new Uint8Array(9)).then(() => 'served', refusalOf));
   }
