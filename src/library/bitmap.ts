@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { bitBytes } from '../core/bit-array.ts';
 import type { Layout } from '../core/transfer/layout.ts';
 import { hasCode, readFully, writeFully } from './files.ts';
 
@@ -14,31 +15,6 @@ function headerOf({ root, size, blockBytes }: Layout): Buffer {
   const text = `kelana have 1\n${root}\n${size}\n${blockBytes}\n`;
   const sum = createHash('sha256').update(text).digest('hex').slice(0, 16);
   return Buffer.from(`${text}${sum}\n`.padEnd(HEADER_BYTES), 'latin1');
-}
-
-export function bitBytes(count: number): number {
-  return Math.ceil(count / 8);
-}
-
-export function hasBit(bits: Uint8Array, index: number): boolean {
-  return ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
-}
-
-export function setBit(bits: Uint8Array, index: number): void {
-  bits[index >> 3] = (bits[index >> 3] ?? 0) | (1 << (index & 7));
-}
-
-export function countBits(bits: Uint8Array): number {
-  let count = 0;
-  for (let byte of bits) for (; byte !== 0; byte &= byte - 1) count += 1;
-  return count;
-}
-
-/** All bits of `count` things. */
-export function allBits(count: number): Uint8Array {
-  const bits = new Uint8Array(bitBytes(count)).fill(0xff);
-  if (count % 8 !== 0) bits[bits.length - 1] = (1 << (count % 8)) - 1;
-  return bits;
 }
 
 export interface Bitmap {

@@ -3,7 +3,8 @@ import { open as openHandle, rm, type FileHandle } from 'node:fs/promises';
 import { INCOMING } from '../core/config.ts';
 import type { Slot } from '../core/transfer/ports.ts';
 import type { Layout } from '../core/transfer/layout.ts';
-import { bitBytes, countBits, hasBit, HEADER_BYTES, openBitmap, writeBitmap, type Bitmap } from './bitmap.ts';
+import { bitBytes, countBits, hasBit } from '../core/bit-array.ts';
+import { HEADER_BYTES, openBitmap, writeBitmap, type Bitmap } from './bitmap.ts';
 import type { Writer } from './writer.ts';
 
 export interface BlockFileOptions {

@@ -7,7 +7,7 @@ import type { Text } from '../core/lang.ts';
 import { RESERVED_PREFIX, safeDownloadName } from '../core/names.ts';
 import type { FilePiece, IncomingFile, IncomingFolder, Slot } from '../core/transfer/ports.ts';
 import type { Layout } from '../core/transfer/layout.ts';
-import { allBits, bitBytes, countBits, hasBit, setBit } from './bitmap.ts';
+import { allBits, bitBytes, countBits, hasBit, setBit } from '../core/bit-array.ts';
 import { BlockFile } from './block-file.ts';
 import { claim, dropLeftovers, type Claim } from './claims.ts';
 import { cannotWrite, hasCode, sync } from './files.ts';

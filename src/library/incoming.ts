@@ -5,7 +5,7 @@ import type { Text } from '../core/lang.ts';
 import { safeDownloadName } from '../core/names.ts';
 import type { IncomingFile, Slot } from '../core/transfer/ports.ts';
 import type { Layout } from '../core/transfer/layout.ts';
-import { allBits } from './bitmap.ts';
+import { allBits } from '../core/bit-array.ts';
 import { BLOCK_UNIT, BlockFile } from './block-file.ts';
 import { bitmapPath, claim, dropLeftovers, type Claim } from './claims.ts';
 import { cannotWrite } from './files.ts';

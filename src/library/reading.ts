@@ -8,9 +8,9 @@ import { identityOf } from './identity.ts';
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
- * Reads shared files for those who ask, at once: a small file in four calls that take some 15 µs together where the
- * disk's cache has it, a block of 1 MiB in some 200; handing each to another thread takes up to five times as much. As
- * soon as one read was slow, the next ones go by the thread pool, so that a slow disk holds up the node now and then only.
+ * Reads shared files for those who ask. A file of one small block is read at once, in four calls that take some 15 µs
+ * together where the disk's cache has it; handing each to another thread would take five times as long. As soon as one
+ * such read was slow, the next ones go by the thread pool, so that a slow disk holds up the node once in a while only.
  */
 export class Reading {
   readonly #handles = new Handles();
@@ -32,24 +32,13 @@ export class Reading {
    */
   read(entry: Entry, into: Uint8Array, position: number): boolean | Promise<boolean> {
     const small = entry.size <= LIBRARY.smallBytes && into.length === entry.size;
-    if (!this.#mayBlock(entry)) return this.#readSlowly(entry, into, position);
-    if (small) return this.#timed(() => readNow(entry, into));
-    return this.#handles.with(entry.path, `${entry.identity} ${entry.path}`, ({ fd }) =>
-      Promise.resolve(this.#timed(() => readOpen(fd, entry, into, position))),
-    );
-  }
-
-  /** Whether the disk was fast lately, so that a read costs the node's own thread less than handing it on would. */
-  #mayBlock({ root }: Entry): boolean {
-    if (this.#isRemote(root)) return false;
-    if (this.#careful === 0) return true;
-    this.#careful -= 1;
-    return false;
-  }
-
-  #timed(read: () => boolean): boolean {
+    if (!small || this.#isRemote(entry.root)) return this.#readSlowly(entry, into, position);
+    if (this.#careful > 0) {
+      this.#careful -= 1;
+      return this.#readSlowly(entry, into, position);
+    }
     const began = performance.now();
-    const same = read();
+    const same = readNow(entry, into);
     if (performance.now() - began > LIBRARY.slowReadMs) {
       this.#careful = this.#slow;
       this.#slow = Math.min(2 * this.#slow, LIBRARY.slowReadsMax);
@@ -70,22 +59,18 @@ export class Reading {
   }
 }
 
-function readNow(entry: Entry, into: Uint8Array): boolean {
-  const file = openSync(entry.path, FLAGS);
+function readNow({ path, identity }: Entry, into: Uint8Array): boolean {
+  const file = openSync(path, FLAGS);
   try {
-    return readOpen(file, entry, into, 0);
+    let done = 0;
+    while (done < into.length) {
+      const read = readSync(file, into, done, into.length - done, done);
+      if (read === 0) return false;
+      done += read;
+    }
+    const stats = fstatSync(file, { bigint: true });
+    return stats.isFile() && identityOf(stats) === identity;
   } finally {
     closeSync(file);
   }
-}
-
-function readOpen(file: number, { identity }: Entry, into: Uint8Array, position: number): boolean {
-  let done = 0;
-  while (done < into.length) {
-    const read = readSync(file, into, done, into.length - done, position + done);
-    if (read === 0) return false;
-    done += read;
-  }
-  const stats = fstatSync(file, { bigint: true });
-  return stats.isFile() && identityOf(stats) === identity;
 }

@@ -1,3 +1,4 @@
+import { hasBit } from '../core/bit-array.ts';
 import { hash } from 'node:crypto';
 import {
   closeSync,
@@ -101,10 +102,6 @@ function sizeOf(file: File, index: number): number {
   return Math.max(0, Math.min(file.blockBytes, file.size - index * file.blockBytes));
 }
 
-function has(bits: Uint8Array, index: number): boolean {
-  return ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
-}
-
 function writeAll(fd: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length;)
     done += writeSync(fd, bytes, done, bytes.length - done, position + done);
@@ -144,7 +141,7 @@ function check(file: File, { first, count, claimed, rewrite }: CheckAsk): number
   }
   let right = 0;
   for (let index = first; index < first + count; index += 1) {
-    const bytes = blockOnDisk(file, index, has(claimed, index - first));
+    const bytes = blockOnDisk(file, index, hasBit(claimed, index - first));
     if (bytes === null || !matches(bytes, digestAt(file.expected, index))) continue;
     if (rewrite) writeAll(file.fd, bytes, index * file.blockBytes);
     Atomics.or(file.bits, index >> 3, 1 << (index & 7));
@@ -174,7 +171,7 @@ function blockOnDisk(file: File, index: number, claimed: boolean): Uint8Array | 
 function reserve(file: File, first: number, count: number): number {
   const blank = new Uint8Array(file.blockBytes);
   for (let index = first; index < first + count; index += 1)
-    if (!has(file.bits, index))
+    if (!hasBit(file.bits, index))
       writeAll(file.fd, blank.subarray(0, sizeOf(file, index)), index * file.blockBytes);
   return 0;
 }

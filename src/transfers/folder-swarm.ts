@@ -1,3 +1,4 @@
+import { hasBit } from '../core/bit-array.ts';
 import { INCOMING, SWARM, TRANSFER } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Provider } from '../core/ports.ts';
@@ -364,7 +365,3 @@ export class FolderSwarm {
 
 /** Refusals that say nothing of the other files of a folder. */
 const ONE_FILE: ReadonlySet<unknown> = new Set(['not-here', 'absent', 'failed']);
-
-function hasBit(bits: Uint8Array, index: number): boolean {
-  return ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
-}

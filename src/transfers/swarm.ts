@@ -1,3 +1,4 @@
+import { hasBit } from '../core/bit-array.ts';
 import { SWARM } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Provider } from '../core/ports.ts';
@@ -127,8 +128,7 @@ export class Swarm {
     const { size, blockBytes } = layout;
     this.#plan = new Plan({ size, blockBytes, have: into.have });
     for (let block = 0; block < layout.count; block += 1)
-      if (((into.have[block >> 3] ?? 0) & (1 << (block & 7))) !== 0)
-        this.#bytes += blockSize(size, blockBytes, block);
+      if (hasBit(into.have, block)) this.#bytes += blockSize(size, blockBytes, block);
     if (into.path !== null) {
       this.#bytes = size;
       this.#complete();

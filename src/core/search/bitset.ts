@@ -1,3 +1,7 @@
+import { setBit } from '../bit-array.ts';
+
+export { clearBit as remove, countBits as size, hasBit as has, setBit as add } from '../bit-array.ts';
+
 /** A set of group numbers as bits, little end first; 2^bits groups take max(1, 2^bits / 8) bytes. */
 export function bytesFor(bits: number): number {
   return Math.max(1, 2 ** bits / 8);
@@ -9,30 +13,6 @@ export function emptySet(bits: number): Uint8Array {
 
 export function fullSet(bits: number): Uint8Array {
   return bits < 3 ? Uint8Array.of(2 ** (2 ** bits) - 1) : new Uint8Array(bytesFor(bits)).fill(0xff);
-}
-
-export function has(set: Uint8Array, group: number): boolean {
-  return ((set[group >> 3] ?? 0) & (1 << (group & 7))) !== 0;
-}
-
-export function add(set: Uint8Array, group: number): void {
-  set[group >> 3] = (set[group >> 3] ?? 0) | (1 << (group & 7));
-}
-
-export function remove(set: Uint8Array, group: number): void {
-  set[group >> 3] = (set[group >> 3] ?? 0) & ~(1 << (group & 7));
-}
-
-export function size(set: Uint8Array): number {
-  let sum = 0;
-  for (const byte of set) {
-    let rest = byte;
-    while (rest !== 0) {
-      rest &= rest - 1;
-      sum += 1;
-    }
-  }
-  return sum;
 }
 
 export function isEmpty(set: Uint8Array): boolean {
@@ -64,8 +44,8 @@ export function both(set: Uint8Array, other: Uint8Array): Uint8Array {
 export function refine(set: Uint8Array, bits: number): Uint8Array {
   const finer = emptySet(bits + 1);
   for (const group of members(set)) {
-    add(finer, 2 * group);
-    add(finer, 2 * group + 1);
+    setBit(finer, 2 * group);
+    setBit(finer, 2 * group + 1);
   }
   return finer;
 }

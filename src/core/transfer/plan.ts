@@ -1,3 +1,4 @@
+import { clearBit } from '../bit-array.ts';
 import { SWARM } from '../config.ts';
 import type { Random } from '../random.ts';
 import { has } from '../search/bitset.ts';
@@ -262,7 +263,7 @@ export class Plan {
   /** It does not have that block after all. */
   #without(source: Source, block: number): void {
     const have = source.have?.slice() ?? new Uint8Array(Math.ceil(this.#state.length / 8)).fill(0xff);
-    have[block >> 3] = (have[block >> 3] ?? 0) & ~(1 << (block & 7));
+    clearBit(have, block);
     source.have = have;
     this.#stale = true;
   }

@@ -112,16 +112,16 @@ export class LaneChannel implements ByteChannel {
 
   async close(): Promise<void> {
     const socket = this.#socket;
-    while (this.#writing && !socket.destroyed) await this.write(NOTHING).catch(() => undefined);
     if (socket.closed) return;
-    await new Promise<void>((resolve) => {
-      const late = setTimeout(() => socket.destroy(), CLOSE_MS);
-      socket.once('close', () => {
-        clearTimeout(late);
-        resolve();
-      });
-      socket.destroySoon();
+    const closed = new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
     });
+    // Also where the other side takes nothing, so that what is being written never ends.
+    const late = setTimeout(() => socket.destroy(), CLOSE_MS);
+    while (this.#writing && !socket.destroyed) await this.write(NOTHING).catch(() => undefined);
+    socket.destroySoon();
+    await closed;
+    clearTimeout(late);
   }
 
   abort(error: Error): void {
