@@ -8,6 +8,7 @@ import { MESSAGES_PROTOCOL } from '../src/overlay/mail.ts';
 import { until } from './support/basics.ts';
 import { Hostile } from './support/hostile.ts';
 import { mailNodes, send, sentOf, typesOf, type MailNode } from './support/mail-node.ts';
+import { sendIfOpen } from './support/streams.ts';
 
 /** Waits for receipts and dials take a moment, so that a test of them does too. */
 function hurry(t: TestContext): void {
@@ -31,7 +32,7 @@ async function receiver(
       for (const bytes of splitter.push(event.data.subarray())) {
         const letter = decodeMail(bytes);
         heard.push(letter);
-        onLetter(letter, (frame) => void stream.send(delimit(encodeMail(frame))), stream);
+        onLetter(letter, (frame) => void sendIfOpen(stream, delimit(encodeMail(frame))), stream);
       }
     });
   });
@@ -54,7 +55,7 @@ const WAYS: readonly (readonly [string, Parameters<typeof receiver>[1]])[] = [
   ['acknowledges another letter', (_, say) => say(receipt('ab'.repeat(16)))],
   ['acknowledges an offer in place of the message', ({ id }, say) => say(receipt(id, { of: 'offer' }))],
   ['sends the letter back', (letter, say) => say(letter)],
-  ['sends garbage', (_, __, stream) => void stream.send(Uint8Array.of(4, 255, 255, 255, 255))],
+  ['sends garbage', (_, __, stream) => void sendIfOpen(stream, Uint8Array.of(4, 255, 255, 255, 255))],
 ];
 
 for (const [what, way] of WAYS)

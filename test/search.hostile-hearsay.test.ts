@@ -14,6 +14,7 @@ import { ask, nobodyBanned, stillRight, synced } from './support/besieged.ts';
 import { thirdParty } from './support/flood.ts';
 import { newOwners } from './support/forged.ts';
 import { Hostile } from './support/hostile.ts';
+import { sendIfOpen } from './support/streams.ts';
 import { linked, startTestnet, type OverlayChoices, type Testnet } from './testnet.ts';
 
 const NAME = 'surat jujur.txt';
@@ -48,7 +49,7 @@ function answerWith(contacts: readonly Contact[], asked: () => void): (stream: S
             out.ldelim();
           }
         // The other side may have had enough of it.
-        if (stream.status === 'open') stream.send(delimit(out.finish()));
+        sendIfOpen(stream, delimit(out.finish()));
       }
     });
   };

@@ -10,6 +10,7 @@ import { filesBelow, MiB, sample, settledFile, sha256, until } from './support/b
 import { onBlockFrames, type BlockFrame } from './support/block-frames.ts';
 import { CID, manifest, SMALL, withHolder } from './support/holder.ts';
 import { Hostile, sayBlock } from './support/hostile.ts';
+import { sendIfOpen } from './support/streams.ts';
 import { get, search, startTestnet, type TestNode } from './testnet.ts';
 
 async function failsWith(node: TestNode, code: string, query = 'contoh.txt'): Promise<void> {
@@ -68,11 +69,11 @@ const LIES: readonly (readonly [string, string, (stream: Stream) => void])[] = [
     (stream) => sayBlock(stream, { type: 'data', index: 1, bytes: SMALL, last: true }),
   ],
   ['a request', 'PEER_PROTOCOL', (stream) => sayBlock(stream, { type: 'want-manifest', cid: CID })],
-  ['garbage', 'PEER_PROTOCOL', (stream) => void stream.send(new Uint8Array(20).fill(255))],
+  ['garbage', 'PEER_PROTOCOL', (stream) => void sendIfOpen(stream, new Uint8Array(20).fill(255))],
   [
     'a frame over the limit',
     'PEER_PROTOCOL',
-    (stream) => void stream.send(Uint8Array.of(16, 1, 0, 0, 0, 0, 0, 2, 255, 255, 255, 255)),
+    (stream) => void sendIfOpen(stream, Uint8Array.of(16, 1, 0, 0, 0, 0, 0, 2, 255, 255, 255, 255)),
   ],
   [
     'a refusal: not here',

@@ -11,6 +11,7 @@ import {
   REFUSALS,
   type RefusalCode,
 } from '../../src/core/wire/blocks.ts';
+import { sendIfOpen } from './streams.ts';
 
 /** Frames of the blocks protocol as tests speak of them, one block at a time. */
 export type BlockFrame =
@@ -38,7 +39,7 @@ export function onBlockFrames(stream: Stream, take: (frame: BlockFrame) => void)
         const ask = decodeAsk(head, payload);
         if (ask.type === 'cancel') return;
         if (ask.type === 'have') {
-          stream.send(encodeFrame(FRAME.have, ALL, ask.request, new Uint8Array(0)));
+          sendIfOpen(stream, encodeFrame(FRAME.have, ALL, ask.request, new Uint8Array(0)));
           return;
         }
         const cid = CID.decode(ask.cid).toString();
@@ -56,7 +57,7 @@ export function onBlockFrames(stream: Stream, take: (frame: BlockFrame) => void)
 
 /** Answers the last request on the stream, or makes one. */
 export function sayBlock(stream: Stream, frame: BlockFrame): void {
-  stream.send(bytesOf(stream, frame));
+  sendIfOpen(stream, bytesOf(stream, frame));
 }
 
 function bytesOf(stream: Stream, frame: BlockFrame): Uint8Array {
