@@ -1,9 +1,10 @@
-import { createMethod } from '../core/balance/methods.ts';
-import type { MethodName } from '../core/balance/method.ts';
+import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
+import type { BackendSpec } from '../core/balance/spec.ts';
 import { BALANCER } from '../core/config.ts';
 import { reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import { hostPort, type BackendAddress } from './address.ts';
+import { hostPort } from './address.ts';
+import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
 import { ClientConnection } from './client.ts';
 import { listen } from './listener.ts';
@@ -14,11 +15,14 @@ export interface BalancerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly backends: readonly { readonly url: string; readonly weight?: number }[];
-  readonly method: MethodName;
+  readonly backends: readonly (Partial<BackendSpec> & { readonly url: string })[];
+  /** The defaults, where nothing is said. */
+  readonly balance?: Partial<BalanceOptions>;
   readonly emit: Emit;
   /** ms, monotonic. */
   readonly clock?: () => number;
+  /** 0 to below 1. */
+  readonly random?: () => number;
 }
 
 export interface BalancerStats {
@@ -27,20 +31,14 @@ export interface BalancerStats {
   readonly active: number;
   /** Client connections open. */
   readonly connections: number;
-  readonly backends: readonly {
-    readonly url: string;
-    readonly label: string;
-    readonly up: boolean;
-    readonly active: number;
-    readonly requests: number;
-    readonly failures: number;
-    readonly idle: number;
-  }[];
+  readonly backends: readonly BackendStats[];
 }
 
 export interface Balancer {
   readonly url: string;
   readonly port: number;
+  /** To be changed while it runs: add, drain, remove, weight, method. */
+  readonly backends: Backends;
   stats(): BalancerStats;
   /** Stops accepting, lets running requests end within `BALANCER.closeMs`, then closes what is left. */
   close(): Promise<void>;
@@ -49,16 +47,21 @@ export interface Balancer {
 /** @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE */
 export async function startBalancer(options: BalancerOptions): Promise<Balancer> {
   const clock = options.clock ?? (() => performance.now());
-  const addresses: BackendAddress[] = options.backends.map(({ url, weight }) => ({
-    url,
-    weight: weight ?? 1,
-  }));
+  const balance = { ...BALANCE_DEFAULTS, ...options.balance };
+  const specs = options.backends.map((spec) => ({ weight: 1, maxConnections: 0, ...spec }));
   const connections = new Set<ClientConnection>();
   const emit = options.emit;
   const shared: Shared = {
     who: 'balancer',
-    backends: new Backends(addresses, () => shared.who, emit, clock),
-    method: createMethod(options.method),
+    backends: new Backends(specs, {
+      balance,
+      who: () => shared.who,
+      emit,
+      clock,
+      random: options.random ?? Math.random,
+      stickyId: (name) => name,
+    }),
+    balance,
     emit,
     clock,
     date: dateSource(Date.now),
@@ -87,7 +90,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     type: 'balancer.ready',
     who: shared.who,
     url: `http://${label}`,
-    method: shared.method.name,
+    method: backends.methodText,
     backends: backends.list.map((backend) => backend.label),
   });
 
@@ -108,19 +111,12 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   return {
     url: `http://${label}`,
     port: listener.port,
+    backends,
     stats: () => ({
       requests: shared.requests,
       active: shared.active,
       connections: connections.size,
-      backends: backends.list.map(({ url, label, up, active, requests, failures, pool }) => ({
-        url,
-        label,
-        up,
-        active,
-        requests,
-        failures,
-        idle: pool.size,
-      })),
+      backends: backends.stats(),
     }),
     close: () => (closing ??= close()),
   };

@@ -11,7 +11,7 @@ import {
 import type { Field } from '../core/http/head.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import type { ResponseHead } from '../core/http/response.ts';
-import type { Backend } from './backends.ts';
+import type { Backend } from './backend.ts';
 import { Outgoing } from './outgoing.ts';
 import { badGateway, requestStalled, timedOut, unavailable, type OwnReply } from './reply.ts';
 import { Replay } from './replay.ts';
@@ -32,6 +32,8 @@ export interface ExchangeClient {
   answer(reply: OwnReply, keepAlive: boolean, method: string): void;
 }
 
+const NONE: Backend[] = [];
+
 /** The status of a request whose client left before there was one, as nginx logs it. */
 const CLIENT_GONE = 499;
 
@@ -46,12 +48,12 @@ export class Exchange implements UpstreamUser {
   readonly #client: ExchangeClient;
   readonly #request: RequestHead;
   readonly #shared: Shared;
-  readonly #order: readonly number[];
   readonly #replay: Replay;
   readonly #toBackend = new Outgoing(false);
   readonly #toClient = new Outgoing(true);
   readonly #startedAt: number;
-  #next = 0;
+  /** Backends that failed for this request. */
+  #tried: Backend[] = NONE;
   #attempts = 0;
   #backend: Backend | null = null;
   #upstream: Upstream | null = null;
@@ -76,7 +78,6 @@ export class Exchange implements UpstreamUser {
     this.#request = request;
     this.#shared = shared;
     this.#replay = new Replay(request);
-    this.#order = shared.method.order(shared.backends.list);
     this.#requestDone = request.framing === 'none' || (request.framing === 'length' && request.length === 0);
     this.#startedAt = this.#movedAt = shared.clock();
     shared.active += 1;
@@ -142,14 +143,14 @@ export class Exchange implements UpstreamUser {
     const waited = now - this.#movedAt;
     const backend = this.#backend;
     if (!this.#ready) {
-      if (waited > BALANCER.connectTimeoutMs) this.#broken('no connection in time');
+      if (waited > this.#shared.balance.timeouts.connectMs) this.#broken('no connection in time');
     } else if (this.#response !== null) {
-      if (waited > BALANCER.bodyIdleMs) this.#fail(timedOut('the response stalled'));
+      if (waited > this.#shared.balance.timeouts.bodyMs) this.#fail(timedOut('the response stalled'));
     } else if (!this.#requestDone) {
-      if (waited <= BALANCER.bodyIdleMs) return;
+      if (waited <= this.#shared.balance.timeouts.bodyMs) return;
       if (this.#blocked) this.#suspect(backend, timedOut('the server stopped reading the request'));
       else this.#fail(requestStalled());
-    } else if (waited > BALANCER.responseTimeoutMs) {
+    } else if (waited > this.#shared.balance.timeouts.responseMs) {
       this.#suspect(backend, timedOut('the server did not answer in time'));
     }
   }
@@ -200,13 +201,7 @@ export class Exchange implements UpstreamUser {
   // Choosing and retrying.
 
   #nextBackend(): Backend | null {
-    for (; this.#next < this.#order.length; this.#next += 1) {
-      const backend = this.#shared.backends.list[this.#order[this.#next] ?? -1];
-      if (backend?.up !== true) continue;
-      this.#next += 1;
-      return backend;
-    }
-    return null;
+    return this.#shared.backends.choose(this.#request, this.#client.address, this.#tried) ?? null;
   }
 
   #attempt(backend: Backend | null, fresh = false): void {
@@ -257,7 +252,11 @@ export class Exchange implements UpstreamUser {
       return;
     }
     // A connection that idled may have been closed by a healthy server: once more there, on a new one.
-    this.#attempt(connected && stale ? backend : this.#nextBackend(), stale);
+    if (connected && stale) this.#attempt(backend, true);
+    else {
+      this.#tried = [...this.#tried, backend];
+      this.#attempt(this.#nextBackend());
+    }
   }
 
   #suspect(backend: Backend | null, reply: OwnReply): void {
@@ -336,7 +335,7 @@ export class Exchange implements UpstreamUser {
     this.#ready = false;
     this.#reused = false;
     if (this.#backend === null) return;
-    this.#backend.active -= 1;
+    this.#shared.backends.released(this.#backend);
     if (!succeeded) this.#backend.failures += 1;
   }
 

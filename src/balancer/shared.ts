@@ -1,4 +1,4 @@
-import type { Method } from '../core/balance/method.ts';
+import type { BalanceOptions } from '../core/balance/options.ts';
 import type { Emit } from '../core/events.ts';
 import type { Backends } from './backends.ts';
 
@@ -7,7 +7,7 @@ export interface Shared {
   /** Its label in events; the port is known once it listens. */
   who: string;
   readonly backends: Backends;
-  readonly method: Method;
+  readonly balance: BalanceOptions;
   readonly emit: Emit;
   /** ms, monotonic. */
   readonly clock: () => number;
