@@ -71,6 +71,9 @@ export class Backends {
   /** In service from now on. @throws KelanaError BAD_VALUE where it is there already, or one too many */
   add(spec: BackendSpec): Backend {
     const { label, url } = parseBackendUrl(spec.url);
+    // One that is leaving makes way at once, and ends in peace all the same.
+    const leaving = this.#list.find((other) => other.label === label && this.#drains.has(other));
+    if (leaving !== undefined) this.#takeOff(leaving);
     const twice = this.#list.some((other) => other.label === label);
     if (twice || this.#list.length >= BALANCER.maxBackends)
       throw new KelanaError('BAD_VALUE', {
@@ -102,6 +105,15 @@ export class Backends {
     const backend = this.#find(label);
     backend.draining = true;
     if (backend.active > 0 && !this.#closed) await this.#drained(backend);
+    this.#takeOff(backend);
+  }
+
+  /** It was removed, and its last requests run. */
+  isLeaving(backend: Backend): boolean {
+    return this.#drains.has(backend);
+  }
+
+  #takeOff(backend: Backend): void {
     if (backend.removed) return;
     backend.removed = true;
     this.#list = this.#list.filter((other) => other !== backend);

@@ -1,12 +1,13 @@
 import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
 import type { BackendSpec } from '../core/balance/spec.ts';
-import { BALANCER } from '../core/config.ts';
+import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
 import { reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { hostPort } from './address.ts';
 import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
 import { ClientConnection } from './client.ts';
+import type { Bound } from './handles.ts';
 import { listen } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
 
@@ -19,6 +20,8 @@ export interface BalancerOptions {
   /** The defaults, where nothing is said. */
   readonly balance?: Partial<BalanceOptions>;
   readonly emit: Emit;
+  /** Sockets that another process has bound; then it listens on them, and on nothing else. */
+  readonly sockets?: readonly Bound[];
   /** ms, monotonic. */
   readonly clock?: () => number;
   /** 0 to below 1. */
@@ -40,6 +43,14 @@ export interface Balancer {
   /** To be changed while it runs: add, drain, remove, weight, method. */
   readonly backends: Backends;
   stats(): BalancerStats;
+  /** Its sockets, for another process to accept from. */
+  bound(): readonly Bound[];
+  /**
+   * Stops accepting, and says so to each client with its next response. A connection between two requests stays open
+   * until then, or until it idled too long: closed sooner, it could lose a request that is on its way (RFC 9112 section
+   * 9.6). Resolves when all connections are gone, after `BALANCER_CHANGE.drainMs` at the latest.
+   */
+  drain(): Promise<void>;
   /** Stops accepting, lets running requests end within `BALANCER.closeMs`, then closes what is left. */
   close(): Promise<void>;
 }
@@ -76,6 +87,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       connections.add(new ClientConnection(socket, shared, (gone) => connections.delete(gone)));
     },
     (thrown) => emit({ type: 'error', who: shared.who, code: 'LISTENER', detail: reason(thrown) }),
+    options.sockets,
   );
   const label = hostPort(options.host, listener.port);
   shared.who = label;
@@ -94,18 +106,19 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     backends: backends.list.map((backend) => backend.label),
   });
 
-  let closing: Promise<void> | null = null;
-  const close = async (): Promise<void> => {
-    shared.stopping = true;
-    const closed = listener.close();
-    for (const connection of connections) connection.stop();
+  let over: Promise<void> | null = null;
+  const end = (): Promise<void> =>
+    (over ??= listener.close().then(() => {
+      clearInterval(sweeper);
+      backends.close();
+    }));
+  /** Ends with the last connection, or, after so long, ends them. */
+  const within = async (ms: number): Promise<void> => {
     const timer = setTimeout(() => {
       for (const connection of connections) connection.destroy();
-    }, BALANCER.closeMs);
-    await closed;
+    }, ms);
+    await end();
     clearTimeout(timer);
-    clearInterval(sweeper);
-    backends.close();
   };
 
   return {
@@ -118,6 +131,15 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       connections: connections.size,
       backends: backends.stats(),
     }),
-    close: () => (closing ??= close()),
+    bound: () => listener.bound(),
+    drain: () => {
+      shared.stopping = true;
+      return within(BALANCER_CHANGE.drainMs);
+    },
+    close: () => {
+      shared.stopping = true;
+      for (const connection of connections) connection.stop();
+      return within(BALANCER.closeMs);
+    },
   };
 }

@@ -909,6 +909,34 @@ export const BALANCER = {
   maxBackends: 1_024,
 } as const;
 
+/** Changing a balancer while it runs. */
+export const BALANCER_CHANGE = {
+  /** Backends of one balancer; each costs a look at every choice. */
+  maxBackends: 1_000,
+  /** Commands that wait for the one that runs; people and scripts send one at a time. */
+  maxPending: 64,
+  /** ms a new process gets to be ready; it takes some 0.3 s, ten times as long on a busy machine. */
+  startMs: 15_000,
+  /** ms a process gets to answer the one that started it: an answer is a few microseconds of work. */
+  answerMs: 5_000,
+  /**
+   * ms a process that was replaced may finish what it has: longer than `clientIdleMs`, so that no idle connection is
+   * closed sooner than it would have been anyway, and long enough for a large file.
+   */
+  drainMs: 600_000,
+  /** Replaced processes that still finish; of more, the oldest is ended. */
+  maxRetiring: 8,
+  /** Processes on one port; more than there are cores gain nothing, and 64 is a large machine. */
+  maxWorkers: 64,
+  /** ms before a process that died is started again: doubled each time up to the most, back to the least once it ran. */
+  restartMinMs: 100,
+  restartMaxMs: 10_000,
+  /** ms after which a process that ran is taken to be sound. */
+  stableMs: 10_000,
+  /** Bytes of the file of changes; a thousand backends need some 100 KiB. */
+  maxStateBytes: MiB,
+} as const;
+
 export const CLIENTS = {
   /** What a bare run proposes, as the seed's script does. */
   clients: 10,

@@ -24,6 +24,19 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
+export const BALANCER_CHANGES = [
+  'add',
+  'remove',
+  'drain',
+  'undrain',
+  'weight',
+  'method',
+  'reload',
+  'reset',
+  'upgrade',
+] as const;
+export type BalancerChange = (typeof BALANCER_CHANGES)[number];
+
 export type EventBody =
   // connection
   | { type: 'node.ready'; who: string; peerId: string; files: number }
@@ -88,6 +101,8 @@ export type EventBody =
     }
   | { type: 'backend.up'; who: string; backend: string }
   | { type: 'backend.down'; who: string; backend: string; reason: string }
+  // by command or signal; `what` is one of BALANCER_CHANGES, `subject` the backend or method, `value` the new weight
+  | { type: 'balancer.changed'; who: string; what: BalancerChange; subject: string; value: number | null }
   | { type: 'part.started'; who: string; part: string; pid: number }
   | { type: 'part.exited'; who: string; part: string; reason: string; restartSeconds: number | null }
   | { type: 'part.stopped'; who: string; part: string }
@@ -143,6 +158,7 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'balancer.request': 'status',
   'backend.up': 'status',
   'backend.down': 'status',
+  'balancer.changed': 'status',
   'part.started': 'status',
   'part.exited': 'status',
   'part.stopped': 'status',

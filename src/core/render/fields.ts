@@ -74,6 +74,7 @@ export const FIELDS: Table = {
   },
   'backend.up': { who, backend: 'text' },
   'backend.down': { who, backend: 'text', reason: 'text' },
+  'balancer.changed': { who, what: 'text', subject: 'text', value: 'number or null' },
   'part.started': { who, part: 'text', pid: 'number' },
   'part.exited': { who, part: 'text', reason: 'text', restartSeconds: 'number or null' },
   'part.stopped': { who, part: 'text' },

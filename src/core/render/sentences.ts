@@ -1,3 +1,4 @@
+import { CHANGED } from './changes.ts';
 import type { EventType, Verdict } from '../events.ts';
 import type { Lang, Text } from '../lang.ts';
 import { quoted as q, token as t, tokens } from './escape.ts';
@@ -155,6 +156,10 @@ export const SENTENCES: Sentences = {
   'backend.down': {
     id: (e) => `Server ${t(e.backend)} tidak melayani, menurut balancer ${t(e.who)}: ${q(e.reason)}.`,
     en: (e) => `Server ${t(e.backend)} is down, says balancer ${t(e.who)}: ${q(e.reason)}.`,
+  },
+  'balancer.changed': {
+    id: (e) => `Balancer ${t(e.who)} ${CHANGED[e.what].id(t(e.subject), e.value)}.`,
+    en: (e) => `Balancer ${t(e.who)} ${CHANGED[e.what].en(t(e.subject), e.value)}.`,
   },
   'part.started': {
     id: (e) => `Bagian ${t(e.part)} dijalankan (pid ${e.pid}).`,
