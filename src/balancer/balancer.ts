@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
 import type { BackendSpec } from '../core/balance/spec.ts';
 import { BALANCER } from '../core/config.ts';
@@ -9,6 +10,8 @@ import { Backends } from './backends.ts';
 import { ClientConnection } from './client.ts';
 import { listen } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
+import { stickyIds } from './sticky-key.ts';
+import { Turns } from './turns.ts';
 
 export interface BalancerOptions {
   /** `localhost` is both 127.0.0.1 and, where there is one, ::1. */
@@ -19,6 +22,8 @@ export interface BalancerOptions {
   /** The defaults, where nothing is said. */
   readonly balance?: Partial<BalanceOptions>;
   readonly emit: Emit;
+  /** What hides which backend a sticky cookie names; one of its own where none is given. */
+  readonly stickyKey?: Uint8Array;
   /** ms, monotonic. */
   readonly clock?: () => number;
   /** 0 to below 1. */
@@ -29,6 +34,9 @@ export interface BalancerStats {
   /** Requests answered, and in flight. */
   readonly requests: number;
   readonly active: number;
+  /** Of those, waiting for room; and answered 503 so far because there was too much to do. */
+  readonly queued: number;
+  readonly shed: number;
   /** Client connections open. */
   readonly connections: number;
   readonly backends: readonly BackendStats[];
@@ -51,16 +59,18 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const specs = options.backends.map((spec) => ({ weight: 1, maxConnections: 0, ...spec }));
   const connections = new Set<ClientConnection>();
   const emit = options.emit;
+  const backends = new Backends(specs, {
+    balance,
+    who: () => shared.who,
+    emit,
+    clock,
+    random: options.random ?? Math.random,
+    stickyId: stickyIds(options.stickyKey ?? randomBytes(BALANCER.stickyKeyBytes)),
+  });
   const shared: Shared = {
     who: 'balancer',
-    backends: new Backends(specs, {
-      balance,
-      who: () => shared.who,
-      emit,
-      clock,
-      random: options.random ?? Math.random,
-      stickyId: (name) => name,
-    }),
+    backends,
+    turns: new Turns(backends, balance, () => shared.active, clock),
     balance,
     emit,
     clock,
@@ -79,12 +89,12 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   );
   const label = hostPort(options.host, listener.port);
   shared.who = label;
-  const { backends } = shared;
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
     for (const connection of connections) connection.check(now);
     backends.sweep(now);
+    shared.turns.sweep(now);
   }, BALANCER.sweepMs);
   emit({
     type: 'balancer.ready',
@@ -115,6 +125,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     stats: () => ({
       requests: shared.requests,
       active: shared.active,
+      queued: shared.turns.queued,
+      shed: shared.turns.shed,
       connections: connections.size,
       backends: backends.stats(),
     }),
