@@ -1,6 +1,9 @@
+import { Breaker } from '../core/balance/breaker.ts';
 import { hashText } from '../core/balance/hash.ts';
 import type { BackendView } from '../core/balance/method.ts';
+import type { OutlierOptions } from '../core/balance/options.ts';
 import { Score } from '../core/balance/score.ts';
+import { rampOf } from '../core/balance/slow-start.ts';
 import type { BackendSpec } from '../core/balance/spec.ts';
 import { parseBackendUrl } from './address.ts';
 import { Pool } from './pool.ts';
@@ -14,6 +17,7 @@ export class Backend implements BackendView {
   readonly stickyId: string;
   readonly pool: Pool;
   readonly score = new Score();
+  readonly breaker: Breaker;
   /** Requests at once; Infinity for no limit. */
   readonly maxConnections: number;
   weight: number;
@@ -29,8 +33,15 @@ export class Backend implements BackendView {
   requests = 0;
   failures = 0;
   #strain = 0;
+  /** It came up then and starts slowly since; null where it has its whole weight. */
+  #warmSince: number | null = null;
 
-  constructor(index: number, spec: BackendSpec, stickyId: (label: string) => string) {
+  constructor(
+    index: number,
+    spec: BackendSpec,
+    stickyId: (label: string) => string,
+    outlier: OutlierOptions,
+  ) {
     const { host, port, label, url } = parseBackendUrl(spec.url);
     this.index = index;
     this.url = url;
@@ -40,15 +51,16 @@ export class Backend implements BackendView {
     this.weight = spec.weight;
     this.maxConnections = spec.maxConnections === 0 ? Infinity : spec.maxConnections;
     this.pool = new Pool(host, port);
+    this.breaker = new Breaker(outlier);
   }
 
-  /** In service, whether or not it has room. */
+  /** In service, whether or not it has room; a circuit that is half open counts, a probe may be all it takes now. */
   get usable(): boolean {
-    return this.up && !this.draining;
+    return this.up && !this.draining && this.breaker.state !== 'open';
   }
 
   get available(): boolean {
-    return this.up && !this.draining && this.active < this.maxConnections;
+    return this.up && !this.draining && this.breaker.admits && this.active < this.maxConnections;
   }
 
   get load(): number {
@@ -59,9 +71,19 @@ export class Backend implements BackendView {
     return this.score.wait(now);
   }
 
-  /** What recent failures count as is looked at when one comes and at each sweep, not at each choice. */
-  refresh(now: number): void {
+  /** What changes with time alone is looked at when a failure comes and at each sweep, not at each choice. */
+  refresh(now: number, slowStartMs = 0): void {
     this.#strain = this.score.strain(now);
+    if (this.#warmSince === null || slowStartMs === 0) return;
+    this.ramp = rampOf(this.#warmSince, now, slowStartMs);
+    if (this.ramp === 1) this.#warmSince = null;
+  }
+
+  /** It has come up: its weight grows from now on. */
+  warm(now: number, slowStartMs: number): void {
+    if (slowStartMs === 0) return;
+    this.#warmSince = now;
+    this.ramp = rampOf(now, now, slowStartMs);
   }
 }
 
@@ -71,6 +93,8 @@ export interface BackendStats {
   readonly label: string;
   readonly up: boolean;
   readonly draining: boolean;
+  /** Of its circuit breaker. */
+  readonly circuit: 'closed' | 'open' | 'half-open';
   readonly weight: number;
   /** Part of the weight that counts now. */
   readonly ramp: number;
@@ -94,6 +118,7 @@ export function statsOf(backend: Backend, now: number): BackendStats {
     label,
     up,
     draining,
+    circuit: backend.breaker.state,
     weight,
     ramp,
     maxConnections,

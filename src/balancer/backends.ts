@@ -1,13 +1,15 @@
 import { methodText } from '../core/balance/choice.ts';
+import { type Outcome } from '../core/balance/breaker.ts';
 import { initialHealth, stepHealth, type HealthInput, type HealthState } from '../core/balance/health.ts';
 import { keyOf } from '../core/balance/key.ts';
 import type { Ask, Method, MethodChoice } from '../core/balance/method.ts';
 import { createMethod } from '../core/balance/methods.ts';
 import type { BalanceOptions } from '../core/balance/options.ts';
+import { mayTakeOut, rateOutliers } from '../core/balance/outlier.ts';
 import { WEIGHTS, type BackendSpec } from '../core/balance/spec.ts';
 import { BALANCER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { Emit } from '../core/events.ts';
+import type { Ejection, Emit } from '../core/events.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import { parseBackendUrl } from './address.ts';
 import { Backend, statsOf, type BackendStats } from './backend.ts';
@@ -38,6 +40,10 @@ export class Backends {
   #choice: MethodChoice;
   #method: Method;
   #closed = false;
+  /** When the parts of requests that fail were compared last. */
+  #comparedAt: number;
+  /** Called where a backend may have room that had none. */
+  onRoom: () => void = () => {};
   /** One for all choices: it is read before `choose` returns. */
   readonly #ask: { -readonly [K in keyof Ask]: Ask[K] };
 
@@ -47,7 +53,8 @@ export class Backends {
     this.#choice = options.balance.method;
     this.#method = createMethod(this.#choice);
     this.#ask = { key: null, random: options.random, now: 0 };
-    for (const spec of specs) this.add(spec);
+    this.#comparedAt = options.clock();
+    for (const spec of specs) this.#add(spec);
   }
 
   /** In the order they were added. */
@@ -70,6 +77,13 @@ export class Backends {
 
   /** In service from now on. @throws KelanaError BAD_VALUE where it is there already, or one too many */
   add(spec: BackendSpec): Backend {
+    const backend = this.#add(spec);
+    backend.warm(this.#options.clock(), this.#options.balance.slowStartMs);
+    this.onRoom();
+    return backend;
+  }
+
+  #add(spec: BackendSpec): Backend {
     const { label, url } = parseBackendUrl(spec.url);
     // One that is leaving makes way at once, and ends in peace all the same.
     const leaving = this.#list.find((other) => other.label === label && this.#drains.has(other));
@@ -91,7 +105,7 @@ export class Backends {
     const used = new Set(this.#list.map(({ index }) => index));
     let slot = 0;
     while (used.has(slot)) slot += 1;
-    const backend = new Backend(slot, spec, this.#options.stickyId);
+    const backend = new Backend(slot, spec, this.#options.stickyId, this.#options.balance.outlier);
     this.#list = [...this.#list, backend];
     this.#step({ type: 'added', backend: slot });
     return backend;
@@ -104,6 +118,7 @@ export class Backends {
   async remove(label: string): Promise<void> {
     const backend = this.#find(label);
     backend.draining = true;
+    this.#relieve();
     if (backend.active > 0 && !this.#closed) await this.#drained(backend);
     this.#takeOff(backend);
   }
@@ -129,6 +144,8 @@ export class Backends {
     if (this.#drains.has(backend) && !on)
       throw new KelanaError('NO_SUCH_BACKEND', { name: label, known: this.#known(backend) });
     backend.draining = on;
+    if (on) this.#relieve();
+    else this.onRoom();
   }
 
   /** @throws KelanaError NO_SUCH_BACKEND, BAD_VALUE */
@@ -161,6 +178,18 @@ export class Backends {
   released(backend: Backend): void {
     backend.active -= 1;
     if (backend.active === 0) this.#drains.get(backend)?.end();
+    this.onRoom();
+  }
+
+  /** What a request on it came to; `probe` where it was one of a circuit that is half open. */
+  judged(backend: Backend, outcome: Outcome, probe: boolean, now: number): void {
+    const { breaker } = backend;
+    if (breaker.ended(outcome, probe, now)) {
+      this.#eject(backend, 'in-a-row', now);
+    } else if (probe && outcome !== 'left') {
+      if (breaker.state === 'open') this.#tellEjected(backend, 'probe', breaker.outMs);
+      else this.#readmit(backend, now);
+    }
   }
 
   /** Nothing could be sent to it: out at once. */
@@ -173,11 +202,22 @@ export class Backends {
     if (!backend.removed) this.#step({ type: 'suspected', backend: backend.index });
   }
 
+  /** The Set-Cookie line by which a client stays with this backend; empty where it has it, or there is none to be. */
+  cookieFor(request: RequestHead, backend: Backend): string {
+    const choice = this.#choice;
+    if (choice.name !== 'sticky') return '';
+    const has = keyOf({ from: 'cookie', name: choice.cookie }, request, '') === backend.stickyId;
+    return has ? '' : `Set-Cookie: ${choice.cookie}=${backend.stickyId}; Path=/; HttpOnly; SameSite=Lax\r\n`;
+  }
+
   sweep(now: number): void {
+    const { balance } = this.#options;
     for (const backend of this.#list) {
       backend.pool.expire(now);
-      backend.refresh(now);
+      backend.refresh(now, balance.slowStartMs);
+      backend.breaker.tick(now);
     }
+    if (now - this.#comparedAt >= balance.outlier.windowMs) this.#compare(now);
     this.#step({ type: 'tick' });
   }
 
@@ -226,12 +266,69 @@ export class Backends {
       if (output.type === 'check') this.#check(backend);
       else if (output.type === 'up') {
         backend.up = true;
+        backend.warm(clock(), balance.slowStartMs);
+        this.onRoom();
         emit({ type: 'backend.up', who: who(), backend: backend.label });
       } else {
         backend.up = false;
         backend.pool.clear();
+        this.#relieve();
         emit({ type: 'backend.down', who: who(), backend: backend.label, reason: output.reason });
       }
+    }
+  }
+
+  /** Takes out who fails much more of its requests than the others. */
+  #compare(now: number): void {
+    this.#comparedAt = now;
+    const counted = this.#list.filter(({ breaker }) => breaker.state === 'closed');
+    const found = rateOutliers(
+      counted.map(({ breaker }) => breaker),
+      this.#options.balance.outlier,
+    );
+    for (const at of found) {
+      const backend = counted[at];
+      if (backend !== undefined) this.#eject(backend, 'rate', now);
+    }
+    for (const { breaker } of counted) breaker.forget();
+  }
+
+  #eject(backend: Backend, why: Ejection, now: number): void {
+    if (backend.removed) return;
+    const serving = this.#list.filter(({ draining }) => !draining);
+    const out = serving.filter(({ up, breaker }) => !up || breaker.state !== 'closed').length;
+    if (!mayTakeOut(serving.length, out, this.#options.balance.outlier.maxShare)) return;
+    this.#tellEjected(backend, why, backend.breaker.open(now));
+  }
+
+  #tellEjected(backend: Backend, why: Ejection, ms: number): void {
+    const { who, emit } = this.#options;
+    emit({
+      type: 'backend.ejected',
+      who: who(),
+      backend: backend.label,
+      reason: why,
+      seconds: Math.round(ms / 100) / 10,
+    });
+  }
+
+  #readmit(backend: Backend, now: number): void {
+    const { who, emit, balance } = this.#options;
+    backend.warm(now, balance.slowStartMs);
+    this.onRoom();
+    emit({ type: 'backend.readmitted', who: who(), backend: backend.label });
+  }
+
+  /** Where nobody else is left, a backend that fails some requests is better than none, unless all may be taken out. */
+  #relieve(): void {
+    const { balance, clock } = this.#options;
+    if (balance.outlier.maxShare >= 1) return;
+    if (this.#list.some(({ up, draining, breaker }) => up && !draining && breaker.state === 'closed')) return;
+    for (const backend of this.#list) {
+      if (!backend.up || backend.draining || backend.breaker.state === 'closed') continue;
+      const now = clock();
+      backend.breaker.close(now);
+      this.#readmit(backend, now);
     }
   }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
 import type { BackendSpec } from '../core/balance/spec.ts';
 import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
@@ -10,6 +11,8 @@ import { ClientConnection } from './client.ts';
 import type { Bound } from './handles.ts';
 import { listen } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
+import { stickyIds } from './sticky-key.ts';
+import { Turns } from './turns.ts';
 
 export interface BalancerOptions {
   /** `localhost` is both 127.0.0.1 and, where there is one, ::1. */
@@ -22,6 +25,8 @@ export interface BalancerOptions {
   readonly emit: Emit;
   /** Sockets that another process has bound; then it listens on them, and on nothing else. */
   readonly sockets?: readonly Bound[];
+  /** What hides which backend a sticky cookie names; one of its own where none is given. */
+  readonly stickyKey?: Uint8Array;
   /** ms, monotonic. */
   readonly clock?: () => number;
   /** 0 to below 1. */
@@ -32,6 +37,9 @@ export interface BalancerStats {
   /** Requests answered, and in flight. */
   readonly requests: number;
   readonly active: number;
+  /** Of those, waiting for room; and answered 503 so far because there was too much to do. */
+  readonly queued: number;
+  readonly shed: number;
   /** Client connections open. */
   readonly connections: number;
   readonly backends: readonly BackendStats[];
@@ -62,16 +70,18 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const specs = options.backends.map((spec) => ({ weight: 1, maxConnections: 0, ...spec }));
   const connections = new Set<ClientConnection>();
   const emit = options.emit;
+  const backends = new Backends(specs, {
+    balance,
+    who: () => shared.who,
+    emit,
+    clock,
+    random: options.random ?? Math.random,
+    stickyId: stickyIds(options.stickyKey ?? randomBytes(BALANCER.stickyKeyBytes)),
+  });
   const shared: Shared = {
     who: 'balancer',
-    backends: new Backends(specs, {
-      balance,
-      who: () => shared.who,
-      emit,
-      clock,
-      random: options.random ?? Math.random,
-      stickyId: (name) => name,
-    }),
+    backends,
+    turns: new Turns(backends, balance, () => shared.active, clock),
     balance,
     emit,
     clock,
@@ -91,12 +101,12 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   );
   const label = hostPort(options.host, listener.port);
   shared.who = label;
-  const { backends } = shared;
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
     for (const connection of connections) connection.check(now);
     backends.sweep(now);
+    shared.turns.sweep(now);
   }, BALANCER.sweepMs);
   emit({
     type: 'balancer.ready',
@@ -128,6 +138,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     stats: () => ({
       requests: shared.requests,
       active: shared.active,
+      queued: shared.turns.queued,
+      shed: shared.turns.shed,
       connections: connections.size,
       backends: backends.stats(),
     }),

@@ -1,12 +1,14 @@
 import type { BalanceOptions } from '../core/balance/options.ts';
 import type { Emit } from '../core/events.ts';
 import type { Backends } from './backends.ts';
+import type { Turns } from './turns.ts';
 
 /** What all connections of one balancer share. */
 export interface Shared {
   /** Its label in events; the port is known once it listens. */
   who: string;
   readonly backends: Backends;
+  readonly turns: Turns;
   readonly balance: BalanceOptions;
   readonly emit: Emit;
   /** ms, monotonic. */

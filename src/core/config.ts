@@ -901,6 +901,8 @@ export const BALANCER = {
   tunnelTimeoutMs: 3_600_000,
   /** ms of growing weight after coming up: none, as others; servers that must warm up ask for it. */
   slowStartMs: 0,
+  /** Part of the weight it has at once then, as Envoy: enough requests to warm up by. */
+  slowStartLeast: 0.1,
   /** Requests in flight in all: one for each client connection. */
   maxActive: 10_000,
   /** ms that a removed backend's requests may take; what lasts longer is left to end by itself. */

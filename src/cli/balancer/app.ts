@@ -50,7 +50,7 @@ export async function openBalancer(
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
   const wanted = desired(configuration.given, kept);
-  const balancer = await startServing(values, wanted, emit);
+  const balancer = await startServing(context, values, wanted, emit);
   try {
     const folder = folderOf(context, values, balancer.port);
     await makeFolder(folder);

@@ -1,10 +1,14 @@
+import { join, resolve } from 'node:path';
 import { parseListen } from '../../balancer/address.ts';
 import { apply, specOf } from '../../balancer/apply.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
 import type { Bound } from '../../balancer/handles.ts';
+import { readStickyKey } from '../../balancer/sticky-key.ts';
 import type { Desired } from '../../core/balance/changes.ts';
 import { parseMethod } from '../../core/balance/choice.ts';
 import type { Emit } from '../../core/events.ts';
+import type { Context } from '../context.ts';
+import { DATA_FOLDER } from '../data-folder.ts';
 import type { Values } from '../values.ts';
 import { LISTEN } from './configuration.ts';
 
@@ -14,6 +18,7 @@ import { LISTEN } from './configuration.ts';
  * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE
  */
 export async function startServing(
+  { cwd }: Pick<Context, 'cwd'>,
   values: Values,
   wanted: Desired,
   emit: Emit,
@@ -23,7 +28,9 @@ export async function startServing(
   const { host, port } = parseListen(values.text('listen') ?? LISTEN);
   const balance = { method: parseMethod(wanted.method) };
   const backends = wanted.backends.map((backend) => specOf(backend, workers));
-  const balancer = await startBalancer({ host, port, backends, balance, emit, sockets });
+  // One for all balancers of the machine and all their processes: a cookie is good wherever the next request goes.
+  const stickyKey = await readStickyKey(join(resolve(cwd, values.text('data') ?? DATA_FOLDER), 'sticky.key'));
+  const balancer = await startBalancer({ host, port, backends, balance, emit, sockets, stickyKey });
   // Which of them are drained.
   apply(balancer.backends, wanted, workers);
   return balancer;

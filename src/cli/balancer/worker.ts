@@ -26,7 +26,7 @@ async function run(context: Context): Promise<number> {
     const quiet: Emit = (event) => {
       if (event.type !== 'balancer.ready') emit(event);
     };
-    return await startServing(values, desired, quiet, workers, sockets);
+    return await startServing(context, values, desired, quiet, workers, sockets);
   });
   await (log as Log | null)?.close();
   return EXIT.done;

@@ -105,6 +105,8 @@ export interface ResponseRoute {
   readonly keepAlive: boolean;
   /** Put in where the response has no Date (RFC 9110 section 6.6.1). */
   readonly date: string;
+  /** Field lines of our own to add, each with its CRLF. */
+  readonly added?: string;
 }
 
 /** A final response's head for the client, as latin1, with the empty line; `sendsChunked` says how the body goes. */
@@ -116,6 +118,7 @@ export function forwardResponse(head: ResponseHead, route: ResponseRoute): strin
   // HEAD and 304 may tell the length of what they leave out; 204 may not (RFC 9110 section 8.6).
   else if (head.framing === 'none' && head.hasLength && head.status !== 204)
     text += `Content-Length: ${head.length}\r\n`;
+  if (route.added !== undefined) text += route.added;
   if (!route.keepAlive) text += 'Connection: close\r\n';
   else if (route.minor === 0) text += 'Connection: keep-alive\r\n';
   return `${text}\r\n`;
