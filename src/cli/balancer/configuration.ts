@@ -58,8 +58,12 @@ export function backendFromTable(table: Readonly<Record<string, unknown>>): stri
         id: 'hanya url, weight dan max yang dikenal',
         en: 'only url, weight and max are known',
       });
-    if (typeof value !== 'number' && typeof value !== 'bigint')
-      throw bad(key, value, { id: 'harus bilangan bulat', en: 'it must be a whole number' });
+    const [least, most] = key === 'weight' ? [WEIGHTS.least, WEIGHTS.most] : [1, 999_999];
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
+      throw bad(key, value, {
+        id: `harus bilangan bulat dari ${least} sampai ${most}`,
+        en: `it must be a whole number from ${least} to ${most}`,
+      });
     spec += `,${key}=${value}`;
   }
   return spec;
