@@ -6,6 +6,7 @@ import type { Emit } from '../core/events.ts';
 import { hostPort, type BackendAddress } from './address.ts';
 import { Backends } from './backends.ts';
 import { ClientConnection } from './client.ts';
+import { forwardingOf, type Forwarding } from './forwarding.ts';
 import { listen } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
 
@@ -16,6 +17,8 @@ export interface BalancerOptions {
   readonly port: number;
   readonly backends: readonly { readonly url: string; readonly weight?: number }[];
   readonly method: MethodName;
+  /** X-Forwarded-* where it is left out, and no proxy in front is trusted. */
+  readonly forwarding?: Forwarding;
   readonly emit: Emit;
   /** ms, monotonic. */
   readonly clock?: () => number;
@@ -59,6 +62,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     who: 'balancer',
     backends: new Backends(addresses, () => shared.who, emit, clock),
     method: createMethod(options.method),
+    forwarding: options.forwarding ?? forwardingOf(),
     emit,
     clock,
     date: dateSource(Date.now),

@@ -1,24 +1,27 @@
 import type { Socket } from 'node:net';
 import { BALANCER } from '../core/config.ts';
 import { RequestParser } from '../core/http/parser.ts';
+import { originOf, type Origin } from '../core/http/provenance.ts';
 import type { HttpProblem } from '../core/http/syntax.ts';
 import { hostPort } from './address.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
-import { HTTP_LIMITS } from './limits.ts';
+import { HTTP_LIMITS, SEEN_REQUESTS } from './limits.ts';
 import type { Outgoing } from './outgoing.ts';
+import { reading } from './reading.ts';
 import { badRequest, ownResponse, requestStalled, type OwnReply } from './reply.ts';
 import type { Shared } from './shared.ts';
+import type { TunnelEnd } from './tunnel.ts';
 
 /**
  * One client's connection: reads requests one after another, and gives each to an exchange. The next request is
  * not read before the last is answered, so at most one read of the socket waits in memory.
  */
 export class ClientConnection implements ExchangeClient {
-  readonly address: string;
+  readonly origin: Origin;
   readonly label: string;
   readonly #socket: Socket;
   readonly #shared: Shared;
-  readonly #parser = new RequestParser(HTTP_LIMITS);
+  readonly #parser = new RequestParser(HTTP_LIMITS, SEEN_REQUESTS);
   #exchange: Exchange | null = null;
   #pumping = false;
   /** The client sent its FIN: it may still read (RFC 9112 section 9.6). */
@@ -29,18 +32,15 @@ export class ClientConnection implements ExchangeClient {
   /** When the first byte of a head that is not complete came; 0 where there is none. */
   #headSince = 0;
 
-  constructor(socket: Socket, shared: Shared, gone: (connection: ClientConnection) => void) {
+  constructor(accepted: Socket, shared: Shared, gone: (connection: ClientConnection) => void) {
+    const socket = reading(accepted, (bytes) => this.#received(bytes));
     this.#socket = socket;
     this.#shared = shared;
     this.#idleSince = shared.clock();
     const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    this.address = address;
+    const { form, trusts } = shared.forwarding;
+    this.origin = originOf(address, 'encrypted' in socket ? 'https' : 'http', form, trusts(address));
     this.label = hostPort(address, socket.remotePort ?? 0);
-    socket.on('data', (bytes: Buffer) => {
-      if (this.#closeAt !== 0) return;
-      this.#parser.push(bytes);
-      this.pump();
-    });
     socket.on('drain', () => this.#exchange?.clientWritable());
     socket.on('end', () => this.#ended());
     // What matters follows as `close`; a reset by the client is no fault of ours.
@@ -51,6 +51,33 @@ export class ClientConnection implements ExchangeClient {
       exchange?.clientGone();
       gone(this);
     });
+  }
+
+  /** The bytes are lent until it returns. */
+  #received(bytes: Uint8Array): void {
+    if (this.#closeAt !== 0) return;
+    const tunnel = this.#exchange?.tunnel;
+    if (tunnel !== null && tunnel !== undefined) {
+      tunnel.fromClient(bytes);
+      return;
+    }
+    this.#parser.push(bytes);
+    this.pump();
+    this.#parser.keep();
+  }
+
+  get tunnel(): TunnelEnd {
+    const socket = this.#socket;
+    return {
+      open: () => {
+        socket.resume();
+        return this.#parser.release();
+      },
+      write: (bytes) => socket.write(Buffer.from(bytes)),
+      end: () => void socket.end(),
+      pause: () => void socket.pause(),
+      resume: () => void socket.resume(),
+    };
   }
 
   pump(): void {
@@ -139,6 +166,7 @@ export class ClientConnection implements ExchangeClient {
     if (this.#closeAt !== 0) return;
     const exchange = this.#exchange;
     if (exchange === null) this.#close();
+    else if (exchange.tunnel !== null) exchange.clientEnded();
     else if (!exchange.complete) {
       // Half a request will never be whole: nothing of it may count.
       this.#exchange = null;

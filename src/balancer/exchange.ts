@@ -5,10 +5,13 @@ import {
   forwardInterim,
   forwardRequest,
   forwardResponse,
+  forwardSwitch,
   selfDelimited,
   sendsChunked,
+  switchesTo,
 } from '../core/http/forward.ts';
 import type { Field } from '../core/http/head.ts';
+import type { Origin } from '../core/http/provenance.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import type { ResponseHead } from '../core/http/response.ts';
 import type { Backend } from './backends.ts';
@@ -16,11 +19,12 @@ import { Outgoing } from './outgoing.ts';
 import { badGateway, requestStalled, timedOut, unavailable, type OwnReply } from './reply.ts';
 import { Replay } from './replay.ts';
 import type { Shared } from './shared.ts';
+import { Tunnel, type TunnelEnd } from './tunnel.ts';
 import type { Upstream, UpstreamUser } from './upstream.ts';
 
 /** What an exchange needs of the client's connection. */
 export interface ExchangeClient {
-  readonly address: string;
+  readonly origin: Origin;
   readonly label: string;
   /** Writes; false where `clientWritable` will be called later. */
   send(outgoing: Outgoing): boolean;
@@ -30,6 +34,8 @@ export interface ExchangeClient {
   finished(keepAlive: boolean | null): void;
   /** Answers by itself, in place of a response. */
   answer(reply: OwnReply, keepAlive: boolean, method: string): void;
+  /** Left out where the connection can carry nothing but HTTP. */
+  readonly tunnel?: TunnelEnd;
 }
 
 /** The status of a request whose client left before there was one, as nginx logs it. */
@@ -48,8 +54,8 @@ export class Exchange implements UpstreamUser {
   readonly #shared: Shared;
   readonly #order: readonly number[];
   readonly #replay: Replay;
-  readonly #toBackend = new Outgoing(false);
-  readonly #toClient = new Outgoing(true);
+  readonly #toBackend = new Outgoing();
+  readonly #toClient = new Outgoing();
   readonly #startedAt: number;
   #next = 0;
   #attempts = 0;
@@ -64,6 +70,7 @@ export class Exchange implements UpstreamUser {
   #heard = false;
   #interims = 0;
   #response: ResponseHead | null = null;
+  #tunnel: Tunnel | null = null;
   #headSent = false;
   #keepAlive = false;
   #bytes = 0;
@@ -133,12 +140,28 @@ export class Exchange implements UpstreamUser {
 
   clientWritable(): void {
     this.#movedAt = this.#shared.clock();
-    this.#upstream?.resume();
+    if (this.#tunnel !== null) this.#tunnel.clientWritable();
+    else this.#upstream?.resume();
+  }
+
+  /** After a 101 the connection carries something else than HTTP. */
+  get tunnel(): Tunnel | null {
+    return this.#tunnel;
+  }
+
+  /** The client sent its FIN into a tunnel. */
+  clientEnded(): void {
+    this.#tunnel?.clientEnded();
+    this.#endTunnel();
   }
 
   /** Ends what has waited too long. */
   check(now: number): void {
     if (this.#over) return;
+    if (this.#tunnel !== null) {
+      if (this.#tunnel.stalled(now)) this.#breakTunnel();
+      return;
+    }
     const waited = now - this.#movedAt;
     const backend = this.#backend;
     if (!this.#ready) {
@@ -164,10 +187,15 @@ export class Exchange implements UpstreamUser {
   received(bytes: Uint8Array): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
+    if (this.#tunnel !== null) {
+      this.#bytes += bytes.length;
+      this.#tunnel.fromBackend(bytes);
+      return;
+    }
     this.#heard = true;
     this.#movedAt = this.#shared.clock();
     upstream.parser.push(bytes);
-    while (!this.#over) {
+    while (!this.#over && this.#tunnel === null) {
       const event = upstream.parser.next();
       if (event === undefined) break;
       if (event.type === 'head') this.#respond(event.head);
@@ -176,17 +204,29 @@ export class Exchange implements UpstreamUser {
       else if (event.type === 'end') this.#complete(event.trailers);
       else this.#fail(badGateway(`the server's answer is not valid HTTP: ${event.problem.why}`));
     }
-    if (!this.#over) this.#flushResponse();
+    if (!this.#over && this.#tunnel === null) this.#flushResponse();
   }
 
   writable(): void {
     this.#movedAt = this.#shared.clock();
     this.#blocked = false;
-    this.#client.pump();
+    if (this.#tunnel !== null) this.#tunnel.backendWritable();
+    else this.#client.pump();
+  }
+
+  ended(): boolean {
+    if (this.#tunnel === null) return false;
+    this.#tunnel.backendEnded();
+    this.#endTunnel();
+    return true;
   }
 
   closed(reason: string | null): void {
     if (this.#over) return;
+    if (this.#tunnel !== null) {
+      this.#breakTunnel();
+      return;
+    }
     if (reason === null && this.#response?.framing === 'close') {
       const event = this.#upstream?.parser.finish();
       if (event?.type === 'end') {
@@ -236,7 +276,7 @@ export class Exchange implements UpstreamUser {
     this.#movedAt = this.#shared.clock();
     upstream.parser.expect(this.#request.method);
     this.#toBackend.clear();
-    const route = { client: this.#client.address, scheme: 'http', fallbackHost: backend.label } as const;
+    const route = { origin: this.#client.origin, fallbackHost: backend.label };
     this.#toBackend.text(forwardRequest(this.#request, route));
     for (const bytes of this.#replay.body) this.#addBody(bytes);
     if (this.#requestDone && this.#request.framing === 'chunked')
@@ -269,10 +309,43 @@ export class Exchange implements UpstreamUser {
 
   #interim(head: ResponseHead): void {
     this.#interims += 1;
-    // 101 answers an Upgrade, and none was sent.
-    if (head.status === 101 || this.#interims > BALANCER.maxInterim)
+    if (head.status === 101 && switchesTo(this.#request, head)) this.#switch(head);
+    // Any other 101 answers what was not asked.
+    else if (head.status === 101 || this.#interims > BALANCER.maxInterim)
       this.#fail(badGateway('the server sent interim responses that were not asked for'));
     else if (this.#request.minor === 1) this.#toClient.text(forwardInterim(head));
+  }
+
+  /** Nothing that came after the request has gone to the backend before this, and nothing of HTTP comes after. */
+  #switch(head: ResponseHead): void {
+    const upstream = this.#upstream;
+    const end = this.#client.tunnel;
+    if (upstream === null || end === undefined) {
+      this.#fail(badGateway('the server switched to a protocol that cannot be carried here'));
+      return;
+    }
+    this.#response = head;
+    this.#toClient.text(forwardSwitch(head));
+    this.#flushResponse();
+    const tunnel = new Tunnel(end, upstream, this.#shared.clock);
+    this.#tunnel = tunnel;
+    const early = upstream.parser.release();
+    this.#bytes += early.length;
+    tunnel.fromBackend(early);
+    tunnel.fromClient(end.open());
+  }
+
+  #endTunnel(): void {
+    if (this.#tunnel?.over !== true) return;
+    this.#drop(true);
+    this.#end(101);
+    this.#client.finished(false);
+  }
+
+  #breakTunnel(): void {
+    this.#drop(true);
+    this.#end(101);
+    this.#client.finished(null);
   }
 
   #respond(head: ResponseHead): void {

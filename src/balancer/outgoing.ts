@@ -1,19 +1,15 @@
 import type { Socket } from 'node:net';
 import { BALANCER } from '../core/config.ts';
+import { bufferOf } from './limits.ts';
 
 /**
  * Gathers the parts of what goes to a socket, so that a small message is one write and one system call.
- * Text is latin1: one byte a character.
+ * Text is latin1: one byte a character. Bytes that are added are only lent until `send` returns, as those of a reused
+ * read buffer are: what the system does not take at once is a copy.
  */
 export class Outgoing {
   readonly #parts: (string | Uint8Array)[] = [];
-  readonly #copies: boolean;
   #size = 0;
-
-  /** `copies`: the bytes added are only lent until `send` returns, as those of a reused read buffer are. */
-  constructor(copies: boolean) {
-    this.#copies = copies;
-  }
 
   get size(): number {
     return this.#size;
@@ -36,14 +32,21 @@ export class Outgoing {
 
   /** Writes all. False where the socket asks to wait for its `drain`. */
   send(socket: Socket): boolean {
-    const [first] = this.#parts;
-    if (first === undefined) return true;
+    if (this.#size === 0) return true;
     let ready: boolean;
-    if (this.#parts.length === 1 && typeof first === 'string') ready = socket.write(first, 'latin1');
+    if (this.#size <= BALANCER.textBytes) ready = socket.write(this.#asText(), 'latin1');
     else if (this.#size <= BALANCER.joinBytes) ready = socket.write(this.#joined());
     else ready = this.#each(socket);
     this.clear();
     return ready;
+  }
+
+  /** A short message as text: it is written from the stack, where a buffer would have to be made for it. */
+  #asText(): string {
+    let text = '';
+    for (const part of this.#parts)
+      text += typeof part === 'string' ? part : bufferOf(part).toString('latin1');
+    return text;
   }
 
   #joined(): Buffer {
@@ -62,7 +65,7 @@ export class Outgoing {
     socket.cork();
     for (const part of this.#parts) {
       if (typeof part === 'string') ready = socket.write(part, 'latin1');
-      else ready = socket.write(this.#copies ? Buffer.from(part) : part);
+      else ready = socket.write(Buffer.from(part));
     }
     socket.uncork();
     return ready;

@@ -26,7 +26,7 @@ export function probe(pool: Pool, host: string, done: (reason: string | null) =>
   const timer = setTimeout(() => finish('no answer in time'), BALANCER.connectTimeoutMs);
   const user: UpstreamUser = {
     connected() {
-      const outgoing = new Outgoing(false);
+      const outgoing = new Outgoing();
       outgoing.text(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
       upstream?.send(outgoing);
     },

@@ -1,6 +1,7 @@
 import type { Method } from '../core/balance/method.ts';
 import type { Emit } from '../core/events.ts';
 import type { Backends } from './backends.ts';
+import type { Forwarding } from './forwarding.ts';
 
 /** What all connections of one balancer share. */
 export interface Shared {
@@ -8,6 +9,7 @@ export interface Shared {
   who: string;
   readonly backends: Backends;
   readonly method: Method;
+  readonly forwarding: Forwarding;
   readonly emit: Emit;
   /** ms, monotonic. */
   readonly clock: () => number;

@@ -1,10 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import type { LookupAddress } from 'node:dns';
-import { BALANCER } from '../core/config.ts';
 import { reason } from '../core/errors.ts';
 import { ResponseParser } from '../core/http/parser.ts';
-import { HTTP_LIMITS } from './limits.ts';
+import { HTTP_LIMITS, SEEN_RESPONSES } from './limits.ts';
 import type { Outgoing } from './outgoing.ts';
+import { readingInto } from './reading.ts';
 
 /** Who uses a connection to a backend: one request at a time, or a health check. */
 export interface UpstreamUser {
@@ -13,13 +13,15 @@ export interface UpstreamUser {
   received(bytes: Uint8Array): void;
   /** Room to write again after `send` said false. */
   writable(): void;
+  /** The backend sent its FIN. True where the connection is kept, to be written to; else `closed` follows. */
+  ended?(): boolean;
   /** No more will come: `reason` null after a proper close, else what broke. Called once, and nothing after it. */
   closed(reason: string | null): void;
 }
 
-/** One connection to a backend. Reads into a single buffer of its own, so a small response allocates nothing. */
+/** One connection to a backend. */
 export class Upstream {
-  readonly parser = new ResponseParser(HTTP_LIMITS);
+  readonly parser = new ResponseParser(HTTP_LIMITS, SEEN_RESPONSES);
   readonly #socket: Socket;
   #user: UpstreamUser | null;
   #idle: (() => void) | null = null;
@@ -35,13 +37,9 @@ export class Upstream {
       // localhost is IPv4 first, whatever the resolver says, then IPv6; other names go by "happy eyeballs".
       autoSelectFamily: true,
       ...(host === 'localhost' ? { lookup: localhost } : {}),
-      onread: {
-        buffer: Buffer.allocUnsafeSlow(BALANCER.readBytes),
-        callback: (count, buffer) => {
-          this.#received(buffer.subarray(0, count));
-          return true;
-        },
-      },
+      // A tunnel may go on one way after the other has ended; all else is closed at the first FIN.
+      allowHalfOpen: true,
+      onread: readingInto((bytes) => this.#received(bytes)),
     });
     this.#socket = socket;
     socket.on('connect', () => {
@@ -49,7 +47,9 @@ export class Upstream {
       this.#user?.connected();
     });
     socket.on('drain', () => this.#user?.writable());
-    socket.on('end', () => this.#closed(null));
+    socket.on('end', () => {
+      if (this.#user?.ended?.() !== true) this.#closed(null);
+    });
     socket.on('error', (error) => {
       this.#reason ??= reason(error);
     });
@@ -77,6 +77,16 @@ export class Upstream {
 
   send(outgoing: Outgoing): boolean {
     return outgoing.send(this.#socket);
+  }
+
+  /** Writes a copy. False where `writable` will be called later. */
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.write(Buffer.from(bytes));
+  }
+
+  /** Ends our side; what was written still goes. */
+  end(): void {
+    this.#socket.end();
   }
 
   pause(): void {
