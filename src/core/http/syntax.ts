@@ -77,12 +77,14 @@ export interface HttpProblem {
   readonly why: string;
 }
 
-/** Thrown inside the parsers only; they turn it into an `error` event. */
-export class HttpRefusal extends Error {
+/**
+ * Thrown inside the parsers only; they turn it into an `error` event. Not an Error: the stack of one costs more than
+ * the request it refuses.
+ */
+export class HttpRefusal {
   readonly problem: HttpProblem;
 
   constructor(status: HttpProblem['status'], why: string) {
-    super(why);
     this.problem = { status, why };
   }
 }
