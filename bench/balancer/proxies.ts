@@ -43,7 +43,12 @@ export async function startProxy(name: ProxyName, workshop: Workshop, options: O
   await mkdir(folder, { recursive: true });
   const port = await freePort();
   const child = await START[name](workshop, folder, port, options);
-  await until(`${name} to answer`, () => answers(port));
+  // Fails at once, with its own words, where it ends.
+  const early = child.ended().then(() => {
+    throw new Error(`${name} ended before it answered`);
+  });
+  early.catch(() => {});
+  await Promise.race([until(`${name} to answer`, () => answers(port)), early]);
   return { name, port, pid: child.pid, stop: () => child.stop('SIGKILL') };
 }
 
@@ -72,6 +77,7 @@ const START: Readonly<Record<ProxyName, Start>> = {
       config,
       `global
   maxconn 12000
+  no strict-limits
   nbthread 1
 defaults
   mode http
