@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { startBalancer, type Balancer } from '../src/balancer/balancer.ts';
+import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import type { EventBody } from '../src/core/events.ts';
 import { RequestParser } from '../src/core/http/parser.ts';
 import type { RequestHead } from '../src/core/http/request.ts';
@@ -126,7 +127,7 @@ export async function balance(t: TestContext, ...urls: readonly string[]): Promi
     host: '127.0.0.1',
     port: 0,
     backends: urls.map((url) => ({ url })),
-    method: 'round-robin',
+    balance: { health: { ...BALANCE_DEFAULTS.health, intervalMs: 0 } },
     emit: (event) => void events.push(event),
     clock: () => performance.now() + skipped,
   });

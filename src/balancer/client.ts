@@ -135,8 +135,8 @@ export class ClientConnection implements ExchangeClient {
       if (now > this.#closeAt) this.#socket.destroy();
     } else if (this.#exchange !== null) this.#exchange.check(now);
     else if (this.#headSince !== 0) {
-      if (now - this.#headSince > BALANCER.headTimeoutMs) this.#turnAway(requestStalled());
-    } else if (now - this.#idleSince > BALANCER.clientIdleMs) this.#socket.destroy();
+      if (now - this.#headSince > this.#shared.balance.timeouts.headMs) this.#turnAway(requestStalled());
+    } else if (now - this.#idleSince > this.#shared.balance.timeouts.idleMs) this.#socket.destroy();
   }
 
   /** The balancer stops: an idle connection ends now, a busy one after its response. */

@@ -14,12 +14,14 @@ import type { Field } from '../core/http/head.ts';
 import type { Origin } from '../core/http/provenance.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import type { ResponseHead } from '../core/http/response.ts';
-import type { Backend } from './backends.ts';
+import type { Outcome } from '../core/balance/breaker.ts';
+import type { Backend } from './backend.ts';
 import { Outgoing } from './outgoing.ts';
-import { badGateway, requestStalled, timedOut, unavailable, type OwnReply } from './reply.ts';
+import { badGateway, requestStalled, timedOut, type OwnReply } from './reply.ts';
 import { Replay } from './replay.ts';
 import type { Shared } from './shared.ts';
 import { Tunnel, type TunnelEnd } from './tunnel.ts';
+import { Turn, type Next, type Waiter } from './turn.ts';
 import type { Upstream, UpstreamUser } from './upstream.ts';
 
 /** What an exchange needs of the client's connection. */
@@ -48,20 +50,16 @@ const CLIENT_GONE = 499;
  *       │  next backend  ▲         │            └ broken: the client's connection is reset, never completed
  *       └────────────────┴─────────┘ broken before a response byte, and Replay allows: again; else 502
  */
-export class Exchange implements UpstreamUser {
+export class Exchange implements UpstreamUser, Waiter {
   readonly #client: ExchangeClient;
   readonly #request: RequestHead;
   readonly #shared: Shared;
-  readonly #order: readonly number[];
+  readonly #turn: Turn;
   readonly #replay: Replay;
   readonly #toBackend = new Outgoing();
   readonly #toClient = new Outgoing();
   readonly #startedAt: number;
-  #next = 0;
-  #attempts = 0;
-  #backend: Backend | null = null;
   #upstream: Upstream | null = null;
-  #reused = false;
   #ready = false;
   /** The backend does not take more for now; the client's body waits. */
   #blocked = false;
@@ -72,6 +70,8 @@ export class Exchange implements UpstreamUser {
   #response: ResponseHead | null = null;
   #tunnel: Tunnel | null = null;
   #headSent = false;
+  /** The client does not take more for now; the backend's answer waits. */
+  #unread = false;
   #keepAlive = false;
   #bytes = 0;
   #over = false;
@@ -82,8 +82,8 @@ export class Exchange implements UpstreamUser {
     this.#client = client;
     this.#request = request;
     this.#shared = shared;
+    this.#turn = new Turn(shared.turns, request, client.origin.client, this);
     this.#replay = new Replay(request);
-    this.#order = shared.method.order(shared.backends.list);
     this.#requestDone = request.framing === 'none' || (request.framing === 'length' && request.length === 0);
     this.#startedAt = this.#movedAt = shared.clock();
     shared.active += 1;
@@ -100,7 +100,7 @@ export class Exchange implements UpstreamUser {
   }
 
   start(): void {
-    this.#attempt(this.#nextBackend());
+    this.#follow(this.#turn.begin(this.#startedAt));
   }
 
   // What the client's connection tells.
@@ -118,6 +118,7 @@ export class Exchange implements UpstreamUser {
     this.#trailers = trailers;
     this.#movedAt = this.#shared.clock();
     if (this.#request.framing === 'chunked') this.#toBackend.text(chunkedEnd(trailers));
+    if (this.#ready) this.#turn.sent(this.#movedAt);
   }
 
   /** Writes what was gathered for the backend. */
@@ -134,11 +135,12 @@ export class Exchange implements UpstreamUser {
 
   clientGone(): void {
     if (this.#over) return;
-    this.#drop();
+    this.#drop('left');
     this.#end(this.#response?.status ?? CLIENT_GONE);
   }
 
   clientWritable(): void {
+    this.#unread = false;
     this.#movedAt = this.#shared.clock();
     if (this.#tunnel !== null) this.#tunnel.clientWritable();
     else this.#upstream?.resume();
@@ -163,17 +165,20 @@ export class Exchange implements UpstreamUser {
       return;
     }
     const waited = now - this.#movedAt;
-    const backend = this.#backend;
     if (!this.#ready) {
-      if (waited > BALANCER.connectTimeoutMs) this.#broken('no connection in time');
+      // Who waits for room has its time from the queue.
+      if (this.#upstream !== null && waited > this.#shared.balance.timeouts.connectMs)
+        this.#broken('no connection in time');
     } else if (this.#response !== null) {
-      if (waited > BALANCER.bodyIdleMs) this.#fail(timedOut('the response stalled'));
+      if (waited > this.#shared.balance.timeouts.bodyMs)
+        // A client that does not read must not speak against the server.
+        this.#fail(timedOut('the response stalled'), this.#unread ? 'left' : 'bad');
     } else if (!this.#requestDone) {
-      if (waited <= BALANCER.bodyIdleMs) return;
-      if (this.#blocked) this.#suspect(backend, timedOut('the server stopped reading the request'));
+      if (waited <= this.#shared.balance.timeouts.bodyMs) return;
+      if (this.#blocked) this.#suspect(timedOut('the server stopped reading the request'));
       else this.#fail(requestStalled());
-    } else if (waited > BALANCER.responseTimeoutMs) {
-      this.#suspect(backend, timedOut('the server did not answer in time'));
+    } else if (waited > this.#shared.balance.timeouts.responseMs) {
+      this.#suspect(timedOut('the server did not answer in time'));
     }
   }
 
@@ -237,31 +242,27 @@ export class Exchange implements UpstreamUser {
     this.#broken(reason ?? 'closed');
   }
 
-  // Choosing and retrying.
+  // Choosing and retrying (turn.ts).
 
-  #nextBackend(): Backend | null {
-    for (; this.#next < this.#order.length; this.#next += 1) {
-      const backend = this.#shared.backends.list[this.#order[this.#next] ?? -1];
-      if (backend?.up !== true) continue;
-      this.#next += 1;
-      return backend;
-    }
-    return null;
+  granted(backend: Backend): void {
+    this.#attempt(backend);
   }
 
-  #attempt(backend: Backend | null, fresh = false): void {
-    if (backend === null) {
-      // Once something was written it is a request that failed, not one that found no server.
-      this.#fail(this.#replay.touched ? badGateway('no other server is up') : unavailable());
-      return;
-    }
-    this.#attempts += 1;
-    this.#backend = backend;
-    backend.active += 1;
-    backend.requests += 1;
+  expired(reply: OwnReply): void {
+    this.#fail(reply);
+  }
+
+  #follow(next: Next, fresh = false): void {
+    if (next === null) return;
+    if ('status' in next) this.#fail(next);
+    else this.#attempt(next, fresh);
+  }
+
+  #attempt(backend: Backend, fresh = false): void {
     this.#movedAt = this.#shared.clock();
+    this.#turn.take(backend, this.#movedAt);
     const idle = fresh ? null : backend.pool.take(this);
-    this.#reused = idle !== null;
+    this.#turn.reused = idle !== null;
     this.#upstream = idle ?? backend.pool.connect(this);
     if (idle !== null) this.connected();
   }
@@ -269,7 +270,7 @@ export class Exchange implements UpstreamUser {
   /** The connection is there: the head goes first, then what of the body was written to one that broke. */
   #begin(): void {
     const upstream = this.#upstream;
-    const backend = this.#backend;
+    const { backend } = this.#turn;
     if (upstream === null || backend === null) return;
     this.#ready = true;
     this.#blocked = false;
@@ -281,27 +282,23 @@ export class Exchange implements UpstreamUser {
     for (const bytes of this.#replay.body) this.#addBody(bytes);
     if (this.#requestDone && this.#request.framing === 'chunked')
       this.#toBackend.text(chunkedEnd(this.#trailers));
+    if (this.#requestDone) this.#turn.sent(this.#movedAt);
   }
 
   /** The connection broke, or was never made. */
   #broken(reason: string): void {
-    const backend = this.#backend;
-    if (backend === null) return;
+    const turn = this.#turn;
     const connected = this.#ready;
-    const stale = this.#reused;
-    this.#drop();
-    if (connected) this.#shared.backends.suspected(backend);
-    else this.#shared.backends.failed(backend, reason);
-    if (this.#heard || !this.#replay.allowed) {
-      this.#fail(badGateway('the server closed the connection before a whole answer'));
-      return;
-    }
+    this.#cut();
+    const again = !this.#heard && this.#replay.allowed;
+    const { backend } = turn;
+    const next = turn.broke(reason, connected, again, this.#replay.touched, this.#shared.clock());
     // A connection that idled may have been closed by a healthy server: once more there, on a new one.
-    this.#attempt(connected && stale ? backend : this.#nextBackend(), stale);
+    this.#follow(next, next === backend);
   }
 
-  #suspect(backend: Backend | null, reply: OwnReply): void {
-    if (backend !== null) this.#shared.backends.suspected(backend);
+  #suspect(reply: OwnReply): void {
+    if (this.#turn.backend !== null) this.#shared.backends.suspected(this.#turn.backend);
     this.#fail(reply);
   }
 
@@ -325,6 +322,7 @@ export class Exchange implements UpstreamUser {
       return;
     }
     this.#response = head;
+    this.#turn.answered(head.status, this.#movedAt);
     this.#toClient.text(forwardSwitch(head));
     this.#flushResponse();
     const tunnel = new Tunnel(end, upstream, this.#shared.clock);
@@ -337,19 +335,20 @@ export class Exchange implements UpstreamUser {
 
   #endTunnel(): void {
     if (this.#tunnel?.over !== true) return;
-    this.#drop(true);
+    this.#drop('good');
     this.#end(101);
     this.#client.finished(false);
   }
 
   #breakTunnel(): void {
-    this.#drop(true);
+    this.#drop('good');
     this.#end(101);
     this.#client.finished(null);
   }
 
   #respond(head: ResponseHead): void {
     this.#response = head;
+    this.#turn.answered(head.status, this.#movedAt);
     // A final answer before the whole request: the rest of it may never come, so the connection ends after it.
     this.#keepAlive =
       this.#request.keepAlive &&
@@ -361,6 +360,7 @@ export class Exchange implements UpstreamUser {
         minor: this.#request.minor,
         keepAlive: this.#keepAlive,
         date: this.#shared.date(),
+        added: this.#turn.cookie,
       }),
     );
   }
@@ -377,7 +377,9 @@ export class Exchange implements UpstreamUser {
   #flushResponse(): void {
     if (this.#toClient.size === 0) return;
     if (this.#response !== null) this.#headSent = true;
-    if (!this.#client.send(this.#toClient)) this.#upstream?.pause();
+    if (this.#client.send(this.#toClient)) return;
+    this.#unread = true;
+    this.#upstream?.pause();
   }
 
   #complete(trailers: readonly Field[]): void {
@@ -388,42 +390,48 @@ export class Exchange implements UpstreamUser {
     this.#flushResponse();
     // Bytes after the answer, or an answer before the whole request, would be taken for part of the next.
     const clean = this.#requestDone && upstream.flushed && upstream.parser.idle;
-    if (clean && head.keepAlive && this.#backend !== null && !this.#shared.stopping) {
+    const { backend } = this.#turn;
+    if (clean && head.keepAlive && backend !== null && !this.#shared.stopping) {
       this.#upstream = null;
       // The connection may be paused for this client; an idle one must notice its close.
       upstream.resume();
-      this.#backend.pool.put(upstream, this.#shared.clock());
+      backend.pool.put(upstream, this.#shared.clock());
     }
     const keepAlive = this.#keepAlive;
-    this.#drop(true);
+    this.#drop('good');
     this.#end(head.status);
     this.#client.finished(keepAlive);
   }
 
   // The end.
 
-  /** Lets go of the backend. */
-  #drop(succeeded = false): void {
+  /** Lets go of the connection. */
+  #cut(): void {
     this.#upstream?.destroy();
     this.#upstream = null;
     this.#ready = false;
-    this.#reused = false;
-    if (this.#backend === null) return;
-    this.#backend.active -= 1;
-    if (!succeeded) this.#backend.failures += 1;
+  }
+
+  /** Lets go of the backend, or of the place in the queue. */
+  #drop(outcome: Outcome): void {
+    this.#cut();
+    this.#turn.release(outcome, this.#shared.clock());
   }
 
   /** Answers with an error of our own, or cuts the client off where part of the response has gone out. */
-  #fail(reply: OwnReply): void {
+  #fail(
+    reply: OwnReply,
+    outcome: Outcome = reply.status === 502 || reply.status === 504 ? 'bad' : 'left',
+  ): void {
     if (this.#over) return;
-    if (this.#upstream !== null) this.#drop();
+    this.#drop(outcome);
     const { who, emit } = this.#shared;
     if (reply.status === 502 || reply.status === 504)
       emit({
         type: 'error',
         who,
         code: reply.code,
-        detail: `${this.#backend?.label ?? '-'}: ${reply.message}`,
+        detail: `${this.#turn.backend?.label ?? '-'}: ${reply.message}`,
       });
     if (this.#headSent) {
       this.#end(this.#response?.status ?? reply.status);
@@ -445,13 +453,13 @@ export class Exchange implements UpstreamUser {
       type: 'balancer.request',
       who: shared.who,
       client: this.#client.label,
-      backend: this.#backend?.label ?? '-',
+      backend: this.#turn.backend?.label ?? '-',
       method: this.#request.method,
       target: this.#request.target,
       status,
       seconds: (shared.clock() - this.#startedAt) / 1000,
       bytes: this.#bytes,
-      retries: Math.max(0, this.#attempts - 1),
+      retries: Math.max(0, this.#turn.attempts - 1),
     });
   }
 

@@ -16,6 +16,8 @@ export interface Option {
   readonly many?: boolean;
   /** Allowed words, for `text`. */
   readonly oneOf?: readonly string[];
+  /** Throws KelanaError BAD_VALUE for a text that is not valid. */
+  readonly check?: (text: string) => unknown;
   /** Lowest and highest value, for `count`, `port`, `seconds` and `rate`. */
   readonly min?: number;
   readonly max?: number;

@@ -193,6 +193,7 @@ function checkText(option: Option, text: string, bad: (why: Text) => KelanaError
       id: `harus salah satu dari: ${option.oneOf.join(', ')}`,
       en: `it must be one of: ${option.oneOf.join(', ')}`,
     });
+  option.check?.(text);
   return text;
 }
 

@@ -656,6 +656,16 @@ export const ERRORS = {
     says: { id: 'Sudah ada {most} {what} yang berjalan.', en: 'There are {most} {what} under way already.' },
     fix: { id: 'Tunggu sebentar lalu coba lagi', en: 'Wait a moment and try again' },
   },
+  NO_SUCH_BACKEND: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "Balancer ini tidak punya server '{name}'.",
+      en: "This balancer has no server '{name}'.",
+    },
+    fix: { id: 'Yang ada: {known}', en: 'There is: {known}' },
+  },
   NO_SUCH_ITEM: {
     source: 'user',
     retryable: false,

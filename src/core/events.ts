@@ -24,6 +24,10 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
+/** Why a balancer takes a server out: failures in a row, too large a part of all, or its probe failed. */
+export const EJECTIONS = ['in-a-row', 'rate', 'probe'] as const;
+export type Ejection = (typeof EJECTIONS)[number];
+
 export type EventBody =
   // connection
   | { type: 'node.ready'; who: string; peerId: string; files: number }
@@ -88,6 +92,9 @@ export type EventBody =
     }
   | { type: 'backend.up'; who: string; backend: string }
   | { type: 'backend.down'; who: string; backend: string; reason: string }
+  // taken out because its requests fail (`reason` is one of EJECTIONS), for so many seconds; and back after one that did not
+  | { type: 'backend.ejected'; who: string; backend: string; reason: string; seconds: number }
+  | { type: 'backend.readmitted'; who: string; backend: string }
   | { type: 'part.started'; who: string; part: string; pid: number }
   | { type: 'part.exited'; who: string; part: string; reason: string; restartSeconds: number | null }
   | { type: 'part.stopped'; who: string; part: string }
@@ -143,6 +150,8 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'balancer.request': 'status',
   'backend.up': 'status',
   'backend.down': 'status',
+  'backend.ejected': 'status',
+  'backend.readmitted': 'status',
   'part.started': 'status',
   'part.exited': 'status',
   'part.stopped': 'status',

@@ -1,7 +1,9 @@
-import { hostPort, parseBackend, parseListen, type BackendAddress } from '../../balancer/address.ts';
+import { hostPort, parseBackend, parseListen } from '../../balancer/address.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
+import { parseMethod } from '../../core/balance/choice.ts';
 import { createMethod } from '../../core/balance/methods.ts';
-import { isMethodName, METHODS, type MethodName } from '../../core/balance/method.ts';
+import type { MethodChoice } from '../../core/balance/method.ts';
+import type { BackendSpec } from '../../core/balance/spec.ts';
 import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import { LOGGING, type Command } from '../command.ts';
@@ -32,7 +34,7 @@ export const command: Command = {
     {
       name: 'backend',
       type: 'text',
-      value: 'URL[,weight=N]',
+      value: 'URL[,weight=N][,max=N]',
       many: true,
       help: {
         id: `server di belakangnya (bawaan: ${BACKENDS.join(' dan ')})`,
@@ -43,7 +45,7 @@ export const command: Command = {
       name: 'method',
       type: 'text',
       value: 'M',
-      oneOf: METHODS,
+      check: parseMethod,
       default: 'round-robin',
       help: { id: 'cara memilih server', en: 'how a server is chosen' },
     },
@@ -67,8 +69,7 @@ export const command: Command = {
 
 async function run(context: Context, values: Values): Promise<number> {
   const { host, port } = parseListen(values.text('listen') ?? LISTEN);
-  const asked = values.text('method') ?? 'round-robin';
-  const method = isMethodName(asked) ? asked : 'round-robin';
+  const method = parseMethod(values.text('method') ?? 'round-robin');
   const backends = backendsFrom(values.texts('backend'), method);
   const own = backends.find(({ url }) => url === `http://${hostPort(host, port)}`);
   if (own !== undefined) {
@@ -81,7 +82,7 @@ async function run(context: Context, values: Values): Promise<number> {
   }
   const log = await openLog(context, values);
   try {
-    const balancer = await startBalancer({ host, port, backends, method, emit: log.emit });
+    const balancer = await startBalancer({ host, port, backends, balance: { method }, emit: log.emit });
     try {
       announce(context, balancer, values.flag('json'));
       await untilStopped(context);
@@ -107,12 +108,12 @@ function announce(context: Context, balancer: Balancer, json: boolean): void {
 }
 
 /** @throws KelanaError BAD_VALUE */
-export function backendsFrom(texts: readonly string[], method: MethodName): readonly BackendAddress[] {
+export function backendsFrom(texts: readonly string[], method: MethodChoice): readonly BackendSpec[] {
   // A list from the environment is cut at its commas, so a weight may stand alone: it belongs to what precedes it.
   const joined: string[] = [];
   for (const text of texts.length === 0 ? BACKENDS : texts) {
     const last = joined.pop();
-    if (last !== undefined && text.startsWith('weight=')) joined.push(`${last},${text}`);
+    if (last !== undefined && /^(weight|max)=/.test(text)) joined.push(`${last},${text}`);
     else joined.push(...(last === undefined ? [] : [last]), text);
   }
   const backends = joined.map(parseBackend);
@@ -125,7 +126,10 @@ export function backendsFrom(texts: readonly string[], method: MethodName): read
       name: '--backend',
       why: twice
         ? { id: 'server ini sudah disebut', en: 'this server was given before' }
-        : { id: `metode ${method} tidak memakai bobot`, en: `the method ${method} does not use weights` },
+        : {
+            id: `metode ${method.name} tidak memakai bobot`,
+            en: `the method ${method.name} does not use weights`,
+          },
       example: `--backend ${url}`,
     });
   }

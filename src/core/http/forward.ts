@@ -112,13 +112,16 @@ export interface ResponseRoute {
   readonly keepAlive: boolean;
   /** Put in where the response has no Date (RFC 9110 section 6.6.1). */
   readonly date: string;
+  /** Field lines of our own to add, each with its CRLF. */
+  readonly added?: string;
 }
 
 /** A final response's head for the client, as latin1, with the empty line; `sendsChunked` says how the body goes. */
 export function forwardResponse(head: ResponseHead, route: ResponseRoute): string {
   const { memo } = head;
   const key = route.minor * 2 + (route.keepAlive ? 1 : 0);
-  if (memo.text !== null && memo.key === key) return memo.text;
+  const added = route.added ?? '';
+  if (added === '' && memo.text !== null && memo.key === key) return memo.text;
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${passOn(head, null)}`;
   const dated = head.fields.some((field) => field.name === 'date');
   if (!dated) text += `Date: ${route.date}\r\n`;
@@ -127,10 +130,11 @@ export function forwardResponse(head: ResponseHead, route: ResponseRoute): strin
   // HEAD and 304 may tell the length of what they leave out; 204 may not (RFC 9110 section 8.6).
   else if (head.framing === 'none' && head.hasLength && head.status !== 204)
     text += `Content-Length: ${head.length}\r\n`;
+  text += added;
   if (!route.keepAlive) text += 'Connection: close\r\n';
   else if (route.minor === 0) text += 'Connection: keep-alive\r\n';
   text += '\r\n';
-  if (dated) {
+  if (dated && added === '') {
     memo.text = joined(text);
     memo.key = key;
   }

@@ -74,6 +74,8 @@ export const FIELDS: Table = {
   },
   'backend.up': { who, backend: 'text' },
   'backend.down': { who, backend: 'text', reason: 'text' },
+  'backend.ejected': { who, backend: 'text', reason: 'text', seconds: 'number' },
+  'backend.readmitted': { who, backend: 'text' },
   'part.started': { who, part: 'text', pid: 'number' },
   'part.exited': { who, part: 'text', reason: 'text', restartSeconds: 'number or null' },
   'part.stopped': { who, part: 'text' },
