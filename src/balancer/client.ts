@@ -11,6 +11,7 @@ import { reading } from './reading.ts';
 import { badRequest, ownResponse, requestStalled, type OwnReply } from './reply.ts';
 import type { Shared } from './shared.ts';
 import type { TunnelEnd } from './tunnel.ts';
+import { Writer } from './writer.ts';
 
 /**
  * One client's connection: reads requests one after another, and gives each to an exchange. The next request is
@@ -20,10 +21,12 @@ export class ClientConnection implements ExchangeClient {
   readonly origin: Origin;
   readonly label: string;
   readonly #socket: Socket;
+  readonly #writer: Writer;
   readonly #shared: Shared;
   readonly #parser = new RequestParser(HTTP_LIMITS, SEEN_REQUESTS);
   #exchange: Exchange | null = null;
   #pumping = false;
+  #paused = false;
   /** The client sent its FIN: it may still read (RFC 9112 section 9.6). */
   #halfClosed = false;
   /** No further request is taken; what still comes is read and dropped until this time, 0 while open. */
@@ -33,8 +36,9 @@ export class ClientConnection implements ExchangeClient {
   #headSince = 0;
 
   constructor(accepted: Socket, shared: Shared, gone: (connection: ClientConnection) => void) {
-    const socket = reading(accepted, (bytes) => this.#received(bytes));
+    const socket = reading(accepted, (bytes, count) => this.#received(bytes, count));
     this.#socket = socket;
+    this.#writer = new Writer(socket, () => this.#exchange?.clientWritable());
     this.#shared = shared;
     this.#idleSince = shared.clock();
     const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
@@ -53,15 +57,15 @@ export class ClientConnection implements ExchangeClient {
     });
   }
 
-  /** The bytes are lent until it returns. */
-  #received(bytes: Uint8Array): void {
+  /** The first `count` bytes, lent until it returns. */
+  #received(bytes: Uint8Array, count: number): void {
     if (this.#closeAt !== 0) return;
     const tunnel = this.#exchange?.tunnel;
     if (tunnel !== null && tunnel !== undefined) {
-      tunnel.fromClient(bytes);
+      tunnel.fromClient(bytes.subarray(0, count));
       return;
     }
-    this.#parser.push(bytes);
+    this.#parser.push(bytes, count);
     this.pump();
     this.#parser.keep();
   }
@@ -70,13 +74,13 @@ export class ClientConnection implements ExchangeClient {
     const socket = this.#socket;
     return {
       open: () => {
-        socket.resume();
+        this.#resume();
         return this.#parser.release();
       },
       write: (bytes) => socket.write(Buffer.from(bytes)),
       end: () => void socket.end(),
-      pause: () => void socket.pause(),
-      resume: () => void socket.resume(),
+      pause: () => this.#pause(),
+      resume: () => this.#resume(),
     };
   }
 
@@ -111,15 +115,16 @@ export class ClientConnection implements ExchangeClient {
   }
 
   send(outgoing: Outgoing): boolean {
-    return outgoing.send(this.#socket);
+    return outgoing.send(this.#socket, this.#writer);
   }
 
   finished(keepAlive: boolean | null): void {
+    const movedAt = this.#exchange?.movedAt;
     this.#exchange = null;
     if (keepAlive === null) this.#reset();
     else if (!keepAlive) this.#close();
     else {
-      this.#idleSince = this.#shared.clock();
+      this.#idleSince = movedAt ?? this.#shared.clock();
       this.pump();
     }
   }
@@ -148,6 +153,17 @@ export class ClientConnection implements ExchangeClient {
     this.#socket.destroy();
   }
 
+  #pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
   /** After each pump: what waits, and for what. */
   #settle(): void {
     const waiting = this.#parser.buffered > 0;
@@ -157,8 +173,8 @@ export class ClientConnection implements ExchangeClient {
       if (this.#halfClosed) this.#close();
     }
     // Reading goes on while a response is awaited, so that the client's leaving is noticed; but not past one read.
-    if (waiting && this.#exchange?.wantsBody === false) this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    if (waiting && this.#exchange?.wantsBody === false) this.#pause();
+    else this.#resume();
   }
 
   #ended(): void {
@@ -204,7 +220,7 @@ export class ClientConnection implements ExchangeClient {
   #close(): void {
     this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
     this.#socket.end();
-    this.#socket.resume();
+    this.#resume();
   }
 
   /**

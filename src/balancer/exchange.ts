@@ -94,6 +94,10 @@ export class Exchange implements UpstreamUser, Waiter {
     return this.#ready && !this.#blocked && !this.#requestDone;
   }
 
+  get movedAt(): number {
+    return this.#movedAt;
+  }
+
   /** The whole request has been taken. */
   get complete(): boolean {
     return this.#requestDone;
@@ -185,21 +189,22 @@ export class Exchange implements UpstreamUser, Waiter {
   // What the connection to the backend tells.
 
   connected(): void {
+    this.#movedAt = this.#shared.clock();
     this.#begin();
     this.#client.pump();
   }
 
-  received(bytes: Uint8Array): void {
+  received(bytes: Uint8Array, count: number): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
     if (this.#tunnel !== null) {
-      this.#bytes += bytes.length;
-      this.#tunnel.fromBackend(bytes);
+      this.#bytes += count;
+      this.#tunnel.fromBackend(bytes.subarray(0, count));
       return;
     }
     this.#heard = true;
     this.#movedAt = this.#shared.clock();
-    upstream.parser.push(bytes);
+    upstream.parser.push(bytes, count);
     while (!this.#over && this.#tunnel === null) {
       const event = upstream.parser.next();
       if (event === undefined) break;
@@ -245,6 +250,7 @@ export class Exchange implements UpstreamUser, Waiter {
   // Choosing and retrying (turn.ts).
 
   granted(backend: Backend): void {
+    this.#movedAt = this.#shared.clock();
     this.#attempt(backend);
   }
 
@@ -258,13 +264,15 @@ export class Exchange implements UpstreamUser, Waiter {
     else this.#attempt(next, fresh);
   }
 
+  /** `#movedAt` is now. */
   #attempt(backend: Backend, fresh = false): void {
-    this.#movedAt = this.#shared.clock();
     this.#turn.take(backend, this.#movedAt);
     const idle = fresh ? null : backend.pool.take(this);
     this.#turn.reused = idle !== null;
     this.#upstream = idle ?? backend.pool.connect(this);
-    if (idle !== null) this.connected();
+    if (idle === null) return;
+    this.#begin();
+    this.#client.pump();
   }
 
   /** The connection is there: the head goes first, then what of the body was written to one that broke. */
@@ -274,7 +282,6 @@ export class Exchange implements UpstreamUser, Waiter {
     if (upstream === null || backend === null) return;
     this.#ready = true;
     this.#blocked = false;
-    this.#movedAt = this.#shared.clock();
     upstream.parser.expect(this.#request.method);
     this.#toBackend.clear();
     const route = { origin: this.#client.origin, fallbackHost: backend.label };
@@ -292,7 +299,8 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#cut();
     const again = !this.#heard && this.#replay.allowed;
     const { backend } = turn;
-    const next = turn.broke(reason, connected, again, this.#replay.touched, this.#shared.clock());
+    this.#movedAt = this.#shared.clock();
+    const next = turn.broke(reason, connected, again, this.#replay.touched, this.#movedAt);
     // A connection that idled may have been closed by a healthy server: once more there, on a new one.
     this.#follow(next, next === backend);
   }
@@ -395,11 +403,11 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#upstream = null;
       // The connection may be paused for this client; an idle one must notice its close.
       upstream.resume();
-      backend.pool.put(upstream, this.#shared.clock());
+      backend.pool.put(upstream, this.#movedAt);
     }
     const keepAlive = this.#keepAlive;
-    this.#drop('good');
-    this.#end(head.status);
+    this.#drop('good', this.#movedAt);
+    this.#end(head.status, this.#movedAt);
     this.#client.finished(keepAlive);
   }
 
@@ -413,9 +421,9 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   /** Lets go of the backend, or of the place in the queue. */
-  #drop(outcome: Outcome): void {
+  #drop(outcome: Outcome, now = this.#shared.clock()): void {
     this.#cut();
-    this.#turn.release(outcome, this.#shared.clock());
+    this.#turn.release(outcome, now);
   }
 
   /** Answers with an error of our own, or cuts the client off where part of the response has gone out. */
@@ -444,7 +452,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#client.answer(reply, keepAlive && this.#request.minor === 1, this.#request.method);
   }
 
-  #end(status: number): void {
+  #end(status: number, now = this.#shared.clock()): void {
     this.#over = true;
     const shared = this.#shared;
     shared.active -= 1;
@@ -457,7 +465,7 @@ export class Exchange implements UpstreamUser, Waiter {
       method: this.#request.method,
       target: this.#request.target,
       status,
-      seconds: (shared.clock() - this.#startedAt) / 1000,
+      seconds: (now - this.#startedAt) / 1000,
       bytes: this.#bytes,
       retries: Math.max(0, this.#turn.attempts - 1),
     });

@@ -8,12 +8,15 @@ import { BALANCER } from '../core/config.ts';
  */
 const shared = platform() === 'win32' ? null : Buffer.allocUnsafeSlow(BALANCER.readBytes);
 
-/** For `connect`: `received` is lent the bytes until it returns. */
-export function readingInto(received: (bytes: Uint8Array) => void): OnReadOpts {
+/** Told of a read: the first `count` of `bytes`, which are lent until it returns. */
+export type Received = (bytes: Uint8Array, count: number) => void;
+
+/** For `connect`. */
+export function readingInto(received: Received): OnReadOpts {
   return {
     buffer: shared ?? Buffer.allocUnsafeSlow(BALANCER.readBytes),
     callback: (count, bytes) => {
-      received(count === bytes.length ? bytes : bytes.subarray(0, count));
+      received(bytes, count);
       return true;
     },
   };
@@ -31,7 +34,7 @@ interface Accepted {
  * `onread` of `connect`, without which each read costs a buffer and its collection; so the connection is moved to a socket that
  * has it. What was read from already, or is encrypted, goes on as it is.
  */
-export function reading(socket: Socket, received: (bytes: Uint8Array) => void): Socket {
+export function reading(socket: Socket, received: Received): Socket {
   const from = socket as Socket & Accepted;
   const plain =
     socket.constructor === Socket &&
@@ -39,7 +42,7 @@ export function reading(socket: Socket, received: (bytes: Uint8Array) => void): 
     socket.readableFlowing === null &&
     !socket.destroyed;
   if (!plain || from._handle === undefined || from._handle === null) {
-    socket.on('data', received);
+    socket.on('data', (bytes: Buffer) => received(bytes, bytes.length));
     return socket;
   }
   const options = { handle: from._handle, allowHalfOpen: true, onread: readingInto(received) };

@@ -86,14 +86,15 @@ abstract class MessageParser<H extends MessageHead> {
     return this.#state === 'done';
   }
 
-  /** Gives bytes to read. They must stay unchanged until `next` says undefined, and body slices until they are used. */
-  push(bytes: Uint8Array): void {
-    if (this.#state !== 'done') this.#queue.push(bytes);
+  /** Gives the first `count` of these bytes to read. They must stay unchanged until `next` says undefined, and body slices until they are used. */
+  push(bytes: Uint8Array, count = bytes.length): void {
+    if (this.#state !== 'done') this.#queue.push(bytes, count);
   }
 
   /** The next event, or undefined where more bytes are needed. After an error only that error. */
   next(): ParserEvent<H> | undefined {
     if (this.#problem !== null) return { type: 'error', problem: this.#problem };
+    if (this.#state === 'head' && this.#queue.length === 0) return undefined;
     try {
       const event = this.#step();
       if (event === undefined) this.#queue.own();
