@@ -36,7 +36,6 @@ async function fleetWith(t: TestContext, code: string) {
 
 for (const [what, code, why] of [
   ['ends at once', 'process.exit(3)', /exit 3/],
-  ['is broken', 'this is no program', /exit 1/],
   [
     'says why',
     "process.on('message', () => process.send({ type: 'failed', error: 'CANNOT_READ', params: { path: 'key.pem', why: 'ENOENT' } }))",

@@ -8,6 +8,7 @@ import { hostPort } from './address.ts';
 import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
 import { ClientConnection } from './client.ts';
+import { forwardingOf, type Forwarding } from './forwarding.ts';
 import type { Bound } from './handles.ts';
 import { listen } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
@@ -19,6 +20,8 @@ export interface BalancerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** X-Forwarded-* where it is left out, and no proxy in front is trusted. */
+  readonly forwarding?: Forwarding;
   readonly backends: readonly (Partial<BackendSpec> & { readonly url: string })[];
   /** The defaults, where nothing is said. */
   readonly balance?: Partial<BalanceOptions>;
@@ -80,6 +83,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   });
   const shared: Shared = {
     who: 'balancer',
+    forwarding: options.forwarding ?? forwardingOf(),
     backends,
     turns: new Turns(backends, balance, () => shared.active, clock),
     balance,

@@ -5,10 +5,13 @@ import {
   forwardInterim,
   forwardRequest,
   forwardResponse,
+  forwardSwitch,
   selfDelimited,
   sendsChunked,
+  switchesTo,
 } from '../core/http/forward.ts';
 import type { Field } from '../core/http/head.ts';
+import type { Origin } from '../core/http/provenance.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import type { ResponseHead } from '../core/http/response.ts';
 import type { Outcome } from '../core/balance/breaker.ts';
@@ -17,12 +20,13 @@ import { Outgoing } from './outgoing.ts';
 import { badGateway, requestStalled, timedOut, type OwnReply } from './reply.ts';
 import { Replay } from './replay.ts';
 import type { Shared } from './shared.ts';
+import { Tunnel, type TunnelEnd } from './tunnel.ts';
 import { Turn, type Next, type Waiter } from './turn.ts';
 import type { Upstream, UpstreamUser } from './upstream.ts';
 
 /** What an exchange needs of the client's connection. */
 export interface ExchangeClient {
-  readonly address: string;
+  readonly origin: Origin;
   readonly label: string;
   /** Writes; false where `clientWritable` will be called later. */
   send(outgoing: Outgoing): boolean;
@@ -32,6 +36,8 @@ export interface ExchangeClient {
   finished(keepAlive: boolean | null): void;
   /** Answers by itself, in place of a response. */
   answer(reply: OwnReply, keepAlive: boolean, method: string): void;
+  /** Left out where the connection can carry nothing but HTTP. */
+  readonly tunnel?: TunnelEnd;
 }
 
 /** The status of a request whose client left before there was one, as nginx logs it. */
@@ -50,8 +56,8 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #shared: Shared;
   readonly #turn: Turn;
   readonly #replay: Replay;
-  readonly #toBackend = new Outgoing(false);
-  readonly #toClient = new Outgoing(true);
+  readonly #toBackend = new Outgoing();
+  readonly #toClient = new Outgoing();
   readonly #startedAt: number;
   #upstream: Upstream | null = null;
   #ready = false;
@@ -62,6 +68,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #heard = false;
   #interims = 0;
   #response: ResponseHead | null = null;
+  #tunnel: Tunnel | null = null;
   #headSent = false;
   /** The client does not take more for now; the backend's answer waits. */
   #unread = false;
@@ -75,7 +82,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#client = client;
     this.#request = request;
     this.#shared = shared;
-    this.#turn = new Turn(shared.turns, request, client.address, this);
+    this.#turn = new Turn(shared.turns, request, client.origin.client, this);
     this.#replay = new Replay(request);
     this.#requestDone = request.framing === 'none' || (request.framing === 'length' && request.length === 0);
     this.#startedAt = this.#movedAt = shared.clock();
@@ -85,6 +92,10 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Body bytes can be taken from the client now. */
   get wantsBody(): boolean {
     return this.#ready && !this.#blocked && !this.#requestDone;
+  }
+
+  get movedAt(): number {
+    return this.#movedAt;
   }
 
   /** The whole request has been taken. */
@@ -135,12 +146,28 @@ export class Exchange implements UpstreamUser, Waiter {
   clientWritable(): void {
     this.#unread = false;
     this.#movedAt = this.#shared.clock();
-    this.#upstream?.resume();
+    if (this.#tunnel !== null) this.#tunnel.clientWritable();
+    else this.#upstream?.resume();
+  }
+
+  /** After a 101 the connection carries something else than HTTP. */
+  get tunnel(): Tunnel | null {
+    return this.#tunnel;
+  }
+
+  /** The client sent its FIN into a tunnel. */
+  clientEnded(): void {
+    this.#tunnel?.clientEnded();
+    this.#endTunnel();
   }
 
   /** Ends what has waited too long. */
   check(now: number): void {
     if (this.#over) return;
+    if (this.#tunnel !== null) {
+      if (this.#tunnel.stalled(now)) this.#breakTunnel();
+      return;
+    }
     const waited = now - this.#movedAt;
     if (!this.#ready) {
       // Who waits for room has its time from the queue.
@@ -162,17 +189,23 @@ export class Exchange implements UpstreamUser, Waiter {
   // What the connection to the backend tells.
 
   connected(): void {
+    this.#movedAt = this.#shared.clock();
     this.#begin();
     this.#client.pump();
   }
 
-  received(bytes: Uint8Array): void {
+  received(bytes: Uint8Array, count: number): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
+    if (this.#tunnel !== null) {
+      this.#bytes += count;
+      this.#tunnel.fromBackend(bytes.subarray(0, count));
+      return;
+    }
     this.#heard = true;
     this.#movedAt = this.#shared.clock();
-    upstream.parser.push(bytes);
-    while (!this.#over) {
+    upstream.parser.push(bytes, count);
+    while (!this.#over && this.#tunnel === null) {
       const event = upstream.parser.next();
       if (event === undefined) break;
       if (event.type === 'head') this.#respond(event.head);
@@ -181,17 +214,29 @@ export class Exchange implements UpstreamUser, Waiter {
       else if (event.type === 'end') this.#complete(event.trailers);
       else this.#fail(badGateway(`the server's answer is not valid HTTP: ${event.problem.why}`));
     }
-    if (!this.#over) this.#flushResponse();
+    if (!this.#over && this.#tunnel === null) this.#flushResponse();
   }
 
   writable(): void {
     this.#movedAt = this.#shared.clock();
     this.#blocked = false;
-    this.#client.pump();
+    if (this.#tunnel !== null) this.#tunnel.backendWritable();
+    else this.#client.pump();
+  }
+
+  ended(): boolean {
+    if (this.#tunnel === null) return false;
+    this.#tunnel.backendEnded();
+    this.#endTunnel();
+    return true;
   }
 
   closed(reason: string | null): void {
     if (this.#over) return;
+    if (this.#tunnel !== null) {
+      this.#breakTunnel();
+      return;
+    }
     if (reason === null && this.#response?.framing === 'close') {
       const event = this.#upstream?.parser.finish();
       if (event?.type === 'end') {
@@ -205,6 +250,7 @@ export class Exchange implements UpstreamUser, Waiter {
   // Choosing and retrying (turn.ts).
 
   granted(backend: Backend): void {
+    this.#movedAt = this.#shared.clock();
     this.#attempt(backend);
   }
 
@@ -218,13 +264,15 @@ export class Exchange implements UpstreamUser, Waiter {
     else this.#attempt(next, fresh);
   }
 
+  /** `#movedAt` is now. */
   #attempt(backend: Backend, fresh = false): void {
-    this.#movedAt = this.#shared.clock();
     this.#turn.take(backend, this.#movedAt);
     const idle = fresh ? null : backend.pool.take(this);
     this.#turn.reused = idle !== null;
     this.#upstream = idle ?? backend.pool.connect(this);
-    if (idle !== null) this.connected();
+    if (idle === null) return;
+    this.#begin();
+    this.#client.pump();
   }
 
   /** The connection is there: the head goes first, then what of the body was written to one that broke. */
@@ -234,10 +282,9 @@ export class Exchange implements UpstreamUser, Waiter {
     if (upstream === null || backend === null) return;
     this.#ready = true;
     this.#blocked = false;
-    this.#movedAt = this.#shared.clock();
     upstream.parser.expect(this.#request.method);
     this.#toBackend.clear();
-    const route = { client: this.#client.address, scheme: 'http', fallbackHost: backend.label } as const;
+    const route = { origin: this.#client.origin, fallbackHost: backend.label };
     this.#toBackend.text(forwardRequest(this.#request, route));
     for (const bytes of this.#replay.body) this.#addBody(bytes);
     if (this.#requestDone && this.#request.framing === 'chunked')
@@ -252,7 +299,8 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#cut();
     const again = !this.#heard && this.#replay.allowed;
     const { backend } = turn;
-    const next = turn.broke(reason, connected, again, this.#replay.touched, this.#shared.clock());
+    this.#movedAt = this.#shared.clock();
+    const next = turn.broke(reason, connected, again, this.#replay.touched, this.#movedAt);
     // A connection that idled may have been closed by a healthy server: once more there, on a new one.
     this.#follow(next, next === backend);
   }
@@ -266,10 +314,44 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #interim(head: ResponseHead): void {
     this.#interims += 1;
-    // 101 answers an Upgrade, and none was sent.
-    if (head.status === 101 || this.#interims > BALANCER.maxInterim)
+    if (head.status === 101 && switchesTo(this.#request, head)) this.#switch(head);
+    // Any other 101 answers what was not asked.
+    else if (head.status === 101 || this.#interims > BALANCER.maxInterim)
       this.#fail(badGateway('the server sent interim responses that were not asked for'));
     else if (this.#request.minor === 1) this.#toClient.text(forwardInterim(head));
+  }
+
+  /** Nothing that came after the request has gone to the backend before this, and nothing of HTTP comes after. */
+  #switch(head: ResponseHead): void {
+    const upstream = this.#upstream;
+    const end = this.#client.tunnel;
+    if (upstream === null || end === undefined) {
+      this.#fail(badGateway('the server switched to a protocol that cannot be carried here'));
+      return;
+    }
+    this.#response = head;
+    this.#turn.answered(head.status, this.#movedAt);
+    this.#toClient.text(forwardSwitch(head));
+    this.#flushResponse();
+    const tunnel = new Tunnel(end, upstream, this.#shared.clock);
+    this.#tunnel = tunnel;
+    const early = upstream.parser.release();
+    this.#bytes += early.length;
+    tunnel.fromBackend(early);
+    tunnel.fromClient(end.open());
+  }
+
+  #endTunnel(): void {
+    if (this.#tunnel?.over !== true) return;
+    this.#drop('good');
+    this.#end(101);
+    this.#client.finished(false);
+  }
+
+  #breakTunnel(): void {
+    this.#drop('good');
+    this.#end(101);
+    this.#client.finished(null);
   }
 
   #respond(head: ResponseHead): void {
@@ -321,11 +403,11 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#upstream = null;
       // The connection may be paused for this client; an idle one must notice its close.
       upstream.resume();
-      backend.pool.put(upstream, this.#shared.clock());
+      backend.pool.put(upstream, this.#movedAt);
     }
     const keepAlive = this.#keepAlive;
-    this.#drop('good');
-    this.#end(head.status);
+    this.#drop('good', this.#movedAt);
+    this.#end(head.status, this.#movedAt);
     this.#client.finished(keepAlive);
   }
 
@@ -339,9 +421,9 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   /** Lets go of the backend, or of the place in the queue. */
-  #drop(outcome: Outcome): void {
+  #drop(outcome: Outcome, now = this.#shared.clock()): void {
     this.#cut();
-    this.#turn.release(outcome, this.#shared.clock());
+    this.#turn.release(outcome, now);
   }
 
   /** Answers with an error of our own, or cuts the client off where part of the response has gone out. */
@@ -370,7 +452,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#client.answer(reply, keepAlive && this.#request.minor === 1, this.#request.method);
   }
 
-  #end(status: number): void {
+  #end(status: number, now = this.#shared.clock()): void {
     this.#over = true;
     const shared = this.#shared;
     shared.active -= 1;
@@ -383,7 +465,7 @@ export class Exchange implements UpstreamUser, Waiter {
       method: this.#request.method,
       target: this.#request.target,
       status,
-      seconds: (shared.clock() - this.#startedAt) / 1000,
+      seconds: (now - this.#startedAt) / 1000,
       bytes: this.#bytes,
       retries: Math.max(0, this.#turn.attempts - 1),
     });

@@ -9,7 +9,7 @@ import {
   type Given,
   type GivenBackend,
 } from '../core/balance/changes.ts';
-import { BALANCER_CHANGE } from '../core/config.ts';
+import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { BalancerChange, Emit } from '../core/events.ts';
 import type { Fleet } from './fleet.ts';
@@ -167,13 +167,13 @@ export class Manager {
 
   #bounded(given: Given, changes: Changes): Desired {
     const wanted = desired(given, changes);
-    if (wanted.backends.length > BALANCER_CHANGE.maxBackends)
+    if (wanted.backends.length > BALANCER.maxBackends)
       throw new KelanaError('BAD_VALUE', {
         value: String(wanted.backends.length),
         name: 'backend',
         why: {
-          id: `paling banyak ${BALANCER_CHANGE.maxBackends} server`,
-          en: `at most ${BALANCER_CHANGE.maxBackends} backends`,
+          id: `paling banyak ${BALANCER.maxBackends} server`,
+          en: `at most ${BALANCER.maxBackends} backends`,
         },
         example: 'kelana balancer ls',
       });

@@ -35,13 +35,13 @@ export function probe(
         finish(null);
         return;
       }
-      const outgoing = new Outgoing(false);
+      const outgoing = new Outgoing();
       outgoing.text(`${check.method} ${check.path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
       upstream?.send(outgoing);
     },
-    received(bytes) {
+    received(bytes, count) {
       if (upstream === null || check.kind === 'tcp') return;
-      upstream.parser.push(bytes);
+      upstream.parser.push(bytes, count);
       for (let event = upstream.parser.next(); event !== undefined; event = upstream.parser.next()) {
         if (event.type === 'interim') continue;
         const status = event.type === 'head' ? event.head.status : null;

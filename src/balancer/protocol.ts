@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Desired } from '../core/balance/changes.ts';
-import { BALANCER_CHANGE } from '../core/config.ts';
+import { BALANCER } from '../core/config.ts';
 import type { ErrorParams } from '../core/errors.ts';
 import type { Lang } from '../core/lang.ts';
 import type { WorkerStats } from './worker.ts';
@@ -41,7 +41,7 @@ const desiredShape = z.object({
         reweighted: z.boolean(),
       }),
     )
-    .max(BALANCER_CHANGE.maxBackends),
+    .max(BALANCER.maxBackends),
 });
 
 const toWorker = z.discriminatedUnion('type', [

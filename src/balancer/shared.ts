@@ -1,6 +1,7 @@
 import type { BalanceOptions } from '../core/balance/options.ts';
 import type { Emit } from '../core/events.ts';
 import type { Backends } from './backends.ts';
+import type { Forwarding } from './forwarding.ts';
 import type { Turns } from './turns.ts';
 
 /** What all connections of one balancer share. */
@@ -8,6 +9,7 @@ export interface Shared {
   /** Its label in events; the port is known once it listens. */
   who: string;
   readonly backends: Backends;
+  readonly forwarding: Forwarding;
   readonly turns: Turns;
   readonly balance: BalanceOptions;
   readonly emit: Emit;

@@ -1,11 +1,11 @@
 import { open, readFile, rename, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { NO_CHANGES, type Changes, type GivenBackend } from '../core/balance/changes.ts';
-import { BALANCER_CHANGE } from '../core/config.ts';
+import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 
 const name = z.string().min(1).max(300);
-const names = z.array(name).max(BALANCER_CHANGE.maxBackends);
+const names = z.array(name).max(BALANCER.maxBackends);
 const method = z.string().min(1).max(300);
 const weight = z.int().min(0).max(1_000_000);
 const shape = z.strictObject({
@@ -13,9 +13,9 @@ const shape = z.strictObject({
   method: z.strictObject({ to: method, over: method }).nullable(),
   added: z
     .array(z.strictObject({ name, spec: z.string().min(1).max(2_000), weight }))
-    .max(BALANCER_CHANGE.maxBackends),
+    .max(BALANCER.maxBackends),
   removed: names,
-  weights: z.array(z.strictObject({ name, to: weight, over: weight })).max(BALANCER_CHANGE.maxBackends),
+  weights: z.array(z.strictObject({ name, to: weight, over: weight })).max(BALANCER.maxBackends),
   drained: names,
 });
 

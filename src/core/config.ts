@@ -836,8 +836,16 @@ export const BALANCER = {
   maxReplayBytes: 64 * KiB,
   /** Bytes joined into one write; above this, copying costs more than the second buffer. */
   joinBytes: 16 * KiB,
-  /** Bytes of the buffer an upstream connection reads into; what libuv offers a read. */
-  readBytes: 64 * KiB,
+  /** Bytes of the one buffer that all connections read into; more in one read means fewer of them for large bodies. */
+  readBytes: 256 * KiB,
+  /** Bytes of a message that is written as text; the system's copy of it is made on the stack up to 16 KiB. */
+  textBytes: 4 * KiB,
+  /** Heads kept to be recognised when they come again, of requests and of responses; at most 2 KiB each. */
+  seenHeads: 256,
+  /** ms a tunnel (Upgrade) may be silent; WebSockets are pinged within minutes, and large clouds give them 10. */
+  tunnelIdleMs: 600_000,
+  /** ms a tunnel may be silent once one side has ended. */
+  tunnelHalfClosedMs: 30_000,
   /** ms between looks at the deadlines above; the shortest of them is tens of times longer. */
   sweepMs: 100,
   /** ms a refused client is still read from, so that the answer is not lost to a reset (RFC 9112 section 9.6). */
@@ -913,8 +921,6 @@ export const BALANCER = {
 
 /** Changing a balancer while it runs. */
 export const BALANCER_CHANGE = {
-  /** Backends of one balancer; each costs a look at every choice. */
-  maxBackends: 1_000,
   /** Commands that wait for the one that runs; people and scripts send one at a time. */
   maxPending: 64,
   /** ms a new process gets to be ready; it takes some 0.3 s, ten times as long on a busy machine. */

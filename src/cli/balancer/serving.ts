@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseListen } from '../../balancer/address.ts';
 import { apply, specOf } from '../../balancer/apply.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
@@ -8,9 +8,11 @@ import type { Desired } from '../../core/balance/changes.ts';
 import { parseMethod } from '../../core/balance/choice.ts';
 import type { Emit } from '../../core/events.ts';
 import type { Context } from '../context.ts';
-import { DATA_FOLDER } from '../data-folder.ts';
+import { balanceFrom } from '../balancer-options.ts';
 import type { Values } from '../values.ts';
 import { LISTEN } from './configuration.ts';
+
+const STICKY_KEY = '.kelana/sticky.key';
 
 /**
  * The balancer of one process, from its options, be it the only one or one of several: what an option means is said
@@ -26,10 +28,10 @@ export async function startServing(
   sockets: readonly Bound[] = [],
 ): Promise<Balancer> {
   const { host, port } = parseListen(values.text('listen') ?? LISTEN);
-  const balance = { method: parseMethod(wanted.method) };
+  const balance = { ...balanceFrom(values), method: parseMethod(wanted.method) };
   const backends = wanted.backends.map((backend) => specOf(backend, workers));
-  // One for all balancers of the machine and all their processes: a cookie is good wherever the next request goes.
-  const stickyKey = await readStickyKey(join(resolve(cwd, values.text('data') ?? DATA_FOLDER), 'sticky.key'));
+  // Kept in any case: the method may become sticky later, and all processes must name backends the same way.
+  const stickyKey = await readStickyKey(resolve(cwd, values.text('sticky-key') ?? STICKY_KEY), true);
   const balancer = await startBalancer({ host, port, backends, balance, emit, sockets, stickyKey });
   // Which of them are drained.
   apply(balancer.backends, wanted, workers);

@@ -1,9 +1,9 @@
-import { parseMethod } from '../../core/balance/choice.ts';
 import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import { openBalancer, type BalancerApp } from '../balancer/app.ts';
 import { backendFromTable, BACKENDS, checkBackend, LISTEN } from '../balancer/configuration.ts';
 import { runVerb, VERB_ARGS } from '../balancer/verbs.ts';
+import { BALANCE_OPTIONS } from '../balancer-options.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
@@ -36,18 +36,11 @@ export const command: Command = {
       check: checkBackend,
       fromTable: backendFromTable,
       help: {
-        id: `server di belakangnya (bawaan: ${BACKENDS.join(' dan ')})`,
-        en: `a server behind it (default: ${BACKENDS.join(' and ')})`,
+        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya (bawaan: ${BACKENDS.join(' dan ')})`,
+        en: `a server behind it, its weight, and requests on it at once (default: ${BACKENDS.join(' and ')})`,
       },
     },
-    {
-      name: 'method',
-      type: 'text',
-      value: 'M',
-      check: parseMethod,
-      default: 'round-robin',
-      help: { id: 'cara memilih server', en: 'how a server is chosen' },
-    },
+    ...BALANCE_OPTIONS,
     {
       name: 'workers',
       type: 'text',
@@ -84,6 +77,13 @@ export const command: Command = {
       what: {
         id: `di ${LISTEN}, untuk server di port ${PORTS.server} dan ${PORTS.server + 1}`,
         en: `on ${LISTEN}, for the servers on ports ${PORTS.server} and ${PORTS.server + 1}`,
+      },
+    },
+    {
+      line: 'kelana balancer --method ewma --backend http://10.0.0.5:8080,weight=3,max=200 --backend http://10.0.0.6:8080',
+      what: {
+        id: 'ke server yang menjawab paling cepat; yang pertama tiga kali lebih besar, paling banyak 200 permintaan sekaligus',
+        en: 'to the server that answers fastest; the first is three times as large, at most 200 requests at once',
       },
     },
     {
