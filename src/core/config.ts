@@ -905,8 +905,6 @@ export const BALANCER = {
   queueTimeoutMs: 5_000,
   queueBusyTimeoutMs: 500,
   queueBusyMs: 1_000,
-  /** ms without a byte in a tunnel; HAProxy's usual `timeout tunnel`. */
-  tunnelTimeoutMs: 3_600_000,
   /** ms of growing weight after coming up: none, as others; servers that must warm up ask for it. */
   slowStartMs: 0,
   /** Part of the weight it has at once then, as Envoy: enough requests to warm up by. */
