@@ -1,5 +1,4 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { BALANCER } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 
 /** Addresses a name is bound to: localhost is both loopbacks, so that no client depends on which it tries first. */
@@ -51,7 +50,6 @@ async function bind(
   failed: (thrown: Error) => void,
 ): Promise<{ server: Server; port: number }> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
-  server.maxConnections = BALANCER.maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {

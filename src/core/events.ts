@@ -92,6 +92,19 @@ export type EventBody =
     }
   | { type: 'backend.up'; who: string; backend: string }
   | { type: 'backend.down'; who: string; backend: string; reason: string }
+  // a connection relayed in TCP mode: bytes from the client, and to it
+  | {
+      type: 'balancer.connection';
+      who: string;
+      client: string;
+      backend: string;
+      seconds: number;
+      received: number;
+      sent: number;
+      outcome: string;
+    }
+  // names of the certificates in use from now on
+  | { type: 'balancer.certificates'; who: string; names: readonly string[] }
   // taken out because its requests fail (`reason` is one of EJECTIONS), for so many seconds; and back after one that did not
   | { type: 'backend.ejected'; who: string; backend: string; reason: string; seconds: number }
   | { type: 'backend.readmitted'; who: string; backend: string }
@@ -150,6 +163,8 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'balancer.request': 'status',
   'backend.up': 'status',
   'backend.down': 'status',
+  'balancer.connection': 'status',
+  'balancer.certificates': 'status',
   'backend.ejected': 'status',
   'backend.readmitted': 'status',
   'part.started': 'status',

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { hostPort, parseBackend, parseListen } from '../../balancer/address.ts';
+import { hostPort, parseBackend } from '../../balancer/address.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
 import { readStickyKey } from '../../balancer/sticky-key.ts';
 import { createMethod } from '../../core/balance/methods.ts';
@@ -13,6 +13,7 @@ import type { Context } from '../context.ts';
 import { openLog } from '../logging.ts';
 import type { Values } from '../values.ts';
 import { untilStopped } from '../stopping.ts';
+import { EDGES, edgesFrom, listenFrom } from './balancer-edges.ts';
 
 /** The two servers of the seed. */
 const BACKENDS = [`http://localhost:${PORTS.server}`, `http://localhost:${PORTS.server + 1}`];
@@ -29,22 +30,26 @@ export const command: Command = {
     {
       name: 'listen',
       type: 'text',
-      value: 'H:P',
-      default: LISTEN,
-      help: { id: 'alamat untuk menerima client', en: 'address to accept clients on' },
+      value: '[http[s]://]H:P',
+      many: true,
+      help: {
+        id: `alamat untuk menerima client; boleh berulang (bawaan: ${LISTEN})`,
+        en: `address to accept clients on; may be repeated (default: ${LISTEN})`,
+      },
     },
     {
       name: 'backend',
       type: 'text',
-      value: 'URL[,weight=N][,max=N]',
+      value: 'URL[,weight=N][,max=N][,proxy=v1|v2][,ca=FILE][,verify=off]',
       many: true,
-      fields: ['url', 'weight', 'max'],
+      fields: ['url', 'weight', 'max', 'proxy', 'ca', 'verify'],
       help: {
         id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya (bawaan: ${BACKENDS.join(' dan ')})`,
         en: `a server behind it, its weight, and requests on it at once (default: ${BACKENDS.join(' and ')})`,
       },
     },
     ...BALANCE_OPTIONS,
+    ...EDGES,
     ...LOGGING,
   ],
   examples: [
@@ -66,13 +71,28 @@ export const command: Command = {
       line: 'kelana balancer --listen 0.0.0.0:8000 --backend http://10.0.0.5:8080 --backend http://10.0.0.6:8080',
       what: { id: 'untuk server di mesin lain', en: 'for servers on other machines' },
     },
+    {
+      line: 'kelana balancer --listen :443 --tls-cert site.pem --tls-key site.key --redirect-http 80',
+      what: { id: 'dengan HTTPS dan HTTP/2', en: 'with HTTPS and HTTP/2' },
+    },
+    {
+      line: 'kelana balancer --mode tcp --listen :5432 --backend tcp://10.0.0.5:5432,proxy=v2',
+      what: { id: 'untuk layanan TCP mana pun', en: 'for any TCP service' },
+    },
   ],
   run,
 };
 
 async function run(context: Context, values: Values): Promise<number> {
-  const { host, port } = parseListen(values.text('listen') ?? LISTEN);
-  const balance = balanceFrom(values);
+  const listen = listenFrom(values.texts('listen'), LISTEN);
+  const [{ host, port }] = listen;
+  const edges = edgesFrom(values, listen);
+  const asked = balanceFrom(values);
+  // What speaks another protocol than HTTP can only be asked whether it is there.
+  const bare = edges.mode === 'tcp' && values.origin('check') === 'default';
+  const balance = bare
+    ? { ...asked, check: { kind: 'tcp' as const, timeoutMs: asked.check.timeoutMs } }
+    : asked;
   const backends = backendsFrom(values.texts('backend'), balance.method);
   const own = backends.find(({ url }) => url === `http://${hostPort(host, port)}`);
   if (own !== undefined) {
@@ -87,7 +107,7 @@ async function run(context: Context, values: Values): Promise<number> {
   const stickyKey = await readStickyKey(keyFile, balance.method.name === 'sticky');
   const log = await openLog(context, values);
   try {
-    const balancer = await startBalancer({ host, port, backends, balance, stickyKey, emit: log.emit });
+    const balancer = await startBalancer({ host, port, backends, balance, edges, stickyKey, emit: log.emit });
     try {
       announce(context, balancer, values.flag('json'));
       await untilStopped(context);
@@ -105,7 +125,14 @@ function announce(context: Context, balancer: Balancer, json: boolean): void {
     context.out(JSON.stringify({ ready: true, url: balancer.url, port: balancer.port }));
     return;
   }
-  const labels = balancer.stats().backends.map((backend) => backend.label);
+  const { backends } = balancer;
+  const labels = backends.list.map((backend) => backend.label);
+  const open = backends.list.filter(({ link }) => link.tls?.verify === false).map((backend) => backend.label);
+  if (open.length > 0)
+    context.say({
+      id: `PERINGATAN: sertifikat ${open.join(', ')} TIDAK diperiksa (verify=off); siapa pun di antaranya bisa membaca dan mengubah semuanya.`,
+      en: `WARNING: the certificate of ${open.join(', ')} is NOT checked (verify=off); anyone between may read and change all of it.`,
+    });
   context.say({
     id: `Balancer siap di ${balancer.url} untuk ${labels.join(' dan ')}.`,
     en: `Balancer ready at ${balancer.url} for ${labels.join(' and ')}.`,
@@ -118,7 +145,7 @@ export function backendsFrom(texts: readonly string[], method: MethodChoice): re
   const joined: string[] = [];
   for (const text of texts.length === 0 ? BACKENDS : texts) {
     const last = joined.pop();
-    if (last !== undefined && /^(weight|max)=/.test(text)) joined.push(`${last},${text}`);
+    if (last !== undefined && /^(weight|max|proxy|ca|verify)=/.test(text)) joined.push(`${last},${text}`);
     else joined.push(...(last === undefined ? [] : [last]), text);
   }
   const backends = joined.map(parseBackend);

@@ -156,6 +156,16 @@ export const SENTENCES: Sentences = {
     id: (e) => `Server ${t(e.backend)} tidak melayani, menurut balancer ${t(e.who)}: ${q(e.reason)}.`,
     en: (e) => `Server ${t(e.backend)} is down, says balancer ${t(e.who)}: ${q(e.reason)}.`,
   },
+  'balancer.connection': {
+    id: (e) =>
+      `Balancer ${t(e.who)} menyambungkan ${t(e.client)} ke ${t(e.backend)} selama ${six(e.seconds)}s: ${e.received} byte diterima, ${e.sent} byte dikirim, ${t(e.outcome)}.`,
+    en: (e) =>
+      `Balancer ${t(e.who)} joined ${t(e.client)} to ${t(e.backend)} for ${six(e.seconds)}s: ${e.received} bytes received, ${e.sent} bytes sent, ${t(e.outcome)}.`,
+  },
+  'balancer.certificates': {
+    id: (e) => `Balancer ${t(e.who)} memakai sertifikat untuk ${tokens(e.names)}.`,
+    en: (e) => `Balancer ${t(e.who)} uses the certificates for ${tokens(e.names)}.`,
+  },
   'backend.ejected': {
     id: (e) =>
       `Server ${t(e.backend)} dikeluarkan selama ${e.seconds}s oleh balancer ${t(e.who)}: ${ejection(e.reason, 'id')}.`,
