@@ -110,7 +110,9 @@ test('a taken port, a bad address, a bad backend and a useless weight each have 
   assert.match(address.error, /BAD_ADDRESS/);
   for (const args of [
     ['--backend', 'localhost'],
-    ['--backend', 'https://localhost:1'],
+    ['--backend', 'ftp://localhost:1'],
+    ['--backend', 'tcp://localhost'],
+    ['--backend', 'http://localhost:1,verify=off'],
     ['--backend', 'http://localhost:1/path'],
     ['--backend', 'http://localhost:1,weight=0'],
     ['--backend', 'http://localhost:1,height=2'],

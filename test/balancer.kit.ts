@@ -159,8 +159,8 @@ export class RawClient {
   over: 'end' | 'error' | null = null;
   #wake: () => void = () => {};
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+  constructor(port: number, host = '127.0.0.1') {
+    this.socket = connect({ port, host, noDelay: true, allowHalfOpen: true });
     this.socket.on('data', (bytes) => {
       this.received += bytes.toString('latin1');
       this.#wake();

@@ -6,6 +6,7 @@ import { Score } from '../core/balance/score.ts';
 import { rampOf } from '../core/balance/slow-start.ts';
 import type { BackendSpec } from '../core/balance/spec.ts';
 import { parseBackendUrl } from './address.ts';
+import { backendLink, type BackendLink } from './dial.ts';
 import { Pool } from './pool.ts';
 
 /** One backend: what is configured, what is known of it, and its idle connections. */
@@ -15,6 +16,7 @@ export class Backend implements BackendView {
   readonly label: string;
   readonly seed: number;
   readonly stickyId: string;
+  readonly link: BackendLink;
   readonly pool: Pool;
   readonly score = new Score();
   readonly breaker: Breaker;
@@ -50,7 +52,8 @@ export class Backend implements BackendView {
     this.stickyId = stickyId(label);
     this.weight = spec.weight;
     this.maxConnections = spec.maxConnections === 0 ? Infinity : spec.maxConnections;
-    this.pool = new Pool(host, port);
+    this.link = backendLink(host, port, spec);
+    this.pool = new Pool(this.link);
     this.breaker = new Breaker(outlier);
   }
 

@@ -165,11 +165,15 @@ export class Backends {
     return this.#list.map((backend) => statsOf(backend, now));
   }
 
-  /** The best backend for a request that has tried some; undefined where none is available. */
-  choose(request: RequestHead, client: string, tried: readonly Backend[]): Backend | undefined {
+  /** The best backend for a request (null: a TCP connection) that has tried some; undefined where none is available. */
+  choose(request: RequestHead | null, client: string, tried: readonly Backend[]): Backend | undefined {
     const method = this.#method;
     const ask = this.#ask;
-    ask.key = method.keySource === null ? null : keyOf(method.keySource, request, client);
+    const source = method.keySource;
+    // Of a TCP connection only its source is known.
+    if (source === null) ask.key = null;
+    else if (request !== null) ask.key = keyOf(source, request, client);
+    else ask.key = source.from === 'source' ? client : null;
     ask.now = this.#options.clock();
     return method.choose(this.#list, tried, ask);
   }

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
 import type { BackendSpec } from '../core/balance/spec.ts';
-import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
-import { reason } from '../core/errors.ts';
+import { RateTable } from '../core/balance/rate.ts';
+import { BALANCER, BALANCER_CHANGE, EDGE } from '../core/config.ts';
+import { reason, type KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import { hostPort } from './address.ts';
+import { hostPort, type ListenAddress } from './address.ts';
 import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
-import { ClientConnection } from './client.ts';
+import { Edge, type Door } from './edge.ts';
+import { CertificateKeeper, edgeRules, type EdgeOptions } from './edge-options.ts';
 import { forwardingOf, type Forwarding } from './forwarding.ts';
 import type { Bound } from './handles.ts';
-import { listen } from './listener.ts';
+import { listen, type Listener } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
 import { stickyIds } from './sticky-key.ts';
 import { Turns } from './turns.ts';
@@ -22,6 +24,8 @@ export interface BalancerOptions {
   readonly port: number;
   /** X-Forwarded-* where it is left out, and no proxy in front is trusted. */
   readonly forwarding?: Forwarding;
+  /** TLS, HTTP/2, PROXY, TCP mode, limits of each source; none of it where left out. */
+  readonly edges?: EdgeOptions;
   readonly backends: readonly (Partial<BackendSpec> & { readonly url: string })[];
   /** The defaults, where nothing is said. */
   readonly balance?: Partial<BalanceOptions>;
@@ -51,6 +55,8 @@ export interface BalancerStats {
 export interface Balancer {
   readonly url: string;
   readonly port: number;
+  /** Of all addresses: the first, the further ones, the redirect. */
+  readonly ports: readonly number[];
   /** To be changed while it runs: add, drain, remove, weight, method. */
   readonly backends: Backends;
   stats(): BalancerStats;
@@ -62,6 +68,11 @@ export interface Balancer {
    * 9.6). Resolves when all connections are gone, after `BALANCER_CHANGE.drainMs` at the latest.
    */
   drain(): Promise<void>;
+  /**
+   * Reads all certificates again, for new connections. Gives what is wrong with those that stay as they were; both is
+   * also reported as events.
+   */
+  reloadCertificates(): readonly KelanaError[];
   /** Stops accepting, lets running requests end within `BALANCER.closeMs`, then closes what is left. */
   close(): Promise<void>;
 }
@@ -71,7 +82,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const clock = options.clock ?? (() => performance.now());
   const balance = { ...BALANCE_DEFAULTS, ...options.balance };
   const specs = options.backends.map((spec) => ({ weight: 1, maxConnections: 0, ...spec }));
-  const connections = new Set<ClientConnection>();
+  const edges = options.edges ?? {};
+  const rules = edgeRules(edges, clock());
   const emit = options.emit;
   const backends = new Backends(specs, {
     balance,
@@ -87,6 +99,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     backends,
     turns: new Turns(backends, balance, () => shared.active, clock),
     balance,
+    rate: edges.rate === undefined ? null : new RateTable(edges.rate, EDGE.maxSources),
     emit,
     clock,
     date: dateSource(Date.now),
@@ -94,67 +107,101 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     requests: 0,
     active: 0,
   };
-  const listener = await listen(
-    options.host,
-    options.port,
-    (socket) => {
-      connections.add(new ClientConnection(socket, shared, (gone) => connections.delete(gone)));
-    },
-    (thrown) => emit({ type: 'error', who: shared.who, code: 'LISTENER', detail: reason(thrown) }),
-    options.sockets,
-  );
+  const edge = new Edge(rules, shared);
+  const keeper = new CertificateKeeper(rules.certificates, () => shared.who, emit, clock());
+  const usual = rules.certificates === null ? 'http' : 'https';
+  const listeners: Listener[] = [];
+  const given = options.sockets ?? [];
+  const open = async ({ host, port }: ListenAddress, door: Door): Promise<Listener> => {
+    const at = listeners.length;
+    const listener = await listen(
+      host,
+      port,
+      (socket) => edge.accept(socket, door),
+      (thrown) => emit({ type: 'error', who: shared.who, code: 'LISTENER', detail: reason(thrown) }),
+      given.filter((socket) => socket.at === at),
+    );
+    listeners.push(listener);
+    return listener;
+  };
+  const scheme = edges.scheme ?? usual;
+  let listener: Listener;
+  try {
+    listener = await open(options, { scheme, redirect: null });
+    for (const address of edges.listen ?? [])
+      await open(address, { scheme: address.scheme ?? usual, redirect: null });
+    if (edges.redirect !== undefined) await open(edges.redirect, { scheme: 'http', redirect: listener.port });
+  } catch (thrown) {
+    await Promise.all(listeners.map((one) => one.close()));
+    throw thrown;
+  }
   const label = hostPort(options.host, listener.port);
   shared.who = label;
+  const url = `${rules.mode === 'tcp' ? 'tcp' : scheme}://${label}`;
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
-    for (const connection of connections) connection.check(now);
+    edge.check(now);
+    keeper.sweep(now);
     backends.sweep(now);
     shared.turns.sweep(now);
   }, BALANCER.sweepMs);
   emit({
     type: 'balancer.ready',
     who: shared.who,
-    url: `http://${label}`,
+    url,
     method: backends.methodText,
     backends: backends.list.map((backend) => backend.label),
   });
 
+  keeper.announce();
+  for (const { label: name, link } of backends.list) {
+    if (link.tls?.verify === false)
+      emit({
+        type: 'error',
+        who: shared.who,
+        code: 'TLS_UNVERIFIED',
+        detail: `the certificate of ${name} is not checked (verify=off): anyone between may read and change all of it`,
+      });
+  }
+
   let over: Promise<void> | null = null;
   const end = (): Promise<void> =>
-    (over ??= listener.close().then(() => {
+    (over ??= Promise.all(listeners.map((one) => one.close())).then(() => {
       clearInterval(sweeper);
       backends.close();
     }));
   /** Ends with the last connection, or, after so long, ends them. */
   const within = async (ms: number): Promise<void> => {
     const timer = setTimeout(() => {
-      for (const connection of connections) connection.destroy();
+      for (const connection of edge.open) connection.destroy();
     }, ms);
     await end();
     clearTimeout(timer);
   };
 
   return {
-    url: `http://${label}`,
+    url,
     port: listener.port,
+    ports: listeners.map(({ port }) => port),
     backends,
     stats: () => ({
       requests: shared.requests,
       active: shared.active,
       queued: shared.turns.queued,
       shed: shared.turns.shed,
-      connections: connections.size,
+      connections: edge.open.size,
       backends: backends.stats(),
     }),
-    bound: () => listener.bound(),
+    bound: () => listeners.flatMap((one, at) => one.bound().map((socket) => ({ ...socket, at }))),
     drain: () => {
       shared.stopping = true;
       return within(BALANCER_CHANGE.drainMs);
     },
+    reloadCertificates: () => keeper.reload(),
     close: () => {
       shared.stopping = true;
-      for (const connection of connections) connection.stop();
+      for (const connection of edge.open) connection.stop();
       return within(BALANCER.closeMs);
     },
   };

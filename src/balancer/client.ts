@@ -1,15 +1,17 @@
 import type { Socket } from 'node:net';
 import { BALANCER } from '../core/config.ts';
 import { RequestParser } from '../core/http/parser.ts';
-import { originOf, type Origin } from '../core/http/provenance.ts';
+import type { RequestHead } from '../core/http/request.ts';
+import type { Origin } from '../core/http/provenance.ts';
 import type { HttpProblem } from '../core/http/syntax.ts';
 import { hostPort } from './address.ts';
+import { resetWire, type ClientFacts, type Connection } from './connection.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
 import { HTTP_LIMITS, SEEN_REQUESTS } from './limits.ts';
 import type { Outgoing } from './outgoing.ts';
 import { reading } from './reading.ts';
-import { badRequest, ownResponse, requestStalled, type OwnReply } from './reply.ts';
-import type { Shared } from './shared.ts';
+import { badRequest, ownResponse, requestStalled, tooManyRequests, type OwnReply } from './reply.ts';
+import { mayAsk, originOfClient, refused, type Shared } from './shared.ts';
 import type { TunnelEnd } from './tunnel.ts';
 import { Writer } from './writer.ts';
 
@@ -17,9 +19,10 @@ import { Writer } from './writer.ts';
  * One client's connection: reads requests one after another, and gives each to an exchange. The next request is
  * not read before the last is answered, so at most one read of the socket waits in memory.
  */
-export class ClientConnection implements ExchangeClient {
+export class ClientConnection implements ExchangeClient, Connection {
   readonly origin: Origin;
   readonly label: string;
+  readonly facts: ClientFacts;
   readonly #socket: Socket;
   readonly #writer: Writer;
   readonly #shared: Shared;
@@ -35,16 +38,15 @@ export class ClientConnection implements ExchangeClient {
   /** When the first byte of a head that is not complete came; 0 where there is none. */
   #headSince = 0;
 
-  constructor(accepted: Socket, shared: Shared, gone: (connection: ClientConnection) => void) {
+  constructor(accepted: Socket, facts: ClientFacts, shared: Shared, gone: () => void) {
     const socket = reading(accepted, (bytes, count) => this.#received(bytes, count));
     this.#socket = socket;
     this.#writer = new Writer(socket, () => this.#exchange?.clientWritable());
     this.#shared = shared;
     this.#idleSince = shared.clock();
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    const { form, trusts } = shared.forwarding;
-    this.origin = originOf(address, 'encrypted' in socket ? 'https' : 'http', form, trusts(address));
-    this.label = hostPort(address, socket.remotePort ?? 0);
+    this.facts = facts;
+    this.origin = originOfClient(facts, shared);
+    this.label = hostPort(facts.address, facts.port);
     socket.on('drain', () => this.#exchange?.clientWritable());
     socket.on('end', () => this.#ended());
     // What matters follows as `close`; a reset by the client is no fault of ours.
@@ -53,7 +55,7 @@ export class ClientConnection implements ExchangeClient {
       const exchange = this.#exchange;
       this.#exchange = null;
       exchange?.clientGone();
-      gone(this);
+      gone();
     });
   }
 
@@ -93,6 +95,7 @@ export class ClientConnection implements ExchangeClient {
       switch (event.type) {
         case 'head':
           this.#headSince = 0;
+          if (this.#tooMany(event.head)) break;
           this.#exchange = new Exchange(this, event.head, this.#shared);
           this.#exchange.start();
           break;
@@ -200,20 +203,19 @@ export class ClientConnection implements ExchangeClient {
 
   /** Answers what never became a request. */
   #turnAway(reply: OwnReply): void {
-    this.#shared.requests += 1;
-    this.#shared.emit({
-      type: 'balancer.request',
-      who: this.#shared.who,
-      client: this.label,
-      backend: '-',
-      method: '-',
-      target: '-',
-      status: reply.status,
-      seconds: 0,
-      bytes: 0,
-      retries: 0,
-    });
+    refused(this.#shared, this.label, reply.status);
     this.answer(reply, false, '-');
+  }
+
+  /** Answers by itself where the client's address asks too often. */
+  #tooMany(head: RequestHead): boolean {
+    const wait = mayAsk(this.#shared, this.facts.address);
+    if (wait === 0) return false;
+    refused(this.#shared, this.label, 429);
+    // A body that nobody takes ends the connection.
+    const keepAlive = head.keepAlive && head.framing === 'none' && head.minor === 1;
+    this.answer(tooManyRequests(wait), keepAlive, head.method);
+    return true;
   }
 
   /** Ends our side, and reads on for a while so that the answer is not lost to a reset (RFC 9112 section 9.6). */
@@ -223,14 +225,9 @@ export class ClientConnection implements ExchangeClient {
     this.#resume();
   }
 
-  /**
-   * Ends a response that cannot be completed, so that no client takes it for a whole one: by a reset and no FIN, since
-   * a FIN is a proper end where the body runs to the close. `resetAndDestroy()` sends that FIN first, and on a socket
-   * that is shutting down it leaks the handle; so what it sets is set here, and the socket destroyed at once.
-   */
+  /** Ends a response that cannot be completed. */
   #reset(): void {
     this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
-    if (!this.#socket.writableEnded) Object.assign(this.#socket, { resetAndClosing: true });
-    this.#socket.destroy();
+    resetWire(this.#socket, this.facts.scheme === 'https' ? this.facts.wire : this.#socket);
   }
 }

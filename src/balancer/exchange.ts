@@ -16,6 +16,7 @@ import type { RequestHead } from '../core/http/request.ts';
 import type { ResponseHead } from '../core/http/response.ts';
 import type { Outcome } from '../core/balance/breaker.ts';
 import type { Backend } from './backend.ts';
+import type { ClientFacts } from './connection.ts';
 import { Outgoing } from './outgoing.ts';
 import { badGateway, requestStalled, timedOut, type OwnReply } from './reply.ts';
 import { Replay } from './replay.ts';
@@ -28,6 +29,9 @@ import type { Upstream, UpstreamUser } from './upstream.ts';
 export interface ExchangeClient {
   readonly origin: Origin;
   readonly label: string;
+  readonly facts: ClientFacts;
+  /** What it speaks, for Via, where that is not HTTP/1. */
+  readonly via?: string;
   /** Writes; false where `clientWritable` will be called later. */
   send(outgoing: Outgoing): boolean;
   /** More of the request may be taken now. */
@@ -269,7 +273,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#turn.take(backend, this.#movedAt);
     const idle = fresh ? null : backend.pool.take(this);
     this.#turn.reused = idle !== null;
-    this.#upstream = idle ?? backend.pool.connect(this);
+    this.#upstream = idle ?? backend.pool.connect(this, this.#client.facts);
     if (idle === null) return;
     this.#begin();
     this.#client.pump();
@@ -284,7 +288,8 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#blocked = false;
     upstream.parser.expect(this.#request.method);
     this.#toBackend.clear();
-    const route = { origin: this.#client.origin, fallbackHost: backend.label };
+    const { origin, via } = this.#client;
+    const route = { origin, fallbackHost: backend.label, version: via };
     this.#toBackend.text(forwardRequest(this.#request, route));
     for (const bytes of this.#replay.body) this.#addBody(bytes);
     if (this.#requestDone && this.#request.framing === 'chunked')
@@ -333,7 +338,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#turn.answered(head.status, this.#movedAt);
     this.#toClient.text(forwardSwitch(head));
     this.#flushResponse();
-    const tunnel = new Tunnel(end, upstream, this.#shared.clock);
+    const tunnel = new Tunnel(end, upstream, this.#shared.clock, this.#shared.balance.timeouts.tunnelMs);
     this.#tunnel = tunnel;
     const early = upstream.parser.release();
     this.#bytes += early.length;

@@ -94,6 +94,11 @@ export class Fleet {
     );
   }
 
+  /** A process that does not answer sees by itself, in a while, that the files have changed. */
+  async reloadCertificates(): Promise<void> {
+    await Promise.allSettled(this.#workers().map((worker) => worker.reloadCertificates()));
+  }
+
   async stats(): Promise<FleetStats> {
     const told = await Promise.allSettled(this.#workers().map((worker) => worker.stats()));
     return {

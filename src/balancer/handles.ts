@@ -7,11 +7,17 @@ import type { Server } from 'node:net';
  */
 export type BoundHandle = SendHandle;
 
-export interface Bound {
+export interface BoundSocket {
   /** As it was asked for: `127.0.0.1`, not a name. */
   readonly host: string;
   readonly port: number;
   readonly handle: BoundHandle;
+}
+
+/** One of a balancer's sockets. */
+export interface Bound extends BoundSocket {
+  /** Of its addresses: 0 the first, then the further ones, then the redirect. Two sockets of `localhost` have the same. */
+  readonly at: number;
 }
 
 /** The handle of a server that listens; it is lent, and ends with the server. */

@@ -1,7 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { BALANCER } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
-import { handleOf, type Bound } from './handles.ts';
+import { handleOf, type BoundSocket } from './handles.ts';
 
 /** Addresses a name is bound to: localhost is both loopbacks, so that no client depends on which it tries first. */
 function addressesOf(host: string): readonly string[] {
@@ -11,7 +10,7 @@ function addressesOf(host: string): readonly string[] {
 export interface Listener {
   readonly port: number;
   /** Its sockets, for another process to accept from. */
-  bound(): readonly Bound[];
+  bound(): readonly BoundSocket[];
   /** Stops accepting; resolves when the last connection is gone. */
   close(): Promise<void>;
 }
@@ -25,7 +24,7 @@ export async function listen(
   port: number,
   accept: (socket: Socket) => void,
   failed: (thrown: Error) => void,
-  given: readonly Bound[] = [],
+  given: readonly BoundSocket[] = [],
 ): Promise<Listener> {
   if (given.length > 0) return await adopt(given, accept, failed);
   const servers: Server[] = [];
@@ -51,7 +50,7 @@ export async function listen(
 }
 
 async function adopt(
-  given: readonly Bound[],
+  given: readonly BoundSocket[],
   accept: (socket: Socket) => void,
   failed: (thrown: Error) => void,
 ): Promise<Listener> {
@@ -82,10 +81,9 @@ async function bind(
   port: number,
   accept: (socket: Socket) => void,
   failed: (thrown: Error) => void,
-  handle: Bound['handle'] | null = null,
+  handle: BoundSocket['handle'] | null = null,
 ): Promise<{ server: Server; port: number }> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
-  server.maxConnections = BALANCER.maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(handle ?? { host, port }, () => {

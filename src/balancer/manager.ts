@@ -113,6 +113,7 @@ export class Manager {
     return this.#inTurn(async () => {
       const configuration = this.#options.read();
       await this.#settle(configuration, forget ? NO_CHANGES : this.#changes);
+      await this.#options.fleet.reloadCertificates();
       this.#tell('reload');
       return { view: await this.view(), ...this.#waiting(configuration) };
     });

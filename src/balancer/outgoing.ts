@@ -1,7 +1,18 @@
-import type { Socket } from 'node:net';
 import { BALANCER } from '../core/config.ts';
 import { bufferOf } from './limits.ts';
-import type { Writer } from './writer.ts';
+
+/** What is written to: a socket, or what stands for one. */
+export interface Target {
+  write(text: string, encoding: 'latin1'): boolean;
+  write(bytes: Uint8Array): boolean;
+  cork(): void;
+  uncork(): void;
+}
+
+/** What short texts are written to, as latin1: a Writer, or what stands for one. */
+export interface TextTarget {
+  write(text: string): boolean;
+}
 
 /**
  * Gathers the parts of what goes to a socket, so that a small message is one write and one system call.
@@ -44,7 +55,7 @@ export class Outgoing {
   }
 
   /** Writes all. False where the socket asks to wait for its `drain`. */
-  send(socket: Socket, writer: Writer): boolean {
+  send(socket: Target, writer: TextTarget): boolean {
     if (this.#size === 0) return true;
     const text = this.#text;
     const parts = this.#parts;
@@ -67,7 +78,7 @@ function joined(parts: readonly (string | Uint8Array)[], size: number): Buffer {
   return whole;
 }
 
-function each(parts: readonly (string | Uint8Array)[], socket: Socket): boolean {
+function each(parts: readonly (string | Uint8Array)[], socket: Target): boolean {
   let ready = true;
   socket.cork();
   for (const part of parts) {

@@ -1,4 +1,6 @@
 import { BALANCER } from '../core/config.ts';
+import type { ClientFacts } from './connection.ts';
+import type { BackendLink } from './dial.ts';
 import { Upstream, type UpstreamUser } from './upstream.ts';
 
 interface Idle {
@@ -8,14 +10,12 @@ interface Idle {
 
 /** The idle connections to one backend, newest last: the warmest is used first and the others age out. */
 export class Pool {
-  readonly #host: string;
-  readonly #port: number;
+  readonly #link: BackendLink;
   #idle: Idle[] = [];
   #closed = false;
 
-  constructor(host: string, port: number) {
-    this.#host = host;
-    this.#port = port;
+  constructor(link: BackendLink) {
+    this.#link = link;
   }
 
   get size(): number {
@@ -31,12 +31,14 @@ export class Pool {
     return null;
   }
 
-  connect(user: UpstreamUser): Upstream {
-    return new Upstream(this.#host, this.#port, user);
+  /** `client` is whom a PROXY header names; null where the balancer speaks for itself. */
+  connect(user: UpstreamUser, client: ClientFacts | null): Upstream {
+    return new Upstream(this.#link, client, user);
   }
 
   put(upstream: Upstream, now: number): void {
-    if (this.#closed || this.#idle.length >= BALANCER.maxIdlePerBackend) {
+    // One that named a client by a PROXY header is that client's alone.
+    if (this.#closed || this.#link.proxy !== null || this.#idle.length >= BALANCER.maxIdlePerBackend) {
       upstream.destroy();
       return;
     }

@@ -55,7 +55,7 @@ export function probe(
       finish(reason ?? 'closed without an answer');
     },
   };
-  upstream = pool.connect(user);
+  upstream = pool.connect(user, null);
   if (check.kind === 'http') upstream.parser.expect(check.method);
   return {
     stop() {

@@ -48,6 +48,7 @@ const toWorker = z.discriminatedUnion('type', [
   /** Comes with a socket. */
   z.object({
     type: z.literal('socket'),
+    at: z.int().min(0),
     host: z.string().max(300),
     port: z.int().min(1).max(65_535),
   }),
@@ -62,6 +63,7 @@ const toWorker = z.discriminatedUnion('type', [
     echo: z.boolean(),
   }),
   z.object({ type: z.literal('apply'), id: z.int(), desired: desiredShape }),
+  z.object({ type: z.literal('certificates'), id: z.int() }),
   z.object({ type: z.literal('stats'), id: z.int() }),
   z.object({ type: z.literal('drain'), id: z.int() }),
   z.object({ type: z.literal('close'), id: z.int() }),
@@ -83,10 +85,10 @@ export type Start = StartOf & {
 
 export type Call =
   | { readonly type: 'apply'; readonly id: number; readonly desired: Desired }
-  | { readonly type: 'stats' | 'drain' | 'close'; readonly id: number };
+  | { readonly type: 'certificates' | 'stats' | 'drain' | 'close'; readonly id: number };
 
 export type ToWorker =
-  { readonly type: 'socket'; readonly host: string; readonly port: number } | Start | Call;
+  { readonly type: 'socket'; readonly at: number; readonly host: string; readonly port: number } | Start | Call;
 
 /** Null for what a newer version may say and this one does not know. */
 export function parseToWorker(message: unknown): ToWorker | null {
@@ -95,7 +97,7 @@ export function parseToWorker(message: unknown): ToWorker | null {
 
 export type FromWorker =
   /** Comes with a socket. */
-  | { readonly type: 'echo'; readonly host: string; readonly port: number }
+  | { readonly type: 'echo'; readonly at: number; readonly host: string; readonly port: number }
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly error: string; readonly params: ErrorParams }
   | { readonly type: 'answer'; readonly id: number; readonly stats?: WorkerStats }
@@ -103,7 +105,7 @@ export type FromWorker =
 
 const failure = { error: z.string(), params: z.record(z.string(), z.any()) };
 const fromWorker = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('echo'), host: z.string(), port: z.int() }),
+  z.object({ type: z.literal('echo'), at: z.int().min(0), host: z.string(), port: z.int() }),
   z.object({ type: z.literal('ready') }),
   z.object({ type: z.literal('failed'), ...failure }),
   z.object({ type: z.literal('answer'), id: z.int(), stats: z.any().optional() }),

@@ -70,7 +70,7 @@ export class RemoteWorker implements Worker {
     });
     const timer = setTimeout(() => worker.#begun(failed('not ready in time')), BALANCER_CHANGE.startMs);
     const { lang } = launcher;
-    for (const { host, port, handle } of sockets) worker.#send({ type: 'socket', host, port }, handle);
+    for (const { handle, ...of } of sockets) worker.#send({ type: 'socket', ...of }, handle);
     worker.#send({ type: 'start', protocol: PROTOCOL, lang, echo, ...start });
     const failure = await ready;
     clearTimeout(timer);
@@ -82,6 +82,10 @@ export class RemoteWorker implements Worker {
 
   async apply(desired: Desired): Promise<void> {
     await this.#call({ type: 'apply', id: 0, desired });
+  }
+
+  async reloadCertificates(): Promise<void> {
+    await this.#call({ type: 'certificates', id: 0 });
   }
 
   async stats(): Promise<WorkerStats> {
@@ -139,7 +143,8 @@ export class RemoteWorker implements Worker {
     if (said === null) return;
     switch (said.type) {
       case 'echo':
-        if (handle !== undefined) this.#echoed.push({ host: said.host, port: said.port, handle });
+        if (handle !== undefined)
+          this.#echoed.push({ at: said.at, host: said.host, port: said.port, handle });
         break;
       case 'ready':
         this.#begun(null);

@@ -2,9 +2,11 @@ import { BALANCER } from '../core/config.ts';
 
 /** Reason phrases of the answers the balancer gives by itself (RFC 9110 section 15). */
 const STATUS_TEXT: Readonly<Record<number, string>> = {
+  308: 'Permanent Redirect',
   400: 'Bad Request',
   408: 'Request Timeout',
   414: 'URI Too Long',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   501: 'Not Implemented',
   502: 'Bad Gateway',
@@ -19,6 +21,7 @@ export interface OwnReply {
   readonly code: string;
   readonly message: string;
   readonly retryAfterSeconds?: number;
+  readonly location?: string;
 }
 
 /** A whole response that the balancer gives by itself. `head` leaves the body out, as the answer to HEAD must. */
@@ -28,6 +31,7 @@ export function ownResponse(reply: OwnReply, keepAlive: boolean, head: boolean, 
     `HTTP/1.1 ${reply.status} ${STATUS_TEXT[reply.status] ?? ''}\r\n` +
     `Date: ${date}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
     (reply.retryAfterSeconds === undefined ? '' : `Retry-After: ${reply.retryAfterSeconds}\r\n`) +
+    (reply.location === undefined ? '' : `Location: ${reply.location}\r\n`) +
     (keepAlive ? '\r\n' : 'Connection: close\r\n\r\n') +
     (head ? '' : body)
   );
@@ -48,6 +52,27 @@ export function unavailable(): OwnReply {
     code: 'NO_SERVER',
     message: 'no server is up; try again soon',
     retryAfterSeconds: BALANCER.retryAfterSeconds,
+  };
+}
+
+/**
+ * The same address over HTTPS. 308 keeps the method and the body (RFC 9110 section 15.4.9). Host and path were read by
+ * the strict parser, so neither can hold the end of a line.
+ */
+export function redirectTo(host: string | undefined, path: string, port: number): OwnReply {
+  const name = (host ?? '').replace(/:[0-9]*$/, '');
+  if (name === '') return badRequest(400, 'no Host');
+  const location = `https://${name}${port === 443 ? '' : `:${port}`}${path === '*' ? '/' : path}`;
+  return { status: 308, code: 'USE_HTTPS', message: 'this address is served over HTTPS', location };
+}
+
+/** @param wait ms until the client may ask again */
+export function tooManyRequests(wait: number): OwnReply {
+  return {
+    status: 429,
+    code: 'TOO_MANY_REQUESTS',
+    message: 'too many requests from this address',
+    retryAfterSeconds: Math.max(1, Math.ceil(wait / 1000)),
   };
 }
 

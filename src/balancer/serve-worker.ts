@@ -39,8 +39,7 @@ export function serveAsWorker(
       worker = new LocalWorker(balancer, pid, asked.workers);
       void worker.ended.then(() => resolve());
       if (asked.echo)
-        for (const { host, port, handle } of balancer.bound())
-          channel.send({ type: 'echo', host, port }, handle);
+        for (const { handle, ...of } of balancer.bound()) channel.send({ type: 'echo', ...of }, handle);
       channel.send({ type: 'ready' });
     };
     channel.listen(
@@ -48,7 +47,7 @@ export function serveAsWorker(
         const said = parseToWorker(message);
         if (said === null) return;
         if (said.type === 'socket') {
-          if (handle !== undefined) sockets.push({ host: said.host, port: said.port, handle });
+          if (handle !== undefined) sockets.push({ at: said.at, host: said.host, port: said.port, handle });
         } else if (said.type === 'start') begin(said).catch(refuse);
         else if (worker !== null) void answer(channel, worker, said);
       },
@@ -68,6 +67,7 @@ async function answer(channel: Channel, worker: LocalWorker, call: Call): Promis
       return;
     }
     if (call.type === 'apply') await worker.apply(call.desired);
+    else if (call.type === 'certificates') await worker.reloadCertificates();
     else if (call.type === 'drain') await worker.drain();
     else await worker.close();
     channel.send({ type: 'answer', id });

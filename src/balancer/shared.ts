@@ -1,6 +1,10 @@
 import type { BalanceOptions } from '../core/balance/options.ts';
+import type { RateTable } from '../core/balance/rate.ts';
 import type { Emit } from '../core/events.ts';
+import { sourceOf } from '../core/http/ip.ts';
+import { originOf, type Origin } from '../core/http/provenance.ts';
 import type { Backends } from './backends.ts';
+import type { ClientFacts } from './connection.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { Turns } from './turns.ts';
 
@@ -12,6 +16,8 @@ export interface Shared {
   readonly forwarding: Forwarding;
   readonly turns: Turns;
   readonly balance: BalanceOptions;
+  /** Requests that each source may make; null where there is no limit. */
+  readonly rate: RateTable | null;
   readonly emit: Emit;
   /** ms, monotonic. */
   readonly clock: () => number;
@@ -22,6 +28,33 @@ export interface Shared {
   /** Requests answered, and running. */
   requests: number;
   active: number;
+}
+
+/** What requests on this connection say of where they came from. */
+export function originOfClient({ address, scheme }: ClientFacts, { forwarding }: Shared): Origin {
+  return originOf(address, scheme, forwarding.form, forwarding.trusts(address));
+}
+
+/** 0 where a client at this address may make a request, else ms until it may. */
+export function mayAsk(shared: Shared, address: string): number {
+  return shared.rate === null ? 0 : shared.rate.take(sourceOf(address), shared.clock());
+}
+
+/** Counts and reports what was answered and never became a request. */
+export function refused(shared: Shared, client: string, status: number): void {
+  shared.requests += 1;
+  shared.emit({
+    type: 'balancer.request',
+    who: shared.who,
+    client,
+    backend: '-',
+    method: '-',
+    target: '-',
+    status,
+    seconds: 0,
+    bytes: 0,
+    retries: 0,
+  });
 }
 
 /** Formats the time once a second, not once a response. */

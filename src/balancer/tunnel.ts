@@ -21,14 +21,16 @@ export class Tunnel {
   readonly #client: TunnelEnd;
   readonly #backend: Upstream;
   readonly #clock: () => number;
+  readonly #idleMs: number;
   #clientEnded = false;
   #backendEnded = false;
   #movedAt: number;
 
-  constructor(client: TunnelEnd, backend: Upstream, clock: () => number) {
+  constructor(client: TunnelEnd, backend: Upstream, clock: () => number, idleMs: number) {
     this.#client = client;
     this.#backend = backend;
     this.#clock = clock;
+    this.#idleMs = idleMs;
     this.#movedAt = clock();
   }
 
@@ -71,6 +73,6 @@ export class Tunnel {
 
   stalled(now: number): boolean {
     const half = this.#clientEnded || this.#backendEnded;
-    return now - this.#movedAt > (half ? BALANCER.tunnelHalfClosedMs : BALANCER.tunnelIdleMs);
+    return now - this.#movedAt > (half ? Math.min(BALANCER.tunnelHalfClosedMs, this.#idleMs) : this.#idleMs);
   }
 }

@@ -22,7 +22,8 @@ const NONE: readonly Backend[] = [];
  * that is taken is given back by one of `broke`, `ended`.
  */
 export class Turn {
-  readonly request: RequestHead;
+  /** Null for a connection in TCP mode. */
+  readonly request: RequestHead | null;
   readonly client: string;
   readonly waiter: Waiter;
   readonly #turns: Turns;
@@ -40,7 +41,7 @@ export class Turn {
   #judged = false;
   #waiting = false;
 
-  constructor(turns: Turns, request: RequestHead, client: string, waiter: Waiter) {
+  constructor(turns: Turns, request: RequestHead | null, client: string, waiter: Waiter) {
     this.#turns = turns;
     this.request = request;
     this.client = client;
@@ -115,7 +116,9 @@ export class Turn {
 
   /** The Set-Cookie line by which the client stays with its backend, with its CRLF; empty where there is none to set. */
   get cookie(): string {
-    return this.backend === null ? '' : this.#turns.backends.cookieFor(this.request, this.backend);
+    return this.backend === null || this.request === null
+      ? ''
+      : this.#turns.backends.cookieFor(this.request, this.backend);
   }
 
   #choose(touched: boolean, now: number): Next {

@@ -1,10 +1,10 @@
-import { connect, type Socket } from 'node:net';
-import type { LookupAddress } from 'node:dns';
+import type { Socket } from 'node:net';
 import { reason } from '../core/errors.ts';
 import { ResponseParser } from '../core/http/parser.ts';
+import type { ClientFacts } from './connection.ts';
+import { dial, type BackendLink } from './dial.ts';
 import { HTTP_LIMITS, SEEN_RESPONSES } from './limits.ts';
 import type { Outgoing } from './outgoing.ts';
-import { readingInto } from './reading.ts';
 import { Writer } from './writer.ts';
 
 /** Who uses a connection to a backend: one request at a time, or a health check. */
@@ -33,24 +33,17 @@ export class Upstream {
   #open = true;
   #paused = false;
 
-  constructor(host: string, port: number, user: UpstreamUser) {
+  constructor(link: BackendLink, client: ClientFacts | null, user: UpstreamUser) {
     this.#user = user;
-    const socket = connect({
-      host,
-      port,
-      noDelay: true,
-      // localhost is IPv4 first, whatever the resolver says, then IPv6; other names go by "happy eyeballs".
-      autoSelectFamily: true,
-      ...(host === 'localhost' ? { lookup: localhost } : {}),
-      // A tunnel may go on one way after the other has ended; all else is closed at the first FIN.
-      allowHalfOpen: true,
-      onread: readingInto((bytes, count) => this.#received(bytes, count)),
+    const socket = dial(link, {
+      client: client === null ? null : { source: client, destination: client.local },
+      ready: () => {
+        this.#writer = new Writer(socket, () => this.#user?.writable());
+        this.#user?.connected();
+      },
+      received: (bytes, count) => this.#received(bytes, count),
     });
     this.#socket = socket;
-    socket.on('connect', () => {
-      this.#writer = new Writer(socket, () => this.#user?.writable());
-      this.#user?.connected();
-    });
     socket.on('drain', () => this.#user?.writable());
     socket.on('end', () => {
       this.#open = false;
@@ -135,13 +128,4 @@ export class Upstream {
     this.destroy();
     lost?.();
   }
-}
-
-type LookupAll = (error: Error | null, addresses: LookupAddress[]) => void;
-
-function localhost(_name: string, _options: unknown, callback: unknown): void {
-  (callback as LookupAll)(null, [
-    { address: '127.0.0.1', family: 4 },
-    { address: '::1', family: 6 },
-  ]);
 }

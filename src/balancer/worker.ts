@@ -15,6 +15,8 @@ export interface Worker {
   readonly ended: Promise<string | null>;
   /** @throws KelanaError WORKER_FAILED */
   apply(desired: Desired): Promise<void>;
+  /** Reads them again; what is wrong is told as events. @throws KelanaError WORKER_FAILED */
+  reloadCertificates(): Promise<void>;
   /** @throws KelanaError WORKER_FAILED */
   stats(): Promise<WorkerStats>;
   /** Accepts no more, finishes what it has within `BALANCER_CHANGE.drainMs`, and ends. Resolves when it stopped accepting. */
@@ -45,6 +47,11 @@ export class LocalWorker implements Worker {
 
   apply(desired: Desired): Promise<void> {
     apply(this.#balancer.backends, desired, this.#workers);
+    return Promise.resolve();
+  }
+
+  reloadCertificates(): Promise<void> {
+    this.#balancer.reloadCertificates();
     return Promise.resolve();
   }
 

@@ -905,8 +905,6 @@ export const BALANCER = {
   queueTimeoutMs: 5_000,
   queueBusyTimeoutMs: 500,
   queueBusyMs: 1_000,
-  /** ms without a byte in a tunnel; HAProxy's usual `timeout tunnel`. */
-  tunnelTimeoutMs: 3_600_000,
   /** ms of growing weight after coming up: none, as others; servers that must warm up ask for it. */
   slowStartMs: 0,
   /** Part of the weight it has at once then, as Envoy: enough requests to warm up by. */
@@ -943,6 +941,42 @@ export const BALANCER_CHANGE = {
   stableMs: 10_000,
   /** Bytes of the file of changes; a thousand backends need some 100 KiB. */
   maxStateBytes: MiB,
+} as const;
+
+/** What stands between the balancer's sockets and its requests: TLS, HTTP/2, PROXY, TCP mode, limits of each source. */
+export const EDGE = {
+  /** ms from a connection to the end of its PROXY header; the specification asks for 3 s at least. */
+  proxyHeaderMs: 3_000,
+  /** ms from there to the end of the TLS handshake; as for a head. */
+  handshakeMs: 10_000,
+  /** ms between looks whether a certificate's files have changed. */
+  certificateLookMs: 2_000,
+  /** ms one key encrypts session tickets: who steals it reads no session of TLS 1.2 older than this. */
+  ticketMs: 12 * 3_600_000,
+  /** Streams of one HTTP/2 connection at once; RFC 9113 section 6.5.2 wants 100 or more. */
+  h2Streams: 100,
+  /** Bytes of a body that wait in one stream, and in one connection. */
+  h2WindowBytes: 128 * KiB,
+  h2ConnectionWindowBytes: MiB,
+  /** MiB that node:http2 may hold for one connection. */
+  h2SessionMiB: 10,
+  /**
+   * Streams cut off before their answer, for each connection: a page that is left cancels all 100 of its streams; the
+   * attack of 2023 cancelled 100,000 a second.
+   */
+  h2Cuts: { perSecond: 20, burst: 200 },
+  /** PING frames; gRPC sends one a round trip while its window grows. */
+  h2Pings: { perSecond: 50, burst: 500 },
+  /** SETTINGS frames; clients send one or two in all. */
+  h2Settings: { perSecond: 1, burst: 20 },
+  /** Bytes that are neither body nor request: a frame's head is 9. */
+  h2Overhead: { perSecond: 64 * KiB, burst: MiB },
+  /** Requests at once that a rate limit allows at least where nothing is said: a page and what is on it. */
+  leastBurst: 10,
+  /** Sources remembered by a rate limit, about 150 bytes each. */
+  maxSources: 100_000,
+  /** ms between two reports of connections that were turned away for the same reason. */
+  reportMs: 10_000,
 } as const;
 
 export const CLIENTS = {

@@ -71,6 +71,19 @@ export const ERRORS = {
       en: 'Correct that file; kelana.example.toml is a full example',
     },
   },
+  BAD_CERTIFICATE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "Sertifikat '{path}' tidak bisa dipakai: {why}.",
+      en: "Certificate '{path}' cannot be used: {why}.",
+    },
+    fix: {
+      id: 'Pakai berkas PEM yang sepasang: sertifikat (dengan rantainya) dan kunci tanpa sandi; periksa: openssl x509 -noout -subject -dates -in BERKAS',
+      en: 'Use two PEM files that belong together: certificate (with its chain) and key without a passphrase; check: openssl x509 -noout -subject -dates -in FILE',
+    },
+  },
   PORT_IN_USE: {
     source: 'system',
     retryable: true,

@@ -107,6 +107,19 @@ export type EventBody =
   | { type: 'backend.down'; who: string; backend: string; reason: string }
   // by command or signal; `what` is one of BALANCER_CHANGES, `subject` the backend or method, `value` the new weight
   | { type: 'balancer.changed'; who: string; what: BalancerChange; subject: string; value: number | null }
+  // a connection relayed in TCP mode: bytes from the client, and to it
+  | {
+      type: 'balancer.connection';
+      who: string;
+      client: string;
+      backend: string;
+      seconds: number;
+      received: number;
+      sent: number;
+      outcome: string;
+    }
+  // names of the certificates in use from now on
+  | { type: 'balancer.certificates'; who: string; names: readonly string[] }
   // taken out because its requests fail (`reason` is one of EJECTIONS), for so many seconds; and back after one that did not
   | { type: 'backend.ejected'; who: string; backend: string; reason: string; seconds: number }
   | { type: 'backend.readmitted'; who: string; backend: string }
@@ -166,6 +179,8 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'backend.up': 'status',
   'backend.down': 'status',
   'balancer.changed': 'status',
+  'balancer.connection': 'status',
+  'balancer.certificates': 'status',
   'backend.ejected': 'status',
   'backend.readmitted': 'status',
   'part.started': 'status',

@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseListen } from '../../balancer/address.ts';
 import type { Balancer } from '../../balancer/balancer.ts';
 import { Fleet } from '../../balancer/fleet.ts';
 import { Manager, type Configuration } from '../../balancer/manager.ts';
@@ -18,7 +17,7 @@ import { settle } from '../options.ts';
 import { Settings } from '../settings.ts';
 import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
-import { checkEdit, configurationOf, givenBackend, LISTEN, refuseOwn } from './configuration.ts';
+import { checkEdit, configurationOf, givenBackend, listenOf, refuseOwn } from './configuration.ts';
 import { adminSocket, folderOf } from './place.ts';
 import { startServing } from './serving.ts';
 
@@ -26,7 +25,7 @@ const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** File of the changes that were made while it ran. */
 const CHANGES = 'changes.json';
 /** Options that name what is bound, or where the changes are kept. */
-const FIXED: ReadonlySet<string> = new Set(['listen', 'data']);
+const FIXED: ReadonlySet<string> = new Set(['listen', 'redirect-http', 'data']);
 
 export interface BalancerApp {
   readonly balancer: Balancer;
@@ -46,7 +45,7 @@ export async function openBalancer(
   emit: Emit,
 ): Promise<BalancerApp> {
   const configuration = configurationOf(values, availableParallelism());
-  const { host, port } = parseListen(values.text('listen') ?? LISTEN);
+  const [{ host, port }, ...more] = listenOf(values);
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
   const wanted = desired(configuration.given, kept);
@@ -56,7 +55,7 @@ export async function openBalancer(
     await makeFolder(folder);
     const socket = await adminSocket(folder);
     if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
-    const who = balancer.url.replace('http://', '');
+    const who = balancer.url.replace(/^[a-z]+:\/\//, '');
     const fleet = new Fleet({
       local: new LocalWorker(balancer, context.pid),
       launcher: {
@@ -82,7 +81,7 @@ export async function openBalancer(
       read: () => readAgain(context, command),
       parseBackend: (spec) => {
         const backend = givenBackend(spec);
-        refuseOwn(backend, { host, port: balancer.port });
+        for (const address of [{ host, port: balancer.port }, ...more]) refuseOwn(backend, address);
         return backend;
       },
       check: checkEdit,

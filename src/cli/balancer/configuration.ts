@@ -2,7 +2,6 @@ import {
   hostPort,
   parseBackend,
   parseBackendUrl,
-  parseListen,
   type ListenAddress,
 } from '../../balancer/address.ts';
 import type { Configuration } from '../../balancer/manager.ts';
@@ -14,6 +13,7 @@ import { BALANCER_CHANGE, PORTS } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import type { Text } from '../../core/lang.ts';
 import type { Values } from '../values.ts';
+import { edgesFrom, listenFrom } from './edges.ts';
 
 /** The two servers of the seed. */
 export const BACKENDS = [`http://localhost:${PORTS.server}`, `http://localhost:${PORTS.server + 1}`];
@@ -21,15 +21,21 @@ export const LISTEN = `localhost:${PORTS.balancer}`;
 
 /** What the settled options say. @throws KelanaError BAD_VALUE */
 export function configurationOf(values: Values, cores: number): Configuration {
-  const { host, port } = parseListen(values.text('listen') ?? LISTEN);
+  const listen = listenOf(values);
+  edgesFrom(values, listen);
   const method = methodText(parseMethod(values.text('method') ?? 'round-robin'));
   const backends = backendsFrom(values.texts('backend'), method);
-  for (const backend of backends) refuseOwn(backend, { host, port });
+  for (const backend of backends) for (const address of listen) refuseOwn(backend, address);
   return {
     given: { method, backends },
     settings: [...values.entries()].map(([name, { value, origin }]) => [name, value, origin] as const),
     workers: workersOf(values.text('workers') ?? '1', cores),
   };
+}
+
+/** Addresses to listen on, the first one first. @throws KelanaError BAD_VALUE */
+export function listenOf(values: Values): readonly [ListenAddress, ...ListenAddress[]] {
+  return listenFrom(values.texts('listen'), LISTEN);
 }
 
 /** `URL[,weight=N]…`, as it is kept and shown. @throws KelanaError BAD_VALUE */
@@ -53,10 +59,16 @@ export function backendFromTable(table: Readonly<Record<string, unknown>>): stri
   let spec = url;
   for (const [key, value] of Object.entries(table)) {
     if (key === 'url') continue;
+    if (key === 'proxy' || key === 'ca' || key === 'verify') {
+      if (typeof value !== 'string' || value.includes(','))
+        throw bad(key, value, { id: 'harus teks tanpa koma', en: 'it must be text without a comma' });
+      spec += `,${key}=${value}`;
+      continue;
+    }
     if (key !== 'weight' && key !== 'max')
       throw bad(key, value, {
-        id: 'hanya url, weight dan max yang dikenal',
-        en: 'only url, weight and max are known',
+        id: 'hanya url, weight, max, proxy, ca dan verify yang dikenal',
+        en: 'only url, weight, max, proxy, ca and verify are known',
       });
     const [least, most] = key === 'weight' ? [WEIGHTS.least, WEIGHTS.most] : [1, 999_999];
     if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
@@ -74,11 +86,11 @@ export function checkBackend(text: string): void {
   if (!PART.test(text)) parseBackend(text);
 }
 
-const PART = /^(weight|max)=/;
+const PART = /^(weight|max|proxy|ca|verify)=/;
 
 /** @throws KelanaError BAD_VALUE */
 export function backendsFrom(texts: readonly string[], method: string): readonly GivenBackend[] {
-  // A list from the environment is cut at its commas, so weight=N and max=N may stand alone: they belong to what precedes it.
+  // A list from the environment is cut at its commas, so weight=N and the like may stand alone: they belong to what precedes them.
   const joined: string[] = [];
   for (const text of texts.length === 0 ? BACKENDS : texts) {
     const last = joined.pop();

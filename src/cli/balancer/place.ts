@@ -32,9 +32,9 @@ export interface Place {
  * @throws KelanaError NO_BALANCER, MANY_BALANCERS
  */
 export async function runningBalancer(context: Context, values: Values): Promise<Place> {
-  const { port } = parseListen(values.text('listen') ?? ':0');
+  const { port } = parseListen(values.texts('listen')[0] ?? ':0');
   const root = resolve(context.cwd, values.text('data') ?? DATA_FOLDER);
-  if (port !== 0 && values.origin('listen') !== 'default') {
+  if (port !== 0) {
     const place = await placeOf(folderOf(context, values, port));
     if (place === null) throw new KelanaError('NO_BALANCER', { path: folderOf(context, values, port) });
     return place;

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { parseListen } from '../../balancer/address.ts';
 import { apply, specOf } from '../../balancer/apply.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
 import type { Bound } from '../../balancer/handles.ts';
@@ -8,9 +7,10 @@ import type { Desired } from '../../core/balance/changes.ts';
 import { parseMethod } from '../../core/balance/choice.ts';
 import type { Emit } from '../../core/events.ts';
 import type { Context } from '../context.ts';
-import { balanceFrom } from '../balancer-options.ts';
+import { balanceFrom } from './options.ts';
 import type { Values } from '../values.ts';
-import { LISTEN } from './configuration.ts';
+import { listenOf } from './configuration.ts';
+import { edgesFrom } from './edges.ts';
 
 const STICKY_KEY = '.kelana/sticky.key';
 
@@ -27,12 +27,18 @@ export async function startServing(
   workers = 1,
   sockets: readonly Bound[] = [],
 ): Promise<Balancer> {
-  const { host, port } = parseListen(values.text('listen') ?? LISTEN);
-  const balance = { ...balanceFrom(values), method: parseMethod(wanted.method) };
+  const listen = listenOf(values);
+  const [{ host, port }] = listen;
+  const edges = edgesFrom(values, listen);
+  const asked = balanceFrom(values);
+  // What speaks another protocol than HTTP can only be asked whether it is there.
+  const bare = edges.mode === 'tcp' && values.origin('check') === 'default';
+  const check = bare ? { kind: 'tcp' as const, timeoutMs: asked.check.timeoutMs } : asked.check;
+  const balance = { ...asked, check, method: parseMethod(wanted.method) };
   const backends = wanted.backends.map((backend) => specOf(backend, workers));
   // Kept in any case: the method may become sticky later, and all processes must name backends the same way.
   const stickyKey = await readStickyKey(resolve(cwd, values.text('sticky-key') ?? STICKY_KEY), true);
-  const balancer = await startBalancer({ host, port, backends, balance, emit, sockets, stickyKey });
+  const balancer = await startBalancer({ host, port, backends, balance, edges, emit, sockets, stickyKey });
   // Which of them are drained.
   apply(balancer.backends, wanted, workers);
   return balancer;

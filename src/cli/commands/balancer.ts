@@ -2,8 +2,9 @@ import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import { openBalancer, type BalancerApp } from '../balancer/app.ts';
 import { backendFromTable, BACKENDS, checkBackend, LISTEN } from '../balancer/configuration.ts';
+import { EDGES } from '../balancer/edges.ts';
 import { runVerb, VERB_ARGS } from '../balancer/verbs.ts';
-import { BALANCE_OPTIONS } from '../balancer-options.ts';
+import { BALANCE_OPTIONS } from '../balancer/options.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
@@ -24,14 +25,17 @@ export const command: Command = {
     {
       name: 'listen',
       type: 'text',
-      value: 'H:P',
-      default: LISTEN,
-      help: { id: 'alamat untuk menerima client', en: 'address to accept clients on' },
+      value: '[http[s]://]H:P',
+      many: true,
+      help: {
+        id: `alamat untuk menerima client; boleh berulang (bawaan: ${LISTEN})`,
+        en: `address to accept clients on; may be repeated (default: ${LISTEN})`,
+      },
     },
     {
       name: 'backend',
       type: 'text',
-      value: 'URL[,weight=N][,max=N]',
+      value: 'URL[,weight=N][,max=N][,proxy=v1|v2][,ca=FILE][,verify=off]',
       many: true,
       check: checkBackend,
       fromTable: backendFromTable,
@@ -41,6 +45,7 @@ export const command: Command = {
       },
     },
     ...BALANCE_OPTIONS,
+    ...EDGES,
     {
       name: 'workers',
       type: 'text',
@@ -119,6 +124,14 @@ export const command: Command = {
         en: 'new processes in place of the old, without losing a request (or SIGUSR2)',
       },
     },
+    {
+      line: 'kelana balancer --listen :443 --tls-cert site.pem --tls-key site.key --redirect-http 80',
+      what: { id: 'dengan HTTPS dan HTTP/2', en: 'with HTTPS and HTTP/2' },
+    },
+    {
+      line: 'kelana balancer --mode tcp --listen :5432 --backend tcp://10.0.0.5:5432,proxy=v2',
+      what: { id: 'untuk layanan TCP mana pun', en: 'for any TCP service' },
+    },
   ],
   run,
 };
@@ -152,6 +165,14 @@ async function announce(context: Context, { balancer, manager }: BalancerApp, js
   }
   const { backends } = await manager.view();
   const names = backends.map(({ name }) => name);
+  const open = balancer.backends.list.filter(({ link }) => link.tls?.verify === false);
+  if (open.length > 0) {
+    const labels = open.map(({ label }) => label).join(', ');
+    context.say({
+      id: `PERINGATAN: sertifikat ${labels} TIDAK diperiksa (verify=off); siapa pun di antaranya bisa membaca dan mengubah semuanya.`,
+      en: `WARNING: the certificate of ${labels} is NOT checked (verify=off); anyone between may read and change all of it.`,
+    });
+  }
   context.say({
     id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
     en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,

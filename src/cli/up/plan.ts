@@ -148,12 +148,10 @@ function part(
       args.push(item === true ? `--${name}` : `--${name}=${String(item)}`);
   }
   const host = String(values['host'] ?? 'localhost');
+  const listen = String([values['listen']].flat()[0]);
   const shows =
-    kind === 'balancer' ? `http://${String(values['listen'])}` : labelOf(host, Number(values['port']));
-  const name =
-    kind === 'balancer'
-      ? `balancer ${String(values['listen'])}`
-      : `${kind} ${String(values['name'] ?? shows)}`;
+    kind === 'balancer' ? urlOf(listen, values['tls-cert']) : labelOf(host, Number(values['port']));
+  const name = kind === 'balancer' ? `balancer ${listen}` : `${kind} ${String(values['name'] ?? shows)}`;
   const share =
     kind === 'node' && Array.isArray(values['share'])
       ? ((values['share'] as readonly string[])[0] ?? null)
@@ -174,6 +172,12 @@ function part(
         : '',
     joinPort: kind === 'node' ? joinPort : null,
   };
+}
+
+/** What clients are told of a balancer that listens here: `[http[s]://]H:P`, https where it has a certificate. */
+function urlOf(listen: string, certificate: unknown): string {
+  if (/^https?:/.test(listen)) return listen;
+  return `${certificate === undefined ? 'http' : 'https'}://${listen}`;
 }
 
 /** The sample libraries are copied once, so that a person can add and remove files there. */

@@ -1,11 +1,17 @@
 /** A backend as it is configured; `parseBackend` of balancer/address.ts reads its text form. */
 export interface BackendSpec {
-  /** `http://host:port` */
+  /** `http://host:port`, `https://host:port`, or of TCP mode `tcp://host:port` */
   readonly url: string;
   /** 1 to 1000. */
   readonly weight: number;
   /** Requests at once; more wait in the queue or go elsewhere. 0 for no limit. */
   readonly maxConnections: number;
+  /** Version of the PROXY header that each connection begins with; none where left out. */
+  readonly proxy?: 1 | 2;
+  /** Of https: PEM file of the authorities to trust in place of the system's. */
+  readonly ca?: string;
+  /** Of https: false where any certificate is taken. */
+  readonly verify?: boolean;
 }
 
 export const WEIGHTS = { least: 1, most: 1000 } as const;
@@ -14,5 +20,8 @@ export const WEIGHTS = { least: 1, most: 1000 } as const;
 export function backendText(spec: BackendSpec): string {
   const weight = spec.weight === 1 ? '' : `,weight=${spec.weight}`;
   const max = spec.maxConnections === 0 ? '' : `,max=${spec.maxConnections}`;
-  return `${spec.url}${weight}${max}`;
+  const proxy = spec.proxy === undefined ? '' : `,proxy=v${spec.proxy}`;
+  const ca = spec.ca === undefined ? '' : `,ca=${spec.ca}`;
+  const verify = spec.verify === false ? ',verify=off' : '';
+  return `${spec.url}${weight}${max}${proxy}${ca}${verify}`;
 }

@@ -71,14 +71,16 @@ export interface RequestRoute {
   readonly origin: Origin;
   /** Host to send where the client sent none, which only HTTP/1.0 may. */
   readonly fallbackHost: string;
+  /** Version of the protocol the client speaks, for Via, where it is not HTTP/1. */
+  readonly version?: string | undefined;
 }
 
 /** A request's head for the next hop, as latin1, with the empty line. Only what was parsed is written, in one form. */
-export function forwardRequest(head: RequestHead, { origin, fallbackHost }: RequestRoute): string {
+export function forwardRequest(head: RequestHead, { origin, fallbackHost, version }: RequestRoute): string {
   const { memo, host = fallbackHost } = head;
-  if (origin.trusted) return writeRequest(head, host) + tellTrusted(head, host, origin);
+  if (origin.trusted) return writeRequest(head, host, version) + tellTrusted(head, host, origin);
   if (memo.text !== null && memo.key === origin.form) return memo.text + origin.tail;
-  const text = writeRequest(head, host) + tellHost(host, origin.form);
+  const text = writeRequest(head, host, version) + tellHost(host, origin.form);
   if (head.host !== undefined) {
     memo.text = joined(text);
     memo.key = origin.form;
@@ -87,14 +89,14 @@ export function forwardRequest(head: RequestHead, { origin, fallbackHost }: Requ
 }
 
 /** All but what says where the request came from. */
-function writeRequest(head: RequestHead, host: string): string {
+function writeRequest(head: RequestHead, host: string, version = `1.${head.minor}`): string {
   // An expectation in HTTP/1.0 is ignored (RFC 9110 section 10.1.1), so it is not sent on either.
   let text = `${head.method} ${head.path} HTTP/1.1\r\nHost: ${host}\r\n${passOn(head, head.minor === 0 ? OLD_REQUEST : REPLACED)}`;
   if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
   else if (head.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   if (head.upgrade !== null) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
   const seen = head.options.includes('via') ? '' : viaOf(head.fields);
-  return `${text}Via: ${seen}1.${head.minor} ${VIA}\r\n`;
+  return `${text}Via: ${seen}${version} ${VIA}\r\n`;
 }
 
 const OLD_REQUEST: ReadonlySet<string> = new Set([...REPLACED, 'expect']);

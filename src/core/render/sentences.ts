@@ -161,6 +161,16 @@ export const SENTENCES: Sentences = {
     id: (e) => `Balancer ${t(e.who)} ${CHANGED[e.what].id(t(e.subject), e.value)}.`,
     en: (e) => `Balancer ${t(e.who)} ${CHANGED[e.what].en(t(e.subject), e.value)}.`,
   },
+  'balancer.connection': {
+    id: (e) =>
+      `Balancer ${t(e.who)} menyambungkan ${t(e.client)} ke ${t(e.backend)} selama ${six(e.seconds)}s: ${e.received} byte diterima, ${e.sent} byte dikirim, ${t(e.outcome)}.`,
+    en: (e) =>
+      `Balancer ${t(e.who)} joined ${t(e.client)} to ${t(e.backend)} for ${six(e.seconds)}s: ${e.received} bytes received, ${e.sent} bytes sent, ${t(e.outcome)}.`,
+  },
+  'balancer.certificates': {
+    id: (e) => `Balancer ${t(e.who)} memakai sertifikat untuk ${tokens(e.names)}.`,
+    en: (e) => `Balancer ${t(e.who)} uses the certificates for ${tokens(e.names)}.`,
+  },
   'backend.ejected': {
     id: (e) =>
       `Server ${t(e.backend)} dikeluarkan selama ${e.seconds}s oleh balancer ${t(e.who)}: ${ejection(e.reason, 'id')}.`,

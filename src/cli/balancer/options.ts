@@ -1,10 +1,10 @@
-import { parseMethod } from '../core/balance/choice.ts';
-import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
-import { BALANCER } from '../core/config.ts';
-import { KelanaError } from '../core/errors.ts';
-import type { Text } from '../core/lang.ts';
-import type { Option } from './command.ts';
-import type { Values } from './values.ts';
+import { parseMethod } from '../../core/balance/choice.ts';
+import { BALANCE_DEFAULTS, type BalanceOptions } from '../../core/balance/options.ts';
+import { BALANCER } from '../../core/config.ts';
+import { KelanaError } from '../../core/errors.ts';
+import type { Text } from '../../core/lang.ts';
+import type { Option } from '../command.ts';
+import type { Values } from '../values.ts';
 
 /** Options of `kelana balancer` for methods, health, failure and overload: core/balance/options.ts, flag by flag. */
 

@@ -1,0 +1,47 @@
+import { EDGE } from '../core/config.ts';
+import { Bucket } from '../core/balance/rate.ts';
+
+/**
+ * Tells when an HTTP/2 connection costs more than it asks for. nghttp2 bounds single frames and what waits in memory;
+ * this counts what is legal and useless over time: bytes that are neither body nor request (PING, SETTINGS, PRIORITY,
+ * WINDOW_UPDATE, CONTINUATION and empty DATA floods, whatever their number), and streams that are cut off before their
+ * answer, by the client (CVE-2023-44487) or by what the client makes us refuse (CVE-2025-8671).
+ */
+export class H2Guard {
+  readonly #cuts = new Bucket();
+  readonly #overhead = new Bucket();
+  readonly #pings = new Bucket();
+  readonly #settings = new Bucket();
+  #credit = 0;
+  #read = 0;
+  #written = 0;
+
+  /** A request was read, or so many bytes of a body: what they took on the wire is no overhead. */
+  useful(bytes: number): void {
+    this.#credit += bytes;
+  }
+
+  /** Why the connection is to end, or null. */
+  cut(now: number): string | null {
+    return this.#cuts.take(EDGE.h2Cuts, now) > 0 ? 'too many streams were cut off' : null;
+  }
+
+  ping(now: number): string | null {
+    return this.#pings.take(EDGE.h2Pings, now) > 0 ? 'too many PING frames' : null;
+  }
+
+  settings(now: number): string | null {
+    return this.#settings.take(EDGE.h2Settings, now) > 0 ? 'too many SETTINGS frames' : null;
+  }
+
+  /** `read` and `written`: bytes of the TCP connection since it began. */
+  check(now: number, read: number, written: number): string | null {
+    // Each frame sent may be answered by two WINDOW_UPDATEs: less than 1 in 64 of what was sent.
+    const overhead = read - this.#read - this.#credit - Math.floor((written - this.#written) / 64);
+    this.#read = read;
+    this.#written = written;
+    this.#credit = 0;
+    if (overhead <= 0) return null;
+    return this.#overhead.take(EDGE.h2Overhead, now, overhead) > 0 ? 'too much that is no request' : null;
+  }
+}

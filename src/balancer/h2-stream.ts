@@ -1,0 +1,258 @@
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { Field } from '../core/http/head.ts';
+import { h2Response, readH2Request, readH2Trailers } from '../core/http/h2.ts';
+import { ResponseParser } from '../core/http/parser.ts';
+import type { ResponseHead } from '../core/http/response.ts';
+import type { Origin } from '../core/http/provenance.ts';
+import { hostPort } from './address.ts';
+import type { ClientFacts } from './connection.ts';
+import { Exchange, type ExchangeClient } from './exchange.ts';
+import { HTTP_LIMITS } from './limits.ts';
+import type { Outgoing } from './outgoing.ts';
+import { badRequest, ownResponse, tooManyRequests, type OwnReply } from './reply.ts';
+import { mayAsk, originOfClient, refused, type Shared } from './shared.ts';
+
+export interface H2StreamOwner {
+  /** So many bytes of a body came. */
+  took(bytes: number): void;
+  /** It is over; `whole`: with a whole answer. */
+  gone(whole: boolean): void;
+}
+
+/**
+ * One stream of HTTP/2 as an exchange's client. What the exchange writes is an HTTP/1.1 response; it is read here by the
+ * parser that also reads backends, and sent as frames, so an exchange does not know what its client speaks.
+ */
+export class H2Stream implements ExchangeClient {
+  readonly origin: Origin;
+  readonly label: string;
+  readonly facts: ClientFacts;
+  readonly via = '2.0';
+  readonly #stream: ServerHttp2Stream;
+  readonly #pairs: readonly string[];
+  readonly #ended: boolean;
+  readonly #shared: Shared;
+  readonly #owner: H2StreamOwner;
+  readonly #parser = new ResponseParser(HTTP_LIMITS);
+  #exchange: Exchange | null = null;
+  #trailers: readonly Field[] = [];
+  #answerTrailers: readonly Field[] = [];
+  #writable = true;
+  /** The last of a body is held until it is known whether it is the end, so that both go as one frame. */
+  #held: Uint8Array | null = null;
+  #whole = false;
+  /** Of the answer, until it is sent. */
+  #head: ResponseHead | null = null;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    pairs: readonly string[],
+    ended: boolean,
+    facts: ClientFacts,
+    shared: Shared,
+    owner: H2StreamOwner,
+  ) {
+    this.#stream = stream;
+    this.#pairs = pairs;
+    this.#ended = ended;
+    this.#shared = shared;
+    this.#owner = owner;
+    this.facts = facts;
+    this.origin = originOfClient(facts, shared);
+    this.label = hostPort(facts.address, facts.port);
+    // What matters follows as `close`.
+    stream.on('error', () => {});
+    stream.on('close', () => {
+      this.#leave();
+      owner.gone(this.#whole);
+    });
+    stream.on('drain', () => {
+      this.#writable = true;
+      this.#exchange?.clientWritable();
+    });
+  }
+
+  start(): void {
+    const { facts } = this;
+    const shared = this.#shared;
+    const method = this.#pairs[this.#pairs.indexOf(':method') + 1];
+    if (method === 'HEAD') this.#parser.expect(method);
+    const read = readH2Request(this.#pairs, this.#ended, facts.scheme, HTTP_LIMITS, encode);
+    if (read.type === 'error') {
+      this.#refuse(badRequest(read.problem.status, read.problem.why));
+      return;
+    }
+    const { head } = read;
+    this.#parser.expect(head.method);
+    const wait = mayAsk(shared, facts.address);
+    if (wait > 0) {
+      this.#refuse(tooManyRequests(wait));
+      return;
+    }
+    if (!this.#ended) this.#readBody();
+    this.#exchange = new Exchange(this, head, shared);
+    this.#exchange.start();
+    this.pump();
+  }
+
+  #readBody(): void {
+    const stream = this.#stream;
+    stream.pause();
+    stream.on('data', (bytes: Buffer) => {
+      this.#owner.took(bytes.length);
+      const exchange = this.#exchange;
+      if (exchange === null) return;
+      exchange.body(bytes);
+      exchange.flush();
+      if (this.#exchange?.wantsBody === false) stream.pause();
+    });
+    stream.on('trailers', (_headers: unknown, _flags: number, pairs?: readonly string[]) => {
+      const trailers = readH2Trailers(pairs ?? []);
+      if (trailers === null) stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
+      else this.#trailers = trailers;
+    });
+    stream.on('end', () => {
+      const exchange = this.#exchange;
+      if (exchange === null) return;
+      // A reset also ends the readable side: half a request must never count as a whole one.
+      if (stream.closed || stream.aborted || stream.destroyed) this.#leave();
+      else {
+        exchange.bodyEnd(this.#trailers);
+        exchange.flush();
+      }
+    });
+  }
+
+  pump(): void {
+    if (this.#exchange?.wantsBody === true) this.#stream.resume();
+    this.#exchange?.flush();
+  }
+
+  send(outgoing: Outgoing): boolean {
+    outgoing.send(this, this);
+    return this.#writable;
+  }
+
+  finished(keepAlive: boolean | null): void {
+    const complete = this.#exchange?.complete !== false;
+    this.#exchange = null;
+    if (keepAlive === null) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    else if (!complete) this.#dropRest();
+  }
+
+  /** The answer is whole and the request is not: the rest is not wanted (RFC 9113 section 8.1). */
+  #dropRest(): void {
+    this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    // A stream with bytes that nobody reads never closes.
+    this.#stream.resume();
+  }
+
+  answer(reply: OwnReply, keepAlive: boolean, method: string): void {
+    this.write(ownResponse(reply, true, method === 'HEAD', this.#shared.date()));
+    this.finished(keepAlive);
+  }
+
+  check(now: number): void {
+    this.#exchange?.check(now);
+  }
+
+  // What Outgoing writes to: an HTTP/1.1 response.
+
+  write(bytes: string | Uint8Array): boolean {
+    this.#parser.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
+    for (let event = this.#parser.next(); event !== undefined; event = this.#parser.next()) {
+      if (this.#stream.destroyed || this.#stream.closed) break;
+      switch (event.type) {
+        case 'interim':
+          this.#stream.additionalHeaders(objectOf(h2Response(event.head)));
+          break;
+        case 'head':
+          this.#head = event.head;
+          break;
+        case 'body':
+          this.#release();
+          this.#held = event.bytes;
+          break;
+        case 'end':
+          this.#end(event.trailers);
+          return true;
+        case 'error':
+          this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+          return false;
+      }
+    }
+    this.#release();
+    return this.#writable;
+  }
+
+  cork(): void {}
+  uncork(): void {}
+
+  /**
+   * Sends the head. Where not all of the body is here, its end is held back until `wantTrailers`: node:http2 ends a
+   * stream before it resets it, and a client without a length to compare would take a part for the whole.
+   */
+  #respond(all: boolean): void {
+    const head = this.#head;
+    if (head === null) return;
+    this.#head = null;
+    const waitForTrailers = !all || this.#answerTrailers.length > 0;
+    if (waitForTrailers)
+      this.#stream.on('wantTrailers', () => {
+        if (this.#whole) this.#stream.sendTrailers(objectOf(pairsOf(this.#answerTrailers)));
+      });
+    const endStream = all && this.#held === null && !waitForTrailers;
+    this.#stream.respond(h2Response(head), { endStream, waitForTrailers });
+  }
+
+  #release(): void {
+    this.#respond(false);
+    if (this.#held === null) return;
+    if (!this.#stream.write(this.#held)) this.#writable = false;
+    this.#held = null;
+  }
+
+  #end(trailers: readonly Field[]): void {
+    this.#whole = true;
+    this.#answerTrailers = trailers;
+    this.#respond(true);
+    const last = this.#held;
+    this.#held = null;
+    if (this.#stream.writableEnded) return;
+    if (last === null) this.#stream.end();
+    else this.#stream.end(last);
+  }
+
+  #refuse(reply: OwnReply): void {
+    refused(this.#shared, this.label, reply.status);
+    this.answer(reply, true, '-');
+    if (!this.#ended) this.#dropRest();
+  }
+
+  #leave(): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    exchange?.clientGone();
+  }
+}
+
+function encode(text: string): Uint8Array {
+  return Buffer.from(text, 'latin1');
+}
+
+function pairsOf(fields: readonly Field[]): string[] {
+  return fields.flatMap(({ name, value }) => [name, value]);
+}
+
+/** For those calls of node:http2 that take no list. A repeated field becomes a list of values. */
+function objectOf(pairs: readonly string[]): Record<string, string | string[]> {
+  // Without a prototype: a field may be called `__proto__`.
+  const object = Object.create(null) as Record<string, string | string[]>;
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    const name = pairs[at] ?? '';
+    const value = pairs[at + 1] ?? '';
+    const before = object[name];
+    object[name] = before === undefined ? value : [before, value].flat();
+  }
+  return object;
+}

@@ -1,0 +1,106 @@
+import { constants, performServerHandshake, type ServerHttp2Session } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import { BALANCER, EDGE } from '../core/config.ts';
+import type { ClientFacts, Connection } from './connection.ts';
+import { H2Guard } from './h2-guard.ts';
+import { H2Stream } from './h2-stream.ts';
+import type { Shared } from './shared.ts';
+
+const SETTINGS = {
+  settings: {
+    enablePush: false,
+    maxConcurrentStreams: EDGE.h2Streams,
+    initialWindowSize: EDGE.h2WindowBytes,
+    maxHeaderListSize: BALANCER.maxHeadBytes,
+  },
+  maxHeaderListPairs: BALANCER.maxHeaders + 4,
+  maxSettings: 16,
+  maxSessionInvalidFrames: 50,
+  maxSessionRejectedStreams: 50,
+  maxOutstandingPings: 4,
+  maxOutstandingSettings: 4,
+  maxSessionMemory: EDGE.h2SessionMiB,
+  // nghttp2's own count of RST_STREAM; ours, with the same figures, also sees the streams that we had to cut.
+  streamResetBurst: EDGE.h2Cuts.burst,
+  streamResetRate: EDGE.h2Cuts.perSecond,
+  // A backend's answer is passed on as it is, where it repeats a field as well.
+  strictSingleValueFields: false,
+};
+
+/** One client's HTTP/2 connection: each stream is an exchange of its own, as each request of HTTP/1.1 is. */
+export class H2Connection implements Connection {
+  readonly #session: ServerHttp2Session;
+  readonly #facts: ClientFacts;
+  readonly #shared: Shared;
+  readonly #guard = new H2Guard();
+  readonly #streams = new Set<H2Stream>();
+  #idleSince: number;
+  #closing = false;
+
+  constructor(socket: TLSSocket, facts: ClientFacts, shared: Shared, gone: () => void) {
+    this.#facts = facts;
+    this.#shared = shared;
+    this.#idleSince = shared.clock();
+    const session = performServerHandshake(socket, SETTINGS);
+    this.#session = session;
+    session.setLocalWindowSize(EDGE.h2ConnectionWindowBytes);
+    session.on('stream', (stream, _headers, flags, pairs) => {
+      this.#guard.useful(BALANCER.maxHeadBytes);
+      if (this.#streams.size >= EDGE.h2Streams || this.#closing) {
+        stream.on('error', () => {});
+        stream.close(constants.NGHTTP2_REFUSED_STREAM);
+        this.#judge(this.#guard.cut(shared.clock()));
+        return;
+      }
+      const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      const own = new H2Stream(stream, pairs, ended, facts, shared, {
+        took: (bytes) => this.#guard.useful(bytes),
+        gone: (whole) => {
+          this.#streams.delete(own);
+          this.#idleSince = shared.clock();
+          if (!whole) this.#judge(this.#guard.cut(this.#idleSince));
+        },
+      });
+      this.#streams.add(own);
+      own.start();
+    });
+    session.on('ping', () => this.#judge(this.#guard.ping(shared.clock())));
+    session.on('remoteSettings', () => this.#judge(this.#guard.settings(shared.clock())));
+    // What matters follows as `close`: a client that breaks the rules hurts itself only.
+    session.on('error', () => {});
+    session.on('close', gone);
+  }
+
+  check(now: number): void {
+    for (const stream of this.#streams) stream.check(now);
+    const { bytesRead, bytesWritten } = this.#facts.wire;
+    this.#judge(this.#guard.check(now, bytesRead, bytesWritten));
+    if (this.#streams.size > 0) return;
+    if (
+      this.#closing
+        ? now - this.#idleSince > BALANCER.lingerMs
+        : now - this.#idleSince > BALANCER.clientIdleMs
+    )
+      this.#session.destroy();
+  }
+
+  /** Says GOAWAY: streams that run end first. */
+  stop(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#idleSince = this.#shared.clock();
+    this.#session.close();
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+    this.#facts.wire.destroy();
+  }
+
+  #judge(why: string | null): void {
+    if (why === null || this.#session.destroyed) return;
+    const { who, emit } = this.#shared;
+    emit({ type: 'error', who, code: 'HTTP2_FLOOD', detail: `${this.#facts.address}: ${why}` });
+    this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+}

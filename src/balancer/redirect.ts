@@ -1,0 +1,75 @@
+import type { Socket } from 'node:net';
+import { BALANCER } from '../core/config.ts';
+import { RequestParser } from '../core/http/parser.ts';
+import { hostPort } from './address.ts';
+import type { ClientFacts, Connection } from './connection.ts';
+import { HTTP_LIMITS } from './limits.ts';
+import {
+  badRequest,
+  ownResponse,
+  redirectTo,
+  requestStalled,
+  tooManyRequests,
+  type OwnReply,
+} from './reply.ts';
+import { mayAsk, refused, type Shared } from './shared.ts';
+
+/** A connection to the plain port beside HTTPS: each request is told the same address there. One request each. */
+export class RedirectConnection implements Connection {
+  readonly #socket: Socket;
+  readonly #facts: ClientFacts;
+  readonly #shared: Shared;
+  readonly #since: number;
+  #closeAt = 0;
+
+  /** `port`: of HTTPS, as clients reach it. */
+  constructor(socket: Socket, facts: ClientFacts, shared: Shared, port: number, gone: () => void) {
+    this.#socket = socket;
+    this.#facts = facts;
+    this.#shared = shared;
+    this.#since = shared.clock();
+    const parser = new RequestParser(HTTP_LIMITS);
+    socket.on('data', (bytes: Buffer) => {
+      if (this.#closeAt !== 0) return;
+      parser.push(bytes);
+      const event = parser.next();
+      if (event?.type === 'error') this.#answer(badRequest(event.problem.status, event.problem.why), '-');
+      else if (event?.type === 'head') {
+        const wait = mayAsk(shared, facts.address);
+        const { head } = event;
+        this.#answer(wait > 0 ? tooManyRequests(wait) : redirectTo(head.host, head.path, port), head.method);
+      }
+    });
+    socket.on('end', () => this.#close());
+    socket.on('error', () => {});
+    socket.on('close', gone);
+    socket.resume();
+  }
+
+  check(now: number): void {
+    if (this.#closeAt !== 0) {
+      if (now > this.#closeAt) this.#socket.destroy();
+    } else if (now - this.#since > BALANCER.headTimeoutMs) this.#answer(requestStalled(), '-');
+  }
+
+  stop(): void {
+    if (this.#closeAt === 0) this.#socket.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #answer(reply: OwnReply, method: string): void {
+    refused(this.#shared, hostPort(this.#facts.address, this.#facts.port), reply.status);
+    this.#socket.write(ownResponse(reply, false, method === 'HEAD', this.#shared.date()), 'latin1');
+    this.#close();
+  }
+
+  /** Reads on for a while, so that the answer is not lost to a reset (RFC 9112 section 9.6). */
+  #close(): void {
+    if (this.#closeAt !== 0) return;
+    this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
+    this.#socket.end();
+  }
+}

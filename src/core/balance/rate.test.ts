@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Bucket, HoldTable, RateTable } from './rate.ts';
+
+test('a source may use its burst at once, and then its rate', () => {
+  const table = new RateTable({ perSecond: 10, burst: 3 }, 100);
+  assert.deepEqual(
+    [1, 2, 3].map(() => table.take('a', 1000)),
+    [0, 0, 0],
+  );
+  assert.equal(table.take('a', 1000), 100);
+  assert.equal(table.take('a', 1050), 50, 'being refused costs nothing');
+  assert.equal(table.take('a', 1100), 0);
+  assert.equal(table.take('a', 1100), 100);
+  assert.equal(table.take('b', 1100), 0, 'others have their own');
+});
+
+test('in any time no source gets more than its rate and its burst, and one that keeps to its rate is never refused', () => {
+  const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 200 });
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 50 }),
+      fc.integer({ min: 1, max: 20 }),
+      gaps,
+      (perSecond, burst, waits) => {
+        const bucket = new Bucket();
+        const allowed: number[] = [];
+        let now = 0;
+        for (const wait of waits) {
+          now += wait;
+          if (bucket.take({ perSecond, burst }, now) === 0) allowed.push(now);
+        }
+        for (const [from, start] of allowed.entries())
+          for (let to = from; to < allowed.length; to += 1) {
+            const most = burst + (((allowed[to] ?? 0) - start) * perSecond) / 1000 + 1e-3;
+            assert.ok(to - from + 1 <= most);
+          }
+        const steady = new Bucket();
+        for (let turn = 0; turn < 100; turn += 1)
+          assert.equal(steady.take({ perSecond, burst }, (turn * 1000) / perSecond), 0);
+      },
+    ),
+  );
+});
+
+test('a hundred thousand sources cost no more than the table holds', () => {
+  const table = new RateTable({ perSecond: 10, burst: 1 }, 1000);
+  for (let source = 0; source < 100_000; source += 1) table.take(String(source), 0);
+  assert.ok(table.size <= 1000, String(table.size));
+});
+
+test('a source that keeps asking stays known while strangers come and go', () => {
+  const table = new RateTable({ perSecond: 1, burst: 1 }, 100);
+  assert.equal(table.take('busy', 0), 0);
+  for (let turn = 0; turn < 5000; turn += 1) {
+    table.take(`stranger ${turn}`, 0);
+    if (turn % 40 === 0) assert.ok(table.take('busy', 0) > 0);
+  }
+});
+
+test('what a source holds at once is bounded, and nothing is kept of who holds nothing', () => {
+  const table = new HoldTable(2);
+  assert.deepEqual(
+    [table.take('a'), table.take('a'), table.take('a'), table.take('b')],
+    [true, true, false, true],
+  );
+  table.release('a');
+  assert.equal(table.take('a'), true);
+  for (const source of ['a', 'a', 'b']) table.release(source);
+  assert.equal(table.size, 0);
+});

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once as event } from 'node:events';
+import { createInterface } from 'node:readline';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { backend, CLOSE, freePort, get, RawClient } from './balancer.kit.ts';
+import { certificate, exchange, tlsClient } from './balancer.edge.kit.ts';
+import { temporaryFolder } from './support/basics.ts';
+import { inProcess } from './support/in-process.ts';
+
+const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+const NO_LOG = ['--log', 'none', '--log-db', 'none'];
+
+/** `kelana balancer` as a process of its own, up to its first line. */
+async function run(t: TestContext, folder: string, ...args: readonly string[]): Promise<{ line: string }> {
+  const child = spawn(process.execPath, [MAIN, 'balancer', '--json', '--lang', 'en', ...args, ...NO_LOG], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = event(child, 'exit').then(([code]) => code as number | null);
+  t.after(async () => {
+    if (child.exitCode === null && child.kill('SIGKILL')) await ended;
+  });
+  const first = event(createInterface({ input: child.stdout }), 'line', {
+    signal: AbortSignal.timeout(15_000),
+  });
+  const line = await Promise.race([first.then(([text]) => String(text)), ended.then(() => '')]);
+  return { line };
+}
+
+test('HTTPS, a plain address beside it, and the redirect, from the command line', async (t) => {
+  const folder = await temporaryFolder(t);
+  const made = await certificate(folder, 'kelana', 'kelana.test');
+  const back = await backend(t);
+  const [plain, redirect] = [await freePort(), await freePort()];
+  const { line } = await run(
+    t,
+    folder,
+    '--listen',
+    '127.0.0.1:0',
+    '--listen',
+    `http://127.0.0.1:${plain}`,
+    '--redirect-http',
+    String(redirect),
+    '--tls-cert',
+    made.cert,
+    '--tls-key',
+    made.key,
+    '--backend',
+    back.url,
+  );
+  const { url, port } = JSON.parse(line) as { url: string; port: number };
+  assert.equal(url, `https://127.0.0.1:${port}`);
+  assert.match(await exchange(await tlsClient(t, port, { ca: made.pem }), get('/', CLOSE)), /hello$/);
+  const ask = async (to: number): Promise<string> => {
+    const raw = new RawClient(to);
+    t.after(() => raw.socket.destroy());
+    return raw.send(get('/', CLOSE)).closes();
+  };
+  assert.match(await ask(plain), /hello$/);
+  assert.match(await ask(redirect), new RegExp(`308 [\\s\\S]*Location: https://kelana\\.test:${port}/`));
+});
+
+test('TCP mode from the command line asks backends by connecting', async (t) => {
+  const folder = await temporaryFolder(t);
+  const back = await backend(t);
+  const { line } = await run(
+    t,
+    folder,
+    '--mode',
+    'tcp',
+    '--listen',
+    '127.0.0.1:0',
+    '--backend',
+    back.url.replace('http', 'tcp'),
+  );
+  const { url, port } = JSON.parse(line) as { url: string; port: number };
+  assert.match(url, /^tcp:/);
+  const raw = new RawClient(port);
+  t.after(() => raw.socket.destroy());
+  raw.send(get('/as-it-is'));
+  await raw.reads('hello');
+  assert.equal(
+    back.requests[0]?.head.fields.some(({ name }) => name === 'via'),
+    false,
+  );
+});
+
+const WRONG: readonly (readonly [RegExp, ...string[]])[] = [
+  [/each certificate needs its key/, '--tls-cert', 'a.pem'],
+  [/needs --tls-cert/, '--redirect-http', '80'],
+  [/needs --tls-cert/, '--listen', 'https://localhost:0'],
+  [/--rate-burst needs --rate-limit/, '--rate-burst', '5'],
+  [/for --mode http only/, '--mode', 'tcp', '--rate-limit', '5'],
+  [/IP address or a network/, '--accept-proxy', '10.0.0.0/33'],
+  [/IP address or a network/, '--accept-proxy', 'localhost'],
+];
+test('what does not go together is told before anything is opened', async (t) => {
+  const folder = await temporaryFolder(t);
+  const fails = (...args: readonly string[]) => inProcess(['balancer', '--json', ...args, ...NO_LOG], folder);
+  for (const [says, ...args] of WRONG) {
+    const { code, err } = await fails(...args);
+    assert.equal(code, 2, args.join(' '));
+    assert.match(err, says);
+  }
+  const { code, err } = await fails('--tls-cert', 'no.pem', '--tls-key', 'no.key', '--listen', '127.0.0.1:0');
+  assert.equal(code, 1);
+  assert.match(err, /CANNOT_READ[\s\S]*no\.pem/);
+});

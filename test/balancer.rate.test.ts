@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { backend, client, CLOSE, get, once, post } from './balancer.kit.ts';
+import { edgeBalancer } from './balancer.edge.kit.ts';
+
+test('who asks too often is told 429 and when to come again, on a connection that goes on', async (t) => {
+  const back = await backend(t);
+  const bench = await edgeBalancer(t, { rate: { perSecond: 0.1, burst: 2 } }, [back.url]);
+  const raw = client(t, bench);
+  raw.send(get('/1') + get('/2') + get('/3'));
+  await raw.reads('hello', 'hello', 'HTTP/1.1 429 ', 'Retry-After: 10\r\n', 'TOO_MANY_REQUESTS');
+  bench.skip(10_000);
+  raw.send(get('/4', CLOSE));
+  await raw.closes();
+  assert.deepEqual(
+    back.requests.map(({ head }) => head.path),
+    ['/1', '/2', '/4'],
+  );
+});
+
+test('a request with a body that is turned away ends its connection, and its body is no request', async (t) => {
+  const back = await backend(t);
+  const bench = await edgeBalancer(t, { rate: { perSecond: 0.1, burst: 1 } }, [back.url]);
+  await once(t, bench, get('/', CLOSE));
+  const answer = await once(t, bench, post(get('/smuggled')));
+  assert.match(answer, /^HTTP\/1\.1 429 [\s\S]*Connection: close\r\n/);
+  assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1);
+  assert.equal(back.requests.length, 1);
+});
+
+test('the answer to HEAD has no body, and each refusal is in the log', async (t) => {
+  const back = await backend(t);
+  const bench = await edgeBalancer(t, { rate: { perSecond: 0.1, burst: 1 } }, [back.url]);
+  await once(t, bench, get('/', CLOSE));
+  const answer = await once(t, bench, `HEAD / HTTP/1.1\r\nHost: kelana.test\r\n${CLOSE}\r\n`);
+  assert.match(answer, /^HTTP\/1\.1 429 [\s\S]*\r\n\r\n$/);
+  const statuses = bench.events.flatMap((event) => (event.type === 'balancer.request' ? [event.status] : []));
+  assert.deepEqual(statuses, [200, 429]);
+});
