@@ -79,8 +79,10 @@ export class Backend implements BackendView {
     if (this.ramp === 1) this.#warmSince = null;
   }
 
-  /** It has come up: its weight grows from now on. */
+  /** It has come up, and is judged anew: its weight grows from now on. */
   warm(now: number, slowStartMs: number): void {
+    this.score.reset(now);
+    this.#strain = 0;
     if (slowStartMs === 0) return;
     this.#warmSince = now;
     this.ramp = rampOf(now, now, slowStartMs);

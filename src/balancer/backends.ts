@@ -202,8 +202,9 @@ export class Backends {
     const { balance } = this.#options;
     for (const backend of this.#list) {
       backend.pool.expire(now);
+      // The request that tries it should come soon, whatever its failures were taken for.
+      if (backend.breaker.tick(now)) backend.score.reset(now);
       backend.refresh(now, balance.slowStartMs);
-      backend.breaker.tick(now);
     }
     if (now - this.#comparedAt >= balance.outlier.windowMs) this.#compare(now);
     this.#step({ type: 'tick' });
@@ -260,6 +261,8 @@ export class Backends {
       } else {
         backend.up = false;
         backend.pool.clear();
+        // Checks tell when it is back; what it failed until then is forgiven.
+        if (backend.breaker.state !== 'closed') backend.breaker.close(clock());
         this.#relieve();
         emit({ type: 'backend.down', who: who(), backend: backend.label, reason: output.reason });
       }

@@ -12,11 +12,13 @@ export function stickyIds(key: Uint8Array): (label: string) => string {
 
 /**
  * The key of sticky cookies, kept in a file for this user alone, so that cookies stay good after a restart and for all
- * balancers that share the file. Made where there is none. @throws KelanaError CANNOT_READ, CANNOT_WRITE
+ * balancers that share the file. Where there is none it is made, or, unless it is needed now, is one of this process.
+ * @throws KelanaError CANNOT_READ, CANNOT_WRITE
  */
-export async function readStickyKey(path: string): Promise<Uint8Array> {
+export async function readStickyKey(path: string, needed: boolean): Promise<Uint8Array> {
   const found = await read(path);
   if (found !== null) return found;
+  if (!needed) return randomBytes(BALANCER.stickyKeyBytes);
   const made = `${path}.${randomBytes(6).toString('hex')}`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });

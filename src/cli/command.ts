@@ -16,6 +16,8 @@ export interface Option {
   readonly many?: boolean;
   /** Allowed words, for `text`. */
   readonly oneOf?: readonly string[];
+  /** With `many`: keys of a table that may stand for a text in kelana.toml; `{ a = 1, b = 2 }` is `1,b=2`. */
+  readonly fields?: readonly string[];
   /** Throws KelanaError BAD_VALUE for a text that is not valid. */
   readonly check?: (text: string) => unknown;
   /** Lowest and highest value, for `count`, `port`, `seconds` and `rate`. */

@@ -167,7 +167,7 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
   }
   if (option.many === true) {
     const list = Array.isArray(raw) ? (raw as unknown[]) : [raw];
-    return list.map((item) => checkText(option, String(item), bad));
+    return list.map((item) => checkText(option, textOf(option, item, bad), bad));
   }
   if (option.type === 'text') return checkText(option, String(raw), bad);
   if (option.type === 'limit') return parseLimit(String(raw), `--${option.name}`).text;
@@ -183,6 +183,27 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
     });
   }
   return number;
+}
+
+/** One item of a list: a text, or a table in its place. */
+function textOf(option: Option, item: unknown, bad: (why: Text) => KelanaError): string {
+  if (option.fields === undefined || typeof item !== 'object' || item === null) return String(item);
+  const [bare = '', ...others] = option.fields;
+  const given = Object.entries(item);
+  const fault = given.find(
+    ([key, value]) =>
+      !option.fields?.includes(key) ||
+      !(typeof value === 'string' || typeof value === 'number') ||
+      /[,\n]/.test(String(value)),
+  );
+  if (fault !== undefined)
+    throw bad({
+      id: `'${fault[0]}' tidak boleh di sini; yang boleh: ${option.fields.join(', ')}`,
+      en: `'${fault[0]}' may not stand here; these may: ${option.fields.join(', ')}`,
+    });
+  const values = new Map(given.map(([key, value]) => [key, String(value)]));
+  const set = others.flatMap((key) => (values.has(key) ? [`${key}=${values.get(key) ?? ''}`] : []));
+  return [values.get(bare) ?? '', ...set].join(',');
 }
 
 function checkText(option: Option, text: string, bad: (why: Text) => KelanaError): string {

@@ -126,6 +126,8 @@ export class Settings {
     for (const [at, line] of this.#lines.entries()) {
       const table = /^\s*\[\[?\s*([\w.-]+)\s*\]\]?/.exec(line);
       if (table !== null) {
+        // A list of tables under this key: `[[balancer.backend]]`.
+        if ((seen === index || seen < 0) && key !== undefined && table[1] === `${name}.${key}`) return at + 1;
         if (seen === index && table[1] !== name && key !== undefined && !(table[1] ?? '').startsWith(name))
           return head;
         if (table[1] === name) {

@@ -1,11 +1,13 @@
+import { resolve } from 'node:path';
 import { hostPort, parseBackend, parseListen } from '../../balancer/address.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
-import { parseMethod } from '../../core/balance/choice.ts';
+import { readStickyKey } from '../../balancer/sticky-key.ts';
 import { createMethod } from '../../core/balance/methods.ts';
 import type { MethodChoice } from '../../core/balance/method.ts';
 import type { BackendSpec } from '../../core/balance/spec.ts';
 import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
+import { BALANCE_OPTIONS, balanceFrom } from '../balancer-options.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openLog } from '../logging.ts';
@@ -36,19 +38,13 @@ export const command: Command = {
       type: 'text',
       value: 'URL[,weight=N][,max=N]',
       many: true,
+      fields: ['url', 'weight', 'max'],
       help: {
-        id: `server di belakangnya (bawaan: ${BACKENDS.join(' dan ')})`,
-        en: `a server behind it (default: ${BACKENDS.join(' and ')})`,
+        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya (bawaan: ${BACKENDS.join(' dan ')})`,
+        en: `a server behind it, its weight, and requests on it at once (default: ${BACKENDS.join(' and ')})`,
       },
     },
-    {
-      name: 'method',
-      type: 'text',
-      value: 'M',
-      check: parseMethod,
-      default: 'round-robin',
-      help: { id: 'cara memilih server', en: 'how a server is chosen' },
-    },
+    ...BALANCE_OPTIONS,
     ...LOGGING,
   ],
   examples: [
@@ -57,6 +53,13 @@ export const command: Command = {
       what: {
         id: `di ${LISTEN}, untuk server di port ${PORTS.server} dan ${PORTS.server + 1}`,
         en: `on ${LISTEN}, for the servers on ports ${PORTS.server} and ${PORTS.server + 1}`,
+      },
+    },
+    {
+      line: 'kelana balancer --method ewma --backend http://10.0.0.5:8080,weight=3,max=200 --backend http://10.0.0.6:8080',
+      what: {
+        id: 'ke server yang menjawab paling cepat; yang pertama tiga kali lebih besar, paling banyak 200 permintaan sekaligus',
+        en: 'to the server that answers fastest; the first is three times as large, at most 200 requests at once',
       },
     },
     {
@@ -69,8 +72,8 @@ export const command: Command = {
 
 async function run(context: Context, values: Values): Promise<number> {
   const { host, port } = parseListen(values.text('listen') ?? LISTEN);
-  const method = parseMethod(values.text('method') ?? 'round-robin');
-  const backends = backendsFrom(values.texts('backend'), method);
+  const balance = balanceFrom(values);
+  const backends = backendsFrom(values.texts('backend'), balance.method);
   const own = backends.find(({ url }) => url === `http://${hostPort(host, port)}`);
   if (own !== undefined) {
     throw new KelanaError('BAD_VALUE', {
@@ -80,9 +83,11 @@ async function run(context: Context, values: Values): Promise<number> {
       example: `--backend ${BACKENDS[0] ?? ''}`,
     });
   }
+  const keyFile = resolve(context.cwd, values.text('sticky-key') ?? '.kelana/sticky.key');
+  const stickyKey = await readStickyKey(keyFile, balance.method.name === 'sticky');
   const log = await openLog(context, values);
   try {
-    const balancer = await startBalancer({ host, port, backends, balance: { method }, emit: log.emit });
+    const balancer = await startBalancer({ host, port, backends, balance, stickyKey, emit: log.emit });
     try {
       announce(context, balancer, values.flag('json'));
       await untilStopped(context);

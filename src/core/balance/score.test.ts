@@ -84,14 +84,15 @@ test('silence counts: what has not answered for a while is as slow as that, befo
 });
 
 test('its figures are never negative nor more than what was seen, whatever comes in whatever order', () => {
-  const step = fc.tuple(fc.constantFrom('sent', 'answered', 'failed', 'dropped', 'fault'), fc.nat(5_000));
+  const inputs = fc.constantFrom('sent', 'answered', 'failed', 'dropped', 'fault', 'reset');
+  const step = fc.tuple(inputs, fc.nat(5_000));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
       const score = new Score();
       let now = 0;
       for (const [what, ms] of steps) {
         now += ms;
-        if (what === 'sent' || what === 'dropped') score[what](now);
+        if (what === 'sent' || what === 'dropped' || what === 'reset') score[what](now);
         else if (what === 'answered' || what === 'failed' || what === 'fault') score[what](ms, now);
         const wait = score.wait(now);
         assert.ok(wait >= 0 && wait <= Math.max(now, BALANCER.failureMaxMs) + 1e-6);

@@ -52,6 +52,13 @@ export class Score {
     this.#heard(now);
   }
 
+  /** It is another now: a process that was started again, or one that gets a second chance. */
+  reset(now: number): void {
+    this.#wait = 0;
+    this.#strain = 0;
+    this.#silentSince = now;
+  }
+
   /** ms that an answer must be expected to take. */
   wait(now: number): number {
     return this.#awaited > 0 ? Math.max(this.#wait, now - this.#silentSince) : this.#decayed(now);
