@@ -19,7 +19,7 @@ export async function startBackend(workshop: Workshop): Promise<number> {
   const config = join(folder, 'nginx.conf');
   await writeFile(
     config,
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr crit;
+    `daemon off; ${process.getuid?.() === 0 ? 'user root; ' : ''}worker_processes 1; pid ${folder}/pid; error_log stderr crit;
 events { worker_connections 8192; }
 http {
   access_log off; sendfile on; tcp_nopush off; open_file_cache max=8; keepalive_requests 1000000000; keepalive_timeout 300s;

@@ -155,7 +155,7 @@ function readFlags(command: Command, options: readonly Option[], args: readonly 
 export function parseValue(option: Option, raw: unknown, name: string): Value {
   const bad = (why: Text): KelanaError =>
     new KelanaError('BAD_VALUE', {
-      value: String(raw),
+      value: shown(raw),
       name,
       why,
       example: `--${option.name} ${exampleOf(option)}`,
@@ -185,10 +185,16 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
   return number;
 }
 
+/** A value as a person wrote it; a table of kelana.toml has no text of its own. */
+function shown(raw: unknown): string {
+  return typeof raw === 'string' ? raw : JSON.stringify(raw);
+}
+
+/** One item of a list: a text, or a table in its place. */
 function textOf(option: Option, item: unknown): string {
   const { fromTable } = option;
   const table = typeof item === 'object' && item !== null && fromTable !== undefined;
-  return table ? fromTable(item as Readonly<Record<string, unknown>>) : String(item);
+  return table ? fromTable(item as Readonly<Record<string, unknown>>) : shown(item);
 }
 
 function checkText(option: Option, text: string, bad: (why: Text) => KelanaError): string {
