@@ -9,6 +9,7 @@ import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import { BALANCE_OPTIONS, balanceFrom } from '../balancer-options.ts';
 import { LOGGING, type Command } from '../command.ts';
+import { FORWARDING_OPTIONS, forwardingFrom } from '../forwarding-options.ts';
 import type { Context } from '../context.ts';
 import { openLog } from '../logging.ts';
 import type { Values } from '../values.ts';
@@ -45,6 +46,7 @@ export const command: Command = {
       },
     },
     ...BALANCE_OPTIONS,
+    ...FORWARDING_OPTIONS,
     ...LOGGING,
   ],
   examples: [
@@ -73,6 +75,7 @@ export const command: Command = {
 async function run(context: Context, values: Values): Promise<number> {
   const { host, port } = parseListen(values.text('listen') ?? LISTEN);
   const balance = balanceFrom(values);
+  const forwarding = forwardingFrom(values);
   const backends = backendsFrom(values.texts('backend'), balance.method);
   const own = backends.find(({ url }) => url === `http://${hostPort(host, port)}`);
   if (own !== undefined) {
@@ -87,7 +90,15 @@ async function run(context: Context, values: Values): Promise<number> {
   const stickyKey = await readStickyKey(keyFile, balance.method.name === 'sticky');
   const log = await openLog(context, values);
   try {
-    const balancer = await startBalancer({ host, port, backends, balance, stickyKey, emit: log.emit });
+    const balancer = await startBalancer({
+      host,
+      port,
+      backends,
+      balance,
+      forwarding,
+      stickyKey,
+      emit: log.emit,
+    });
     try {
       announce(context, balancer, values.flag('json'));
       await untilStopped(context);
