@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { BALANCER } from '../src/core/config.ts';
+import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import { bytesOf, readResponses } from '../src/core/http/testing.ts';
 import { backend, balance, client, eventually, get, HELLO, HOST, once, statusOf } from './balancer.kit.ts';
 
@@ -177,11 +177,11 @@ test('a tunnel that is silent for its time is cut, sooner when one side has ende
   const bench = await balance(t, one.url);
   const browser = client(t, bench).send(upgrade('echo'));
   await browser.reads('Upgrade: echo\r\n\r\n');
-  bench.skip(BALANCER.tunnelIdleMs - 60_000);
+  bench.skip(BALANCE_DEFAULTS.timeouts.tunnelMs - 60_000);
   await browser.send('ping').reads('ping');
-  bench.skip(BALANCER.tunnelIdleMs - 60_000);
+  bench.skip(BALANCE_DEFAULTS.timeouts.tunnelMs - 60_000);
   await browser.send('pong').reads('pong');
-  bench.skip(BALANCER.tunnelIdleMs + 1);
+  bench.skip(BALANCE_DEFAULTS.timeouts.tunnelMs + 1);
   await browser.closes();
   await eventually(() => bench.balancer.stats().active === 0, 'the tunnel to end');
 });
@@ -194,8 +194,8 @@ test('a fast sender into a tunnel waits for a slow reader, and nothing is lost',
   const head = browser.received.length;
   const block = Array.from({ length: 65_536 }, (_, at) => String.fromCharCode(at % 251)).join('');
   browser.socket.pause();
-  for (let sent = 0; sent < 64; sent += 1) browser.send(block);
+  for (let sent = 0; sent < 16; sent += 1) browser.send(block);
   browser.socket.resume();
-  await browser.until(({ received }) => received.length - head >= 64 * block.length, 'all of it back');
-  assert.ok(browser.received.slice(head) === block.repeat(64));
+  await browser.until(({ received }) => received.length - head >= 16 * block.length, 'all of it back');
+  assert.ok(browser.received.slice(head) === block.repeat(16));
 });

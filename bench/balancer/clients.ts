@@ -12,7 +12,9 @@ export interface Held {
 const TOGETHER = 200;
 /** ms for what is freed after the last connection to be freed. */
 const SETTLE_MS = 3_000;
+/** Each client sends something this often, and not all of them at once. */
 const DRIP_MS = 500;
+const DRIP_PARTS = 50;
 
 export async function hold(port: number, count: number, kind: 'idle' | 'slow'): Promise<Held> {
   const sockets: Socket[] = [];
@@ -24,7 +26,9 @@ export async function hold(port: number, count: number, kind: 'idle' | 'slow'): 
   }
   if (kind === 'idle') await sleep(SETTLE_MS);
   // Those that are refused come again, as those of an attacker do.
-  const timer = kind === 'slow' ? setInterval(() => drip(port, sockets), DRIP_MS) : undefined;
+  let turn = 0;
+  const timer =
+    kind === 'slow' ? setInterval(() => drip(port, sockets, (turn += 1)), DRIP_MS / DRIP_PARTS) : undefined;
   return {
     get open() {
       return sockets.filter((socket) => !socket.destroyed && socket.readyState === 'open').length;
@@ -56,8 +60,9 @@ function open(port: number, kind: 'idle' | 'slow', index: number): Promise<Socke
   });
 }
 
-function drip(port: number, sockets: Socket[]): void {
+function drip(port: number, sockets: Socket[], turn: number): void {
   for (const [index, socket] of sockets.entries()) {
+    if (index % DRIP_PARTS !== turn % DRIP_PARTS) continue;
     if (socket.destroyed)
       void open(port, 'slow', index).then((again) => again !== null && (sockets[index] = again));
     else socket.write(index % 2 === 0 ? 'X: 1\r\n' : 'x');

@@ -338,7 +338,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#turn.answered(head.status, this.#movedAt);
     this.#toClient.text(forwardSwitch(head));
     this.#flushResponse();
-    const tunnel = new Tunnel(end, upstream, this.#shared.clock, this.#shared.balance.timeouts.tunnelMs);
+    const tunnel = new Tunnel(end, upstream, this.#shared.balance.timeouts.tunnelMs, this.#shared.clock);
     this.#tunnel = tunnel;
     const early = upstream.parser.release();
     this.#bytes += early.length;

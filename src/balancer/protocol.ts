@@ -88,7 +88,9 @@ export type Call =
   | { readonly type: 'certificates' | 'stats' | 'drain' | 'close'; readonly id: number };
 
 export type ToWorker =
-  { readonly type: 'socket'; readonly at: number; readonly host: string; readonly port: number } | Start | Call;
+  | { readonly type: 'socket'; readonly at: number; readonly host: string; readonly port: number }
+  | Start
+  | Call;
 
 /** Null for what a newer version may say and this one does not know. */
 export function parseToWorker(message: unknown): ToWorker | null {

@@ -20,17 +20,18 @@ export interface TunnelEnd {
 export class Tunnel {
   readonly #client: TunnelEnd;
   readonly #backend: Upstream;
-  readonly #clock: () => number;
   readonly #idleMs: number;
+  readonly #clock: () => number;
   #clientEnded = false;
   #backendEnded = false;
   #movedAt: number;
 
-  constructor(client: TunnelEnd, backend: Upstream, clock: () => number, idleMs: number) {
+  /** @param idleMs how long it may be silent */
+  constructor(client: TunnelEnd, backend: Upstream, idleMs: number, clock: () => number) {
     this.#client = client;
     this.#backend = backend;
-    this.#clock = clock;
     this.#idleMs = idleMs;
+    this.#clock = clock;
     this.#movedAt = clock();
   }
 
@@ -73,6 +74,6 @@ export class Tunnel {
 
   stalled(now: number): boolean {
     const half = this.#clientEnded || this.#backendEnded;
-    return now - this.#movedAt > (half ? Math.min(BALANCER.tunnelHalfClosedMs, this.#idleMs) : this.#idleMs);
+    return now - this.#movedAt > (half ? Math.min(this.#idleMs, BALANCER.tunnelHalfClosedMs) : this.#idleMs);
   }
 }

@@ -4,7 +4,7 @@ import { errorOf } from './system-error.ts';
 /** What a plain TCP socket of node:net writes through; not part of its types, and so looked at before it is relied on. */
 interface Handle {
   /** 0, or a negative error, or the request of a write that the system did not take whole at once. */
-  writeLatin1String?(request: null, text: string): number | Pending;
+  writeLatin1String?: (request: null, text: string) => number | Pending;
 }
 interface Pending {
   oncomplete?: (status: number) => void;

@@ -842,8 +842,8 @@ export const BALANCER = {
   textBytes: 4 * KiB,
   /** Heads kept to be recognised when they come again, of requests and of responses; at most 2 KiB each. */
   seenHeads: 256,
-  /** ms a tunnel (Upgrade) may be silent; WebSockets are pinged within minutes, and large clouds give them 10. */
-  tunnelIdleMs: 600_000,
+  /** ms without a byte in a tunnel, or in TCP mode; HAProxy's usual `timeout tunnel`. */
+  tunnelTimeoutMs: 3_600_000,
   /** ms a tunnel may be silent once one side has ended. */
   tunnelHalfClosedMs: 30_000,
   /** ms between looks at the deadlines above; the shortest of them is tens of times longer. */

@@ -1,9 +1,4 @@
-import {
-  hostPort,
-  parseBackend,
-  parseBackendUrl,
-  type ListenAddress,
-} from '../../balancer/address.ts';
+import { hostPort, parseBackend, parseBackendUrl, type ListenAddress } from '../../balancer/address.ts';
 import type { Configuration } from '../../balancer/manager.ts';
 import type { Desired, Edit, GivenBackend } from '../../core/balance/changes.ts';
 import { methodText, parseMethod } from '../../core/balance/choice.ts';

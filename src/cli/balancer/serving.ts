@@ -11,6 +11,7 @@ import { balanceFrom } from './options.ts';
 import type { Values } from '../values.ts';
 import { listenOf } from './configuration.ts';
 import { edgesFrom } from './edges.ts';
+import { forwardingFrom } from './forwarding.ts';
 
 const STICKY_KEY = '.kelana/sticky.key';
 
@@ -38,7 +39,17 @@ export async function startServing(
   const backends = wanted.backends.map((backend) => specOf(backend, workers));
   // Kept in any case: the method may become sticky later, and all processes must name backends the same way.
   const stickyKey = await readStickyKey(resolve(cwd, values.text('sticky-key') ?? STICKY_KEY), true);
-  const balancer = await startBalancer({ host, port, backends, balance, edges, emit, sockets, stickyKey });
+  const balancer = await startBalancer({
+    host,
+    port,
+    backends,
+    balance,
+    edges,
+    forwarding: forwardingFrom(values),
+    emit,
+    sockets,
+    stickyKey,
+  });
   // Which of them are drained.
   apply(balancer.backends, wanted, workers);
   return balancer;

@@ -3,6 +3,7 @@ import { EXIT, KelanaError } from '../../core/errors.ts';
 import { openBalancer, type BalancerApp } from '../balancer/app.ts';
 import { backendFromTable, BACKENDS, checkBackend, LISTEN } from '../balancer/configuration.ts';
 import { EDGES } from '../balancer/edges.ts';
+import { FORWARDING_OPTIONS } from '../balancer/forwarding.ts';
 import { runVerb, VERB_ARGS } from '../balancer/verbs.ts';
 import { BALANCE_OPTIONS } from '../balancer/options.ts';
 import { LOGGING, type Command } from '../command.ts';
@@ -45,6 +46,7 @@ export const command: Command = {
       },
     },
     ...BALANCE_OPTIONS,
+    ...FORWARDING_OPTIONS,
     ...EDGES,
     {
       name: 'workers',

@@ -120,7 +120,7 @@ export const BALANCE_DEFAULTS: BalanceOptions = {
     bodyMs: BALANCER.bodyIdleMs,
     connectMs: BALANCER.connectTimeoutMs,
     responseMs: BALANCER.responseTimeoutMs,
-    tunnelMs: BALANCER.tunnelIdleMs,
+    tunnelMs: BALANCER.tunnelTimeoutMs,
   },
   slowStartMs: BALANCER.slowStartMs,
   maxActive: BALANCER.maxActive,

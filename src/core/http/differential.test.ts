@@ -41,26 +41,26 @@ function nodeReads(raw: Buffer): Promise<Seen> {
     const begun: { request: IncomingMessage; body: string; ended: boolean }[] = [];
     let refused = false;
     const wire = new Wire(raw);
-    const server = createServer(
-      { insecureHTTPParser: false, requireHostHeader: true },
-      (request, response) => {
-        const read = { request, body: '', ended: false };
-        begun.push(read);
-        request.on('data', (bytes: Buffer) => (read.body += bytes.toString('latin1')));
-        request.on('end', () => {
-          read.ended = true;
-          response.end();
-        });
-        request.on('error', () => {});
-      },
-    );
-    Object.assign(server, { httpAllowHalfOpen: true });
-    server.on('checkExpectation', (_, response: { end(): void }) => response.end());
+    const take = (request: IncomingMessage, response: { end(): void }): void => {
+      const read = { request, body: '', ended: false };
+      begun.push(read);
+      request.on('data', (bytes: Buffer) => (read.body += bytes.toString('latin1')));
+      request.on('end', () => {
+        read.ended = true;
+        response.end();
+      });
+      request.on('error', () => {});
+    };
+    const server = createServer({ insecureHTTPParser: false, requireHostHeader: true }, take);
+    server.on('checkExpectation', take);
     server.on('clientError', () => {
       refused = true;
       wire.destroy();
     });
+    // Nothing waits for ever, not even for node:http.
+    const late = setTimeout(() => wire.destroy(), 2_000);
     wire.on('close', () => {
+      clearTimeout(late);
       server.close();
       const whole = begun
         .filter(({ request }) => request.complete)
