@@ -3,7 +3,9 @@ import fastify, { type FastifyPluginAsync } from 'fastify';
 
 // Installed by the bench in this folder alone, so its types are not there for a check of the whole.
 const name: string = '@fastify/http-proxy';
-const { default: proxy } = (await import(name)) as { readonly default: FastifyPluginAsync<{ upstream: string; undici: object }> };
+const { default: proxy } = (await import(name)) as {
+  readonly default: FastifyPluginAsync<{ upstream: string; undici: object }>;
+};
 
 const [port, backend] = process.argv.slice(2).map(Number);
 const app = fastify({ keepAliveTimeout: 120_000, bodyLimit: 1 << 30 });
