@@ -53,6 +53,9 @@ const CLIENT_GONE = 499;
  *   connecting ──► sending ──► waiting ──► responding ──► done
  *       │  next backend  ▲         │            └ broken: the client's connection is reset, never completed
  *       └────────────────┴─────────┘ broken before a response byte, and Replay allows: again; else 502
+ *
+ * One file, though a long one: every method may end the exchange from any state, and what each state allows is read
+ * at one place. Choosing (turn.ts), repeating (replay.ts) and tunnels (tunnel.ts) are apart.
  */
 export class Exchange implements UpstreamUser, Waiter {
   readonly #client: ExchangeClient;
