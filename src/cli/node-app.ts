@@ -11,6 +11,7 @@ import type { InboxItem } from '../core/messages/ports.ts';
 import type { LimitsInfo, SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openLibrary, type Library } from '../library/library.ts';
+import { Offers } from '../library/offers.ts';
 import { sweepParts } from '../library/parts.ts';
 import { Shares } from '../library/shares.ts';
 import { openStreamed } from '../library/streamed.ts';
@@ -103,6 +104,8 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
             ...(acceptFrom === undefined ? {} : { acceptFrom }),
           });
     if (mail !== null) closers.push(() => mail.close());
+    const offers = new Offers();
+    const fetching: { downloads: Downloads | null } = { downloads: null };
     const overlay = await startOverlay({
       host: options.host,
       port: options.port,
@@ -117,16 +120,19 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
       ...(options.dht === undefined ? {} : { dht: options.dht }),
       ...mail?.hooks,
+      partial: (cid) => offers.partial(cid),
+      fetcher: (cid, provider) => fetching.downloads?.told(cid, provider),
       ...(options.ipfs === true ? { ipfsBlocks: library.blocks() } : {}),
     });
     closers.push(() => overlay.close());
     if (mail !== null) closers.push(() => mail.stop());
     const letters = await mail?.open(overlay);
     const { preallocate = false } = options;
-    const how = { overlay, folder: downloads, writer, emit, preallocate };
-    const fetching = openDownloads(how);
+    const how = { overlay, folder: downloads, writer, emit, preallocate, offers };
+    const transfers = openDownloads(how);
+    fetching.downloads = transfers;
     // A node for one command has nothing to go on with later.
-    const queue = options.control === false ? null : openQueue(folder.path, fetching, how);
+    const queue = options.control === false ? null : openQueue(folder.path, transfers, how);
     if (queue !== null) closers.push(() => queue.close());
     await sweepParts(downloads, { queued: new Set(queue?.list().map(({ cid }) => cid)) });
     const controls = controlsOf(
@@ -137,7 +143,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       limits,
       downloads,
       writer,
-      fetching,
+      transfers,
       queue,
       emit,
       letters,

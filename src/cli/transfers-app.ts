@@ -6,6 +6,7 @@ import { openIncoming } from '../library/incoming.ts';
 import { openIncomingFolder } from '../library/incoming-folder.ts';
 import { dropLeftovers } from '../library/claims.ts';
 import { sha256 } from '../library/hash.ts';
+import type { Offers } from '../library/offers.ts';
 import type { Writer } from '../library/writer.ts';
 import type { Overlay } from '../overlay/options.ts';
 import { Downloads } from '../transfers/downloads.ts';
@@ -24,6 +25,8 @@ export interface DownloadsOptions {
   readonly writer: Writer;
   /** Takes the room on the disk before the first block. */
   readonly preallocate?: boolean;
+  /** Gives what is being fetched to others who fetch the same: only for what is shared with everybody. */
+  readonly offers?: Offers;
   readonly emit: Emit;
 }
 
@@ -33,14 +36,19 @@ export function openDownloads({
   writer,
   emit,
   preallocate = false,
+  offers,
 }: DownloadsOptions): Downloads {
+  const offered = offers === undefined ? {} : { offers };
   return new Downloads({
     open: (provider, signal) => overlay.open(provider, signal),
     find: (cid, signal) => findProviders(overlay, cid, signal),
     incoming: ({ name }, layout, signal) =>
-      openIncoming({ folder, name, layout, writer, signal, preallocate }),
-    incomingFolder: ({ name, cid }, entries, signal) =>
-      openIncomingFolder({ folder, name, cid, entries, writer, signal }),
+      openIncoming({ folder, name, layout, writer, signal, preallocate, ...offered }),
+    incomingFolder: ({ name, cid }, entries, signal, listing) => {
+      const offer = offers && { offers, listing };
+      return openIncomingFolder({ folder, name, cid, entries, writer, signal, offer });
+    },
+    together: offers !== undefined,
     sha256,
     now: () => performance.now(),
     random: Math.random,

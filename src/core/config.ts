@@ -439,6 +439,8 @@ export const SWARM = {
   firstAsked: 4,
   /** ms of work that a provider should have before it, at its measured rate: longer than any pause of ours. */
   aheadMs: 1_000,
+  /** The same before one that has all, where others have parts and get more each moment. */
+  briefMs: 500,
   /** ms over which a provider's rate is measured; older work counts less and less. */
   rateMs: 2_000,
   /** ms for a block while nothing was measured at all: 10 MB/s, a slow LAN. */
@@ -463,8 +465,9 @@ export const SWARM = {
   maxKnown: 256,
   /** ms after which a second provider is asked for the manifest too. */
   hedgeMs: 500,
-  /** ms between questions what a provider that has only a part has by now. */
-  haveMs: 5_000,
+  /** ms between questions what a provider that has only a part has by now; and bytes of the answers to that in a second. */
+  haveMs: 500,
+  haveBytesPerSecond: 16 * KiB,
   /** Times a provider that was lost is opened again after it had given blocks, and where it never gave any. */
   reopenTries: 3,
   reopenFruitless: 1,
@@ -477,6 +480,25 @@ export const SWARM = {
   searchEveryMs: 30_000,
   /** ms without a new block, while nobody has what is missing, before a download is given up for now. */
   starvedMs: 60_000,
+} as const;
+
+/** Those who fetch the same file at once, and give each other what they have (decision 019). */
+export const TOGETHER = {
+  /** Bytes of a file from which others are asked for: smaller ones are here before the answer. */
+  fromBytes: 16 * MiB,
+  /** Peers named in one answer, and addresses of each: a download has 16 open providers at most. */
+  told: 8,
+  addresses: 4,
+  /** ms between two questions to one provider, who else fetches it. */
+  askMs: 5_000,
+  /** ms after its last question that a peer counts as fetching: two questions may come late. */
+  keepMs: 15_000,
+  /** Peers that one download takes over from what others say, a dial each; and open at once of `SWARM.maxOpen`. */
+  maxTaken: 32,
+  maxOpen: 8,
+  /** Files whose fetchers are kept, and fetchers of one: 4 MiB at most in all. */
+  maxFiles: 128,
+  maxPeers: 32,
 } as const;
 
 /** Downloads that go on by themselves, across restarts (transfers/queue.ts). */

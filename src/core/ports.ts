@@ -171,8 +171,6 @@ export interface BlockSourcePort {
    * least the block's size) no memory is taken, and the result is the filled part of it.
    */
   readBlock(cid: string, index: number, into?: Uint8Array): Promise<Uint8Array>;
-  /** The blocks that are there of a file that is still coming, one bit each, lowest first; null: all, or not shared. */
-  have?(cid: string): Uint8Array | null;
 }
 
 /** A library that also takes files in, for the server's uploads. */

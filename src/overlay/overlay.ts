@@ -263,6 +263,11 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     downs,
     ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
     visible: (peer, cid) => options.visible?.(peer, cid),
+    partial: (cid) => options.partial?.(cid),
+    heard: (cid, provider) => options.fetcher?.(cid, provider),
+    port: options.partial === undefined ? 0 : port,
+    addressesOf: async (peer) => (await whereabouts.of(peer)).addresses,
+    random,
   });
   lanes.service = service;
   const bitswap = await Bitswap.start({

@@ -72,6 +72,11 @@ export class Downloads implements DownloadsPort {
     }
   }
 
+  /** Another node fetches this file too, and gives what it has by then. */
+  told(cid: string, provider: Provider): void {
+    for (const { swarm } of this.#runs.values()) swarm.told(cid, [provider]);
+  }
+
   /** The run of that file; one that is being stopped is waited for, as it still holds the file. */
   async #runFor(
     file: Holding,

@@ -2,8 +2,9 @@ import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { BlockReader } from '../../core/messages/ports.ts';
-import type { BlockSourcePort } from '../../core/ports.ts';
+import type { BlockSourcePort, Provider } from '../../core/ports.ts';
 import { fromCid, RAW } from '../../core/transfer/cid.ts';
+import type { PartialReader } from '../../core/transfer/ports.ts';
 import {
   ALL,
   BlockFrameReader,
@@ -18,6 +19,7 @@ import {
   type Head,
   type RefusalCode,
 } from '../../core/wire/blocks.ts';
+import { encodeFetchers } from '../../core/wire/fetchers.ts';
 import type { Turns } from '../turns.ts';
 import { PATIENCE_MS, type ByteChannel } from './channel.ts';
 
@@ -27,6 +29,10 @@ export interface ServeOptions {
   readonly source: BlockSourcePort;
   /** A file that is open to this peer alone; undefined where there is none. */
   readonly visible: (cid: string) => BlockReader | undefined;
+  /** A file that this node is still fetching; undefined where there is none. */
+  readonly partial: (cid: string) => PartialReader | undefined;
+  /** Who else fetches this; the asker gives what it has at `port`, where that is not 0. */
+  readonly others: (cid: string, port: number) => Promise<readonly Provider[]>;
   readonly peer: string;
   /** The bandwidth of uploads, which peers share evenly. */
   readonly turns: Turns;
@@ -47,10 +53,10 @@ export async function serveChannel(channel: ByteChannel, options: ServeOptions):
 
 /** One answer that is due. */
 interface Due {
-  readonly type: 'manifest' | 'have' | 'block';
+  readonly type: 'manifest' | 'have' | 'block' | 'peers';
   readonly request: number;
   readonly cid: Uint8Array;
-  /** Of a block. */
+  /** Of a block; of `peers` the port. */
   readonly index: number;
 }
 
@@ -132,7 +138,10 @@ class Upload {
       for (let at = 0; at < count; at += 1)
         this.#due.push({ type: 'block', request: request + at, cid: ask.cid, index: ask.first + at });
     // A payload is only valid now.
-    else this.#due.push({ type: ask.type, request, cid: ask.cid.slice(), index: 0 });
+    else {
+      const index = ask.type === 'peers' ? ask.port : 0;
+      this.#due.push({ type: ask.type, request, cid: ask.cid.slice(), index });
+    }
     this.#wake?.();
   }
 
@@ -149,14 +158,31 @@ class Upload {
     const { source, busy, visible } = this.#options;
     const cid = this.#textOf(bytes);
     const own = cid === null ? undefined : visible(cid);
+    const part = cid === null || own !== undefined ? undefined : this.#partial(cid);
     if (busy) await this.#refuse(request, 'busy');
     else if (cid === null) await this.#refuse(request, 'not-here');
-    else if (type === 'block') await this.#block(request, cid, index, own);
-    else if (type === 'manifest') await this.#manifest(request, cid, own ?? source);
-    else {
-      const have = source.have?.(cid) ?? null;
+    else if (type === 'block') await this.#block(request, cid, index, own ?? part);
+    else if (type === 'manifest') await this.#manifest(request, cid, own ?? part ?? source);
+    else if (own === undefined && part === undefined && !this.#shares(cid))
+      await this.#refuse(request, 'not-here');
+    else if (type === 'peers') {
+      // What is sent to one peer is nobody else's business.
+      const others = own === undefined ? await this.#options.others(cid, index) : [];
+      await this.#write(encodeFrame(FRAME.peers, 0, request, encodeFetchers(others)));
+    } else {
+      const have = own === undefined ? (part?.have.slice() ?? null) : null;
       await this.#write(encodeFrame(FRAME.have, have === null ? ALL : 0, request, have ?? NOTHING));
     }
+  }
+
+  #shares(cid: string): boolean {
+    return this.#options.source.lookup({ kind: 'cid', cid }).length > 0;
+  }
+
+  /** What is here whole is not given in parts. */
+  #partial(cid: string): PartialReader | undefined {
+    const found = this.#options.partial(cid);
+    return found === undefined || this.#shares(cid) ? undefined : found;
   }
 
   async #manifest(request: number, cid: string, source: Pick<BlockReader, 'manifest'>): Promise<void> {
