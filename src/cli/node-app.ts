@@ -98,6 +98,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
             downloads,
             writer,
             emit,
+            preallocate: options.preallocate ?? false,
             onOffer: (item) => options.onOffer?.(item),
             ...(accept === undefined ? {} : { accept }),
             ...(acceptFrom === undefined ? {} : { acceptFrom }),
@@ -128,7 +129,11 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     // A node for one command has nothing to go on with later.
     const queue = options.control === false ? null : openQueue(folder.path, fetching, how);
     if (queue !== null) closers.push(() => queue.close());
-    await sweepParts(downloads, { queued: new Set(queue?.list().map(({ cid }) => cid)) });
+    const queued = new Set([
+      ...(queue?.list() ?? []).map(({ cid }) => cid),
+      ...((await mail?.accepted()) ?? []),
+    ]);
+    await sweepParts(downloads, { queued });
     const controls = controlsOf(
       context,
       overlay,

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { SWARM } from '../core/config.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { OverlayPort, Provider } from '../core/ports.ts';
+import { shownName } from '../core/names.ts';
+import type { Holding, OverlayPort, Provider } from '../core/ports.ts';
 import { openIncoming } from '../library/incoming.ts';
 import { openIncomingFolder } from '../library/incoming-folder.ts';
 import { dropLeftovers } from '../library/claims.ts';
@@ -24,6 +26,11 @@ export interface DownloadsOptions {
   readonly writer: Writer;
   /** Takes the room on the disk before the first block. */
   readonly preallocate?: boolean;
+  /**
+   * What was offered to this node alone: nobody but who offered it is asked, as the question would tell others of it, and
+   * a folder must be what its offer said.
+   */
+  readonly offered?: boolean;
   readonly emit: Emit;
 }
 
@@ -33,14 +40,18 @@ export function openDownloads({
   writer,
   emit,
   preallocate = false,
+  offered = false,
 }: DownloadsOptions): Downloads {
   return new Downloads({
     open: (provider, signal) => overlay.open(provider, signal),
-    find: (cid, signal) => findProviders(overlay, cid, signal),
+    ...(offered ? {} : { find: (cid, signal) => findProviders(overlay, cid, signal) }),
     incoming: ({ name }, layout, signal) =>
       openIncoming({ folder, name, layout, writer, signal, preallocate }),
-    incomingFolder: ({ name, cid }, entries, signal) =>
-      openIncomingFolder({ folder, name, cid, entries, writer, signal }),
+    incomingFolder: (holding, entries, signal) => {
+      if (offered) checkOffered(holding, entries);
+      const { name, cid } = holding;
+      return openIncomingFolder({ folder, name, cid, entries, writer, signal });
+    },
     sha256,
     now: () => performance.now(),
     random: Math.random,
@@ -50,6 +61,14 @@ export function openDownloads({
       if (liar) overlay.liar(peer, detail);
     },
   });
+}
+
+/** Nobody gets more onto a disk than was agreed to. @throws KelanaError PEER_PROTOCOL */
+function checkOffered({ name, size, files }: Holding, entries: readonly { readonly size: number }[]): void {
+  const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
+  if (entries.length === files && bytes === size) return;
+  const why = { id: 'isi foldernya bukan yang ditawarkan', en: 'the folder is not what was offered' };
+  throw new KelanaError('PEER_PROTOCOL', { peer: shownName(name), why });
 }
 
 /** The transfers of a node that stays; `data` is its data folder. @throws KelanaError DATABASE */

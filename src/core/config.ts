@@ -747,9 +747,8 @@ export const MESSAGES = {
   atOnce: 8,
   /** Receivers and senders remembered by name and address; about 300 B each. */
   maxKnown: 2_048,
-  /** Files of one folder that is sent, and bytes of the list of them: some 100 B each. */
+  /** Files of one folder that is sent: each is a row in the outbox, and is hashed before the offer. */
   maxFiles: 20_000,
-  maxListBytes: 16 * MiB,
   /** Files in all that are open to one receiver each, about 400 B each. */
   maxPrivate: 100_000,
   /** Accepted offers fetched at once. */

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { MESSAGES } from '../core/config.ts';
+import { FOLDER, MESSAGES } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { PrivateFile, PrivateHoldingsPort } from '../core/messages/ports.ts';
+import type { PrivateFile, PrivateFolder, PrivateHoldingsPort } from '../core/messages/ports.ts';
 import { shownName, storedName } from '../core/names.ts';
 import { cannotRead } from './files.ts';
 import { Ignores } from './ignores.ts';
@@ -11,12 +11,11 @@ import { walk, type Found } from './walk.ts';
 /** Files hashed at once: one reads while the other hashes. */
 const LANES = 2;
 
-/** A file, or all files of a folder, hashed and open to one peer. */
-export interface Collected {
-  readonly name: string;
+/** A file, or a folder with all its files, hashed and open to one peer. */
+export interface Collected extends PrivateFolder {
+  /** Of the file, or of the folder's directory. */
+  readonly cid: string;
   readonly folder: boolean;
-  /** Names of a folder's files are paths below it, in their order. */
-  readonly files: readonly PrivateFile[];
 }
 
 /**
@@ -41,17 +40,19 @@ export async function collect(
     onFile(file);
   };
   try {
-    const folder = await isFolder(whole);
-    if (!folder) await open(whole, name);
-    else {
-      const found = await below(whole, signal);
-      const rest = found.values();
-      const lane = async (): Promise<void> => {
-        for (const one of rest) await open(one.path, one.name);
-      };
-      await Promise.all(Array.from({ length: LANES }, lane));
+    if (!(await isFolder(whole))) {
+      await open(whole, name);
+      return { name, cid: opened[0]?.cid ?? '', folder: false, files: opened, folders: [] };
     }
-    return { name, folder, files: opened.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+    const { found, empty } = await below(whole, signal);
+    const rest = found.values();
+    const lane = async (): Promise<void> => {
+      for (const one of rest) await open(one.path, one.name);
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+    const files = opened.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const folder = { name, files, folders: empty };
+    return { ...folder, folder: true, cid: await holdings.allowFolder(peer, group, folder, signal) };
   } catch (thrown) {
     holdings.revoke(peer, group);
     throw thrown;
@@ -66,8 +67,13 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-async function below(root: string, signal: AbortSignal): Promise<readonly Found[]> {
+/** All files below a folder, and the paths of the folders in which there is nothing. */
+async function below(
+  root: string,
+  signal: AbortSignal,
+): Promise<{ found: readonly Found[]; empty: readonly string[] }> {
   const found: Found[] = [];
+  const folders: string[] = [];
   const unreadable = (path: string, thrown: unknown): void => {
     throw cannotRead(path, thrown);
   };
@@ -76,7 +82,7 @@ async function below(root: string, signal: AbortSignal): Promise<readonly Found[
     hidden: false,
     ignores: new Ignores(unreadable),
     here: false,
-    folder: () => undefined,
+    folder: (path) => void folders.push(path.slice(root.length + 1)),
     refused: (name, why) => {
       throw new KelanaError('BAD_NAME', { name: `'${shownName(name)}'`, why });
     },
@@ -85,7 +91,7 @@ async function below(root: string, signal: AbortSignal): Promise<readonly Found[
   });
   for await (const batch of walking) {
     found.push(...batch);
-    if (found.length > MESSAGES.maxFiles)
+    if (found.length > MESSAGES.maxFiles || folders.length > FOLDER.maxEntries)
       throw new KelanaError('TOO_MANY_FILES', { path: root, max: MESSAGES.maxFiles, flag: '--file' });
   }
   signal.throwIfAborted();
@@ -93,5 +99,16 @@ async function below(root: string, signal: AbortSignal): Promise<readonly Found[
     const why = { id: 'folder itu tidak berisi berkas', en: 'that folder holds no files' };
     throw new KelanaError('BAD_VALUE', { name: '--file', value: root, why, example: '--file laporan.pdf' });
   }
-  return found;
+  return { found, empty: emptyOf(folders, found) };
+}
+
+function emptyOf(folders: readonly string[], found: readonly Found[]): readonly string[] {
+  const filled = new Set<string>();
+  for (const name of [...folders, ...found.map((file) => file.name)])
+    for (let at = name.lastIndexOf('/'); at >= 0; at = name.lastIndexOf('/', at - 1)) {
+      const above = name.slice(0, at);
+      if (filled.has(above)) break;
+      filled.add(above);
+    }
+  return folders.filter((folder) => folder !== '' && !filled.has(folder)).toSorted();
 }

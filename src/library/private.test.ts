@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { TRANSFER } from '../core/config.ts';
-import { claimFolder } from './claim.ts';
 import { collect } from './collect.ts';
 import { hashFile } from './hash.ts';
+import { openLibrary } from './library.ts';
 import { PrivateHoldings } from './private.ts';
 
 async function folder(t: TestContext): Promise<string> {
@@ -71,24 +71,11 @@ test('a file that is another by now is refused, also after a restart, and never 
   });
 });
 
-test('bytes in memory have the CID of a file of these bytes', async (t) => {
-  const [dir, own] = [await folder(t), holdings(t)];
-  for (const size of [0, 1, TRANSFER.blockBytes, 2 * TRANSFER.blockBytes + 1]) {
-    const bytes = Buffer.alloc(size, size % 251);
-    await writeFile(join(dir, 'x'), bytes);
-    const hashed = await hashFile(join(dir, 'x'));
-    const { cid } = own.allowBytes('ani', 'g', 'x', bytes);
-    assert.equal(typeof hashed === 'object' && hashed.cid, cid);
-    const last = Math.max(0, Math.ceil(size / TRANSFER.blockBytes) - 1);
-    const block = await own.visible('ani', cid)?.readBlock(cid, last);
-    assert.deepEqual(block, bytes.subarray(last * TRANSFER.blockBytes));
-  }
-});
-
 test('of a folder come all regular files but hidden ones, and no link is followed', async (t) => {
   const [dir, own] = [await folder(t), holdings(t)];
   const root = join(dir, 'foto');
   await mkdir(join(root, 'x'), { recursive: true });
+  await mkdir(join(root, 'hampa', 'juga'), { recursive: true });
   await writeFile(join(dir, 'luar'), 'rahasia');
   await writeFile(join(root, 'b'), 'b');
   await writeFile(join(root, 'x', 'a'), 'a');
@@ -101,6 +88,30 @@ test('of a folder come all regular files but hidden ones, and no link is followe
     ['foto', true, ['b', 'x/a']],
   );
   assert.deepEqual(seen.sort(), ['b', 'x/a']);
+  assert.deepEqual(found.folders, ['hampa/juga']);
+});
+
+test('a folder has the CID that it would have if it were shared, and its directory is open to one peer', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  const root = join(dir, 'foto');
+  await mkdir(join(root, 'x', 'hampa'), { recursive: true });
+  await mkdir(join(dir, 'data'));
+  await writeFile(join(root, 'x', 'a'), 'a');
+  await writeFile(join(root, 'b'), Buffer.alloc(TRANSFER.blockBytes + 1));
+  const library = await openLibrary({ roots: [root], dataDir: join(dir, 'data'), rescanMs: 0 });
+  t.after(() => library.close());
+  await library.ready;
+  const { cid, ...sent } = await collect(own, 'ani', 'g', root, NEVER);
+  assert.equal(cid, library.cidAt(root));
+  assert.deepEqual(await own.visible('ani', cid)?.manifest(cid), await library.manifest(cid));
+  assert.equal(own.visible('budi', cid), undefined);
+  const later = holdings(t);
+  assert.equal(await later.allowFolder('ani', 'g', sent), cid, 'the same after a restart');
+  for (const one of [own, later]) {
+    await assert.rejects(one.visible('ani', cid)?.readBlock(cid, 0) ?? Promise.resolve(), RangeError);
+    one.revoke('ani', 'g');
+    assert.equal(one.visible('ani', cid), undefined);
+  }
 });
 
 test('what cannot be sent is told, and leaves nothing open', async (t) => {
@@ -115,16 +126,4 @@ test('what cannot be sent is told, and leaves nothing open', async (t) => {
   await writeFile(join(mixed, 'buruk\nnama'), 'x');
   await assert.rejects(collect(own, 'ani', 'g', mixed, NEVER), { code: 'BAD_NAME' });
   assert.equal(own.sent('ani', 'g'), 0);
-});
-
-test('a folder for what comes in is always a new one', async (t) => {
-  const downloads = join(await folder(t), 'baru', 'downloaded');
-  const first = await claimFolder(downloads, 'foto');
-  await writeFile(join(downloads, 'foto (1)'), 'sebuah berkas');
-  assert.deepEqual(
-    [first, await claimFolder(downloads, 'foto')],
-    [join(downloads, 'foto'), join(downloads, 'foto (2)')],
-  );
-  for (const name of ['..', 'a/b', '.kelana-x'])
-    await assert.rejects(claimFolder(downloads, name), { code: 'BAD_NAME' });
 });

@@ -1,17 +1,18 @@
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { MESSAGES, TRANSFER } from '../core/config.ts';
+import { FOLDER, MESSAGES, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { BlockReader, PrivateFile, PrivateHoldingsPort } from '../core/messages/ports.ts';
-import type { Holding } from '../core/ports.ts';
+import type { BlockReader, PrivateFile, PrivateFolder, PrivateHoldingsPort } from '../core/messages/ports.ts';
 import { blockSize } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
+import { treeSteps } from '../core/transfer/tree.ts';
 import { cannotRead, isGone, readFully } from './files.ts';
 import { identityOf } from './identity.ts';
 import { Handles } from './handles.ts';
-import { cidFrom, hashFile, sha256 } from './hash.ts';
+import { hashFile, sha256 } from './hash.ts';
+import { Slice } from './slice.ts';
 
-/** One file that one peer may read. */
+/** One file, or the directory of a folder, that one peer may read. */
 interface Open {
   readonly reader: BlockReader;
   /** Groups that it belongs to: the same file may be sent twice. */
@@ -26,7 +27,7 @@ interface Group {
   sent: number;
 }
 
-/** Files outside the shared folders that single peers may fetch; nobody else ever learns of them. */
+/** Files and folders outside the shared ones that single peers may fetch; nobody else ever learns of them. */
 export class PrivateHoldings implements PrivateHoldingsPort {
   readonly #handles = new Handles();
   readonly #open = new Map<string, Open>();
@@ -58,22 +59,31 @@ export class PrivateHoldings implements PrivateHoldingsPort {
     });
   }
 
-  allowBytes(peer: string, group: string, name: string, bytes: Uint8Array): Holding {
-    this.#checkRoom(1);
-    const digests = new Uint8Array(Math.max(1, Math.ceil(bytes.length / TRANSFER.blockBytes)) * 32);
-    const block = (index: number): Uint8Array =>
-      bytes.subarray(index * TRANSFER.blockBytes, (index + 1) * TRANSFER.blockBytes);
-    for (let at = 0; at * 32 < digests.length; at += 1) digests.set(sha256(block(at)), at * 32);
-    const cid = cidFrom(digests, bytes.length);
+  async allowFolder(
+    peer: string,
+    group: string,
+    folder: PrivateFolder,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const { name, files, folders } = folder;
+    const slice = new Slice();
+    const steps = treeSteps(files, folders, sha256);
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) {
+      if (slice.over) await slice.next();
+      signal?.throwIfAborted();
+    }
+    const { cid, nodes, entries } = step.value;
+    const bytes = nodes.reduce((sum, node) => sum + node.length, 0);
+    // Nobody would take it.
+    if (entries > FOLDER.maxEntries || bytes > FOLDER.maxBytes)
+      throw new KelanaError('TOO_MANY_FILES', { path: name, max: MESSAGES.maxFiles, flag: '--file' });
     this.#add(peer, group, cid, {
       name,
-      manifest: () => Promise.resolve(buildManifest(digests, bytes.length, sha256).nodes),
-      readBlock: (_, index) =>
-        index * 32 < digests.length
-          ? Promise.resolve(block(index))
-          : Promise.reject(new RangeError(`block ${index} of ${name}`)),
+      manifest: () => Promise.resolve(nodes),
+      readBlock: (_, index) => Promise.reject(new RangeError(`block ${index} of the folder ${name}`)),
     });
-    return { name, size: bytes.length, cid };
+    return cid;
   }
 
   revoke(peer: string, group: string): void {
