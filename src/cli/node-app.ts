@@ -2,6 +2,7 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Accepts } from '../control/mail-desk.ts';
 import type { MailControls } from '../control/mail.ts';
+import { listNode } from '../control/listing.ts';
 import { getFile } from '../control/operations.ts';
 import { serveControl, type NodeControls } from '../control/server.ts';
 import { socketPath } from '../control/socket.ts';
@@ -219,6 +220,16 @@ function controlsOf(
     transfers: queue,
     files: () => library.list(),
     folders: () => library.folders(),
+    list: (node, signal) =>
+      listNode(
+        {
+          overlay,
+          who: (text, until) =>
+            mail?.who(text, until, 'kelana ls') ?? overlay.carrier.find(text, until, 'kelana ls'),
+        },
+        node,
+        signal,
+      ),
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),

@@ -1,4 +1,3 @@
-import { labelOf, parsePeerAddress } from '../core/address.ts';
 import { MAILBOX, MESSAGES } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type {
@@ -16,6 +15,7 @@ import type { OfferLetter } from '../core/wire/messages.ts';
 import type { Changes } from './changes.ts';
 import type { SendEvent } from './mail-events.ts';
 import { lost } from './mail-desk.ts';
+import { isAway, whoIs } from './who.ts';
 
 export interface SendingOptions {
   readonly post: PostPort;
@@ -198,19 +198,13 @@ function checkText(text: string): void {
   });
 }
 
-/** Who is meant, even where nobody answers there now. @throws KelanaError BAD_VALUE, NODE_UNKNOWN */
+/** As `whoIs`. @throws KelanaError BAD_VALUE, NODE_UNKNOWN */
 async function receiverOf(options: SendingOptions, text: string, signal: AbortSignal): Promise<Provider> {
-  const { carrier, post, now } = options;
   try {
-    const { verified, ...found } = await carrier.find(text, signal);
-    if (verified) await post.remember(found, true, now());
-    return found;
+    return await whoIs(options, text, signal, 'kelana send');
   } catch (thrown) {
     const error = asKelanaError(thrown);
-    if (error.code !== 'PEER_UNREACHABLE' && error.code !== 'NOT_KELANA') throw error;
-    const { host, port } = parsePeerAddress(text.trim(), 'NODE', 'kelana send');
-    const known = await post.recall(labelOf(host, port));
-    if (known !== null) return known;
+    if (!isAway(error)) throw error;
     throw new KelanaError('NODE_UNKNOWN', { peer: text, why: error.params['why'] ?? error.message }, error);
   }
 }

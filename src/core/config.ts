@@ -764,6 +764,31 @@ export const MESSAGES = {
   previewChars: 200,
 } as const;
 
+export const LISTS = {
+  /** Entries and bytes of one page of what a node shares: some 2,500 files, 40 round trips for 100,000 of them. */
+  pageEntries: 4_096,
+  pageBytes: 256 * KiB,
+  /** Bytes of a page's frame, with room for fields of newer peers; and of a request, which names one path. */
+  maxFrameBytes: 256 * KiB + 4 * KiB,
+  maxAskBytes: 8 * KiB,
+  /** Entries of a page that is not the last: as many with the longest names, 4 KiB each, are half a page. */
+  leastEntries: 32,
+  /** Entries in all: a library's million files, and as many folders. */
+  maxEntries: 2_000_000,
+  /** Pages a second for one peer, and at once: each costs some 4 ms. Others wait. */
+  perSecond: 20,
+  burst: 100,
+  /** Streams of those who ask, in all and of one peer; each may hold two pages. */
+  maxStreams: 16,
+  maxStreamsPerPeer: 2,
+  /** ms a stream may go without a request; for a page; and for a whole list: a million files at 200 kB/s. */
+  idleMs: 30_000,
+  answerMs: 15_000,
+  totalMs: 600_000,
+  /** ms that a sorted list serves although the library has changed: a second of sorting for a million files. */
+  freshMs: 2_000,
+} as const;
+
 export const SERVER = {
   /** ms an idle keep-alive connection is kept; above the balancer's, so that the balancer closes first. */
   keepAliveMs: 75_000,

@@ -1,6 +1,13 @@
 import type { Emit } from '../core/events.ts';
 import type { BlockReader, CarrierPort, LettersPort } from '../core/messages/ports.ts';
-import type { BlockSourcePort, IpfsPort, OverlayPort, SharedBlocksPort, TrafficInfo } from '../core/ports.ts';
+import type {
+  BlockSourcePort,
+  IpfsPort,
+  ListsPort,
+  OverlayPort,
+  SharedBlocksPort,
+  TrafficInfo,
+} from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import type { PeerEntry } from './peers.ts';
 
@@ -42,7 +49,7 @@ export interface OverlayOptions {
   readonly ipfsBlocks?: SharedBlocksPort;
 }
 
-export interface Overlay extends OverlayPort {
+export interface Overlay extends OverlayPort, ListsPort {
   readonly port: number;
   /** Messages and offers to other nodes. */
   readonly carrier: CarrierPort;

@@ -196,9 +196,14 @@ export interface CarrierPort {
   deliver(to: Provider, letter: Letter, signal: AbortSignal): Promise<ReceiptCode>;
   /**
    * Who is meant by a label, `host:port`, multiaddr or peer id; dials an address without a peer id to see who is there.
+   * `command` is the one that asks, for the example of an error.
    * @throws KelanaError BAD_VALUE, PEER_UNREACHABLE
    */
-  find(text: string, signal: AbortSignal): Promise<Provider & { readonly verified: boolean }>;
+  find(
+    text: string,
+    signal: AbortSignal,
+    command?: string,
+  ): Promise<Provider & { readonly verified: boolean }>;
   /** What is known of a peer now. */
   whereabouts(peer: string): Promise<Provider>;
   linked(peer: string): boolean;
