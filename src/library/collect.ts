@@ -1,15 +1,18 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { FOLDER, MESSAGES } from '../core/config.ts';
+import { FOLDER, LIBRARY, MESSAGES } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { PrivateFile, PrivateFolder, PrivateHoldingsPort } from '../core/messages/ports.ts';
 import { shownName, storedName } from '../core/names.ts';
 import { cannotRead } from './files.ts';
+import type { Hashed } from './hash.ts';
+import { Hasher } from './hasher.ts';
 import { Ignores } from './ignores.ts';
+import { isRemote } from './roots.ts';
 import { walk, type Found } from './walk.ts';
 
-/** Files hashed at once: one reads while the other hashes. */
-const LANES = 2;
+/** Files that wait for the thread or are being hashed: one message to it is hashed while the next is made. */
+const LANES = 2 * LIBRARY.hashBatch;
 
 /** A file, or a folder with all its files, hashed and open to one peer. */
 export interface Collected extends PrivateFolder {
@@ -34,34 +37,83 @@ export async function collect(
   const whole = resolve(path);
   const name = storedName(basename(whole));
   const opened: PrivateFile[] = [];
-  const open = async (at: string, as: string): Promise<void> => {
-    const file = { ...(await holdings.allow(peer, group, at, signal)), name: as };
+  const hasher = new Hasher();
+  // Ends at once what is being hashed.
+  const stop = (): void => void hasher.close();
+  signal.addEventListener('abort', stop, { once: true });
+  const open = async (at: string, as: string, size: number, here: boolean): Promise<void> => {
+    const file = { name: as, path: at, ...(await hashed(hasher, at, size, here, signal)) };
+    holdings.allow(peer, group, file);
     opened.push(file);
     onFile(file);
   };
   try {
-    if (!(await isFolder(whole))) {
-      await open(whole, name);
+    signal.throwIfAborted();
+    const { real, size, folder: isFolder } = await look(whole);
+    const here = !(await isRemote(real));
+    if (!isFolder) {
+      await open(real, name, size, here);
       return { name, cid: opened[0]?.cid ?? '', folder: false, files: opened, folders: [] };
     }
-    const { found, empty } = await below(whole, signal);
+    const { found, empty } = await below(real, signal);
     const rest = found.values();
+    const failed: unknown[] = [];
     const lane = async (): Promise<void> => {
-      for (const one of rest) await open(one.path, one.name);
+      try {
+        for (const one of rest) {
+          if (failed.length > 0) return;
+          await open(one.path, one.name, one.size, here);
+        }
+      } catch (thrown) {
+        failed.push(thrown);
+        stop();
+      }
     };
+    // All of them, so that nothing is opened after what was opened has been closed again.
     await Promise.all(Array.from({ length: LANES }, lane));
+    if (failed.length > 0) throw failed[0];
     const files = opened.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     const folder = { name, files, folders: empty };
     return { ...folder, folder: true, cid: await holdings.allowFolder(peer, group, folder, signal) };
   } catch (thrown) {
     holdings.revoke(peer, group);
     throw thrown;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await hasher.close();
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
+async function hashed(
+  hasher: Hasher,
+  path: string,
+  size: number,
+  here: boolean,
+  signal: AbortSignal,
+): Promise<Hashed> {
   try {
-    return (await stat(path)).isDirectory();
+    const answer = await hasher.hash(path, size, { here });
+    signal.throwIfAborted();
+    if (answer === 'changing') throw new KelanaError('SOURCE_CHANGED', { name: path });
+    if (typeof answer === 'string') throw new KelanaError('CANNOT_READ', { path, why: WHY[answer] });
+    return answer;
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw cannotRead(path, thrown);
+  }
+}
+
+const WHY = {
+  special: { id: 'bukan berkas biasa', en: 'it is not a regular file' },
+  'too-large': { id: 'lebih besar dari yang diterima kelana', en: 'it is larger than kelana takes' },
+};
+
+/** What a person named, links resolved. */
+async function look(path: string): Promise<{ real: string; size: number; folder: boolean }> {
+  try {
+    const real = await realpath(path);
+    const stats = await stat(real);
+    return { real, size: stats.size, folder: stats.isDirectory() };
   } catch (thrown) {
     throw cannotRead(path, thrown);
   }

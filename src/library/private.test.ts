@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { TRANSFER } from '../core/config.ts';
+import type { PrivateFile } from '../core/messages/ports.ts';
 import { collect } from './collect.ts';
 import { hashFile } from './hash.ts';
 import { openLibrary } from './library.ts';
@@ -23,11 +24,18 @@ function holdings(t: TestContext): PrivateHoldings {
 
 const NEVER = new AbortController().signal;
 
+/** Hashed and open to one peer, as `send` does it. */
+async function allow(own: PrivateHoldings, group: string, path: string): Promise<PrivateFile> {
+  const [file] = (await collect(own, 'ani', group, path, NEVER)).files;
+  assert.ok(file !== undefined);
+  return file;
+}
+
 test('a file is open to one peer, under its CID, until its group is closed', async (t) => {
   const [dir, own] = [await folder(t), holdings(t)];
   const bytes = Buffer.alloc(TRANSFER.blockBytes + 5, 7);
   await writeFile(join(dir, 'a.bin'), bytes);
-  const file = await own.allow('ani', 'g', join(dir, 'a.bin'));
+  const file = await allow(own, 'g', join(dir, 'a.bin'));
   const hashed = await hashFile(join(dir, 'a.bin'));
   assert.equal(typeof hashed === 'object' && hashed.cid, file.cid);
   const reader = own.visible('ani', file.cid);
@@ -43,8 +51,8 @@ test('a file is open to one peer, under its CID, until its group is closed', asy
 test('a file of two groups is open until both are closed', async (t) => {
   const [dir, own] = [await folder(t), holdings(t)];
   await writeFile(join(dir, 'a'), 'isi');
-  const { cid } = await own.allow('ani', 'g1', join(dir, 'a'));
-  await own.allow('ani', 'g2', join(dir, 'a'));
+  const { cid } = await allow(own, 'g1', join(dir, 'a'));
+  await allow(own, 'g2', join(dir, 'a'));
   own.revoke('ani', 'g1');
   own.revoke('ani', 'g1');
   assert.notEqual(own.visible('ani', cid), undefined);
@@ -56,7 +64,7 @@ test('a file that is another by now is refused, also after a restart, and never 
   const [dir, own] = [await folder(t), holdings(t)];
   const path = join(dir, 'a');
   await writeFile(path, 'isi');
-  const file = await own.allow('ani', 'g', path);
+  const file = await allow(own, 'g', path);
   const later = holdings(t);
   later.restore('ani', 'g', file);
   assert.deepEqual(await later.visible('ani', file.cid)?.readBlock(file.cid, 0), Buffer.from('isi'));
@@ -112,6 +120,24 @@ test('a folder has the CID that it would have if it were shared, and its directo
     one.revoke('ani', 'g');
     assert.equal(one.visible('ani', cid), undefined);
   }
+});
+
+test('a file or folder that is named by a link is the one it leads to, and an abort ends the hashing', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  await mkdir(join(dir, 'asli'));
+  for (let at = 0; at < 300; at += 1) await writeFile(join(dir, 'asli', `${at}`), `isi ${at}`);
+  await symlink(join(dir, 'asli'), join(dir, 'tautan'));
+  await symlink(join(dir, 'asli', '7'), join(dir, 'tujuh'));
+  const found = await collect(own, 'ani', 'g', join(dir, 'tautan'), NEVER);
+  assert.deepEqual([found.name, found.files.length], ['tautan', 300]);
+  assert.equal((await allow(own, 'g', join(dir, 'tujuh'))).name, 'tujuh');
+  own.revoke('ani', 'g');
+  const stop = new AbortController();
+  await assert.rejects(
+    collect(own, 'ani', 'g', join(dir, 'asli'), stop.signal, () => stop.abort(new Error('cukup'))),
+    /cukup/,
+  );
+  for (const { cid } of [found, ...found.files]) assert.equal(own.visible('ani', cid), undefined);
 });
 
 test('what cannot be sent is told, and leaves nothing open', async (t) => {

@@ -1,15 +1,14 @@
-import { realpath } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { dirname } from 'node:path';
 import { FOLDER, MESSAGES, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { BlockReader, PrivateFile, PrivateFolder, PrivateHoldingsPort } from '../core/messages/ports.ts';
 import { blockSize } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
 import { treeSteps } from '../core/transfer/tree.ts';
-import { cannotRead, isGone, readFully } from './files.ts';
-import { identityOf } from './identity.ts';
-import { Handles } from './handles.ts';
-import { hashFile, sha256 } from './hash.ts';
+import { cannotRead, isGone } from './files.ts';
+import { sha256 } from './hash.ts';
+import { Reading } from './reading.ts';
+import { isRemote } from './roots.ts';
 import { Slice } from './slice.ts';
 
 /** One file, or the directory of a folder, that one peer may read. */
@@ -25,37 +24,32 @@ interface Group {
   readonly keys: string[];
   /** Bytes of it that were read. */
   sent: number;
+  /** Its files lie on a file system that may not answer; undefined: nobody looked yet. */
+  remote?: Promise<boolean>;
 }
 
 /** Files and folders outside the shared ones that single peers may fetch; nobody else ever learns of them. */
 export class PrivateHoldings implements PrivateHoldingsPort {
-  readonly #handles = new Handles();
+  readonly #reading = new Reading((root) => root === REMOTE);
   readonly #open = new Map<string, Open>();
   readonly #groups = new Map<string, Group>();
 
-  async allow(peer: string, group: string, path: string, signal?: AbortSignal): Promise<PrivateFile> {
-    this.#checkRoom(1);
-    try {
-      const real = await realpath(path);
-      const hashed = await hashFile(real, signal);
-      signal?.throwIfAborted();
-      if (hashed === 'changing') throw new KelanaError('SOURCE_CHANGED', { name: path });
-      if (typeof hashed === 'string') throw new KelanaError('CANNOT_READ', { path, why: WHY[hashed] });
-      const file = { name: basename(path), path: real, ...hashed };
-      this.restore(peer, group, file);
-      return file;
-    } catch (thrown) {
-      signal?.throwIfAborted();
-      throw cannotRead(path, thrown);
-    }
+  allow(peer: string, group: string, file: PrivateFile): void {
+    if (this.#open.size >= MESSAGES.maxPrivate)
+      throw new KelanaError('BUSY', { most: MESSAGES.maxPrivate, what: WHAT });
+    this.restore(peer, group, file);
   }
 
   restore(peer: string, group: string, file: PrivateFile): void {
     const { name, cid, size, digests } = file;
+    const disk = this.#groupOf(peer, group);
     this.#add(peer, group, cid, {
       name,
       manifest: () => Promise.resolve(buildManifest(digests, size, sha256).nodes),
-      readBlock: (_, index) => this.#read(file, index),
+      readBlock: async (_, index, into) => {
+        const remote = await (disk.remote ??= isRemote(dirname(file.path)));
+        return await this.#read(file, remote, index, into);
+      },
     });
   }
 
@@ -104,8 +98,8 @@ export class PrivateHoldings implements PrivateHoldingsPort {
     return {
       name,
       manifest,
-      readBlock: async (asked, index) => {
-        const bytes = await readBlock(asked, index);
+      readBlock: async (asked, index, into) => {
+        const bytes = await readBlock(asked, index, into);
         open.group.sent += bytes.length;
         return bytes;
       },
@@ -118,36 +112,36 @@ export class PrivateHoldings implements PrivateHoldingsPort {
 
   /** Closes all files. */
   close(): void {
-    this.#handles.closeAll();
+    this.#reading.close();
     this.#open.clear();
     this.#groups.clear();
   }
 
   #add(peer: string, name: string, cid: string, reader: BlockReader): void {
-    const group = this.#groups.get(keyOf(peer, name)) ?? { keys: [], sent: 0 };
-    this.#groups.set(keyOf(peer, name), group);
+    const group = this.#groupOf(peer, name);
     const key = keyOf(peer, cid);
     group.keys.push(key);
     this.#open.set(key, { reader, uses: (this.#open.get(key)?.uses ?? 0) + 1, group });
   }
 
-  #checkRoom(count: number): void {
-    if (this.#open.size + count > MESSAGES.maxPrivate)
-      throw new KelanaError('BUSY', { most: MESSAGES.maxPrivate, what: WHAT });
+  #groupOf(peer: string, name: string): Group {
+    const key = keyOf(peer, name);
+    const there = this.#groups.get(key);
+    if (there !== undefined) return there;
+    const group: Group = { keys: [], sent: 0 };
+    this.#groups.set(key, group);
+    return group;
   }
 
   /** @throws KelanaError SOURCE_CHANGED where the file is no longer the one that was hashed, CANNOT_READ */
-  async #read({ name, path, size, identity }: PrivateFile, index: number): Promise<Uint8Array> {
+  async #read(file: PrivateFile, remote: boolean, index: number, into?: Uint8Array): Promise<Uint8Array> {
+    const { name, path, size } = file;
     const length = blockSize(size, TRANSFER.blockBytes, index);
     if (length === 0 && !(size === 0 && index === 0)) throw new RangeError(`block ${index} of ${name}`);
-    const block = Buffer.allocUnsafeSlow(length);
+    const block = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
+    const position = index * TRANSFER.blockBytes;
     try {
-      const same = await this.#handles.with(path, `${identity} ${path}`, async (handle) => {
-        const done = await readFully(handle, block, index * TRANSFER.blockBytes);
-        const stats = await handle.stat({ bigint: true });
-        return done === length && stats.isFile() && identityOf(stats) === identity;
-      });
-      if (same) return block;
+      if (await this.#reading.read({ ...file, root: remote ? REMOTE : '' }, block, position)) return block;
     } catch (thrown) {
       if (!isGone(thrown)) throw cannotRead(path, thrown);
     }
@@ -155,10 +149,8 @@ export class PrivateHoldings implements PrivateHoldingsPort {
   }
 }
 
+/** What the reader calls a file system that may not answer. */
+const REMOTE = 'remote';
 const keyOf = (peer: string, cid: string): string => `${peer} ${cid}`;
 
 const WHAT = { id: 'berkas kiriman', en: 'files being sent' };
-const WHY = {
-  special: { id: 'bukan berkas biasa', en: 'it is not a regular file' },
-  'too-large': { id: 'lebih besar dari yang diterima kelana', en: 'it is larger than kelana takes' },
-};

@@ -81,11 +81,8 @@ export type BlockReader = Pick<BlockSourcePort, 'manifest' | 'readBlock'> & {
  * is opened and closed together: what one offer is of.
  */
 export interface PrivateHoldingsPort {
-  /**
-   * Hashes a file and opens it to `peer`, and to nobody else.
-   * @throws KelanaError CANNOT_READ, SOURCE_CHANGED (it is being written), BUSY (too many are open)
-   */
-  allow(peer: string, group: string, path: string, signal?: AbortSignal): Promise<PrivateFile>;
+  /** Opens a file to `peer`, and to nobody else. @throws KelanaError BUSY (too many are open) */
+  allow(peer: string, group: string, file: PrivateFile): void;
   /** Opens what was hashed before; a file that is another by now is refused when it is read. */
   restore(peer: string, group: string, file: PrivateFile): void;
   /**
