@@ -2,6 +2,7 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Accepts } from '../control/mail-desk.ts';
 import type { MailControls } from '../control/mail.ts';
+import { listNode } from '../control/listing.ts';
 import { getFile } from '../control/operations.ts';
 import { serveControl, type NodeControls } from '../control/server.ts';
 import { socketPath } from '../control/socket.ts';
@@ -99,6 +100,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
             downloads,
             writer,
             emit,
+            preallocate: options.preallocate ?? false,
             onOffer: (item) => options.onOffer?.(item),
             ...(accept === undefined ? {} : { accept }),
             ...(acceptFrom === undefined ? {} : { acceptFrom }),
@@ -134,7 +136,11 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     // A node for one command has nothing to go on with later.
     const queue = options.control === false ? null : openQueue(folder.path, transfers, how);
     if (queue !== null) closers.push(() => queue.close());
-    await sweepParts(downloads, { queued: new Set(queue?.list().map(({ cid }) => cid)) });
+    const queued = new Set([
+      ...(queue?.list() ?? []).map(({ cid }) => cid),
+      ...((await mail?.accepted()) ?? []),
+    ]);
+    await sweepParts(downloads, { queued });
     const controls = controlsOf(
       context,
       overlay,
@@ -220,6 +226,16 @@ function controlsOf(
     transfers: queue,
     files: () => library.list(),
     folders: () => library.folders(),
+    list: (node, signal) =>
+      listNode(
+        {
+          overlay,
+          who: (text, until) =>
+            mail?.who(text, until, 'kelana ls') ?? overlay.carrier.find(text, until, 'kelana ls'),
+        },
+        node,
+        signal,
+      ),
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),

@@ -4,6 +4,7 @@ import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '.
 import type { GetHow, Holding, LimitsInfo, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { Transfer } from '../core/transfer/ports.ts';
 import type { InboxItem, OutboxItem } from '../core/messages/ports.ts';
+import type { ListEvent } from './listing.ts';
 import type { InboxView } from './mail.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { GetEvent } from './operations.ts';
@@ -33,6 +34,9 @@ export class NodeClient {
   }
   async folders(): Promise<readonly Holding[]> {
     return (await this.#ask('GET', '/folders')) as readonly Holding[];
+  }
+  async *list(address: string, signal: AbortSignal): AsyncGenerator<ListEvent> {
+    yield* this.#stream<ListEvent>('POST', '/list', { address }, signal);
   }
   async shares(): Promise<readonly ShareRow[]> {
     return (await this.#ask('GET', '/shares')) as readonly ShareRow[];

@@ -13,6 +13,7 @@ import type {
   SearchOptions,
 } from '../core/ports.ts';
 import type { QueuePort } from '../core/transfer/ports.ts';
+import type { ListEvent } from './listing.ts';
 import type { MailControls } from './mail.ts';
 import type { GetEvent } from './operations.ts';
 import { clearSocket } from './socket.ts';
@@ -34,6 +35,8 @@ export interface NodeControls {
   readonly transfers: QueuePort | null;
   files(): readonly Holding[];
   folders(): readonly Holding[];
+  /** What another node shares. */
+  list(node: string, signal: AbortSignal): AsyncIterable<ListEvent>;
   shares(): readonly ShareRow[];
   /** `path` is absolute; the scan goes on where the reader leaves. */
   share(path: string, signal: AbortSignal): AsyncIterable<ShareEvent>;

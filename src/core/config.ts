@@ -769,9 +769,8 @@ export const MESSAGES = {
   atOnce: 8,
   /** Receivers and senders remembered by name and address; about 300 B each. */
   maxKnown: 2_048,
-  /** Files of one folder that is sent, and bytes of the list of them: some 100 B each. */
+  /** Files of one folder that is sent: each is a row in the outbox, and is hashed before the offer. */
   maxFiles: 20_000,
-  maxListBytes: 16 * MiB,
   /** Files in all that are open to one receiver each, about 400 B each. */
   maxPrivate: 100_000,
   /** Accepted offers fetched at once. */
@@ -785,6 +784,31 @@ export const MESSAGES = {
   maxListed: 1_000,
   /** Characters of a message in a list; `read` shows all of it. */
   previewChars: 200,
+} as const;
+
+export const LISTS = {
+  /** Entries and bytes of one page of what a node shares: some 2,500 files, 40 round trips for 100,000 of them. */
+  pageEntries: 4_096,
+  pageBytes: 256 * KiB,
+  /** Bytes of a page's frame, with room for fields of newer peers; and of a request, which names one path. */
+  maxFrameBytes: 256 * KiB + 4 * KiB,
+  maxAskBytes: 8 * KiB,
+  /** Entries of a page that is not the last: as many with the longest names, 4 KiB each, are half a page. */
+  leastEntries: 32,
+  /** Entries in all: a library's million files, and as many folders. */
+  maxEntries: 2_000_000,
+  /** Pages a second for one peer, and at once: each costs some 4 ms. Others wait. */
+  perSecond: 20,
+  burst: 100,
+  /** Streams of those who ask, in all and of one peer; each may hold two pages. */
+  maxStreams: 16,
+  maxStreamsPerPeer: 2,
+  /** ms a stream may go without a request; for a page; and for a whole list: a million files at 200 kB/s. */
+  idleMs: 30_000,
+  answerMs: 15_000,
+  totalMs: 600_000,
+  /** ms that a sorted list serves although the library has changed: a second of sorting for a million files. */
+  freshMs: 2_000,
 } as const;
 
 export const SERVER = {

@@ -182,6 +182,24 @@ export interface WritableLibraryPort extends LibraryPort {
   put(name: string, bytes: Bytes, signal?: AbortSignal): Promise<Holding>;
 }
 
+/** Part of what a node shares: files, and the folders they are in. */
+export interface SharedPage {
+  readonly entries: readonly Holding[];
+  /** There are further ones. */
+  readonly more: boolean;
+  /** The node is still reading its files, of which it may share more later. */
+  readonly scanning: boolean;
+}
+
+/** Other nodes as a person may look through them. */
+export interface ListsPort {
+  /**
+   * What another node shares, in the order of names, in pages; one page is asked for ahead.
+   * @throws KelanaError PEER_UNREACHABLE, NOT_KELANA (it gives no lists), PEER_PROTOCOL, TIMEOUT; the signal's reason
+   */
+  list(of: Provider, signal: AbortSignal): AsyncIterable<SharedPage>;
+}
+
 /** The overlay as servers, commands and the control socket see it. */
 export interface OverlayPort {
   readonly peerId: string;

@@ -75,8 +75,8 @@ test('strangers together leave half of the inbox to those that this node wrote t
   const half = MESSAGES.maxInbox * MESSAGES.strangersShare;
   db.exec(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${half})
-     INSERT INTO inbox (peer, id, kind, state, label, addresses, text, bytes, size, cid, files, list_bytes, sent_ms, received_ms)
-     SELECT 'x' || i, i, 'text', 'unread', '', '[]', '', 512, 0, '', 0, 0, 0, 0 FROM n`,
+     INSERT INTO inbox (peer, id, kind, state, label, addresses, text, bytes, size, cid, files, sent_ms, received_ms)
+     SELECT 'x' || i, i, 'text', 'unread', '', '[]', '', 512, 0, '', 0, 0, 0 FROM n`,
   );
   db.close();
   assert.equal((await post.receive(text('orang-baru', 1))).code, 'full');

@@ -23,7 +23,7 @@ export const text = (peer: string, n: number, words = `pesan ${n}`): Arrival => 
 
 export const offer = (peer: string, n: number): Arrival => ({
   from: peerOf(peer),
-  letter: { type: 'offer', id: idOf(n), sentAt: 1, name: `f${n}`, size: 3, cid: CID, files: 0, listBytes: 0 },
+  letter: { type: 'offer', id: idOf(n), sentAt: 1, name: `f${n}`, size: 3, cid: CID, files: 0 },
   now: 1_000 + n,
 });
 
@@ -33,6 +33,7 @@ export const letterTo = (peer: string, n: number, now = 5_000): NewLetter => ({
   now,
   expiresAt: now + MESSAGES.expireMs,
   holdings: [],
+  folders: [],
 });
 
 export const offerTo = (peer: string, n: number, now = 5_000): NewLetter => ({
@@ -45,7 +46,6 @@ export const offerTo = (peer: string, n: number, now = 5_000): NewLetter => ({
     size: 3,
     cid: CID,
     files: 0,
-    listBytes: 0,
   },
   holdings: [
     {

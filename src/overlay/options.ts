@@ -3,6 +3,7 @@ import type { BlockReader, CarrierPort, LettersPort } from '../core/messages/por
 import type {
   BlockSourcePort,
   IpfsPort,
+  ListsPort,
   OverlayPort,
   Provider,
   SharedBlocksPort,
@@ -54,7 +55,7 @@ export interface OverlayOptions {
   readonly ipfsBlocks?: SharedBlocksPort;
 }
 
-export interface Overlay extends OverlayPort {
+export interface Overlay extends OverlayPort, ListsPort {
   readonly port: number;
   /** Messages and offers to other nodes. */
   readonly carrier: CarrierPort;
