@@ -86,7 +86,7 @@ class Pair {
     const asked = ['limits', '--json', '--data', 'holder'];
     const { out } = await until('the holder answers', async () => {
       const said = await inProcess(asked, this.base);
-      return said.code === 0 && said;
+      return said.code === 0 ? said : null;
     });
     return this.#sent + (JSON.parse(out) as LimitsInfo).up.movedBytes;
   }
