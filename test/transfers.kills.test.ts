@@ -83,7 +83,11 @@ class Pair {
   /** Bytes of blocks that the holder sent in all its lives. */
   async sent(): Promise<number> {
     if (this.#nodes[0] === null) return this.#sent;
-    const { out } = await inProcess(['limits', '--json', '--data', 'holder'], this.base);
+    const asked = ['limits', '--json', '--data', 'holder'];
+    const { out } = await until('the holder answers', async () => {
+      const said = await inProcess(asked, this.base);
+      return said.code === 0 ? said : null;
+    });
     return this.#sent + (JSON.parse(out) as LimitsInfo).up.movedBytes;
   }
 

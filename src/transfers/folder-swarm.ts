@@ -360,7 +360,8 @@ export class FolderSwarm {
       return;
     }
     // Who is busy, or has what others lack, is waited for.
-    const idle = left === free && now() - this.#lastGood > SWARM.starvedMs;
+    const waiting = this.#folder === null ? this.#drawing === 0 : left === free;
+    const idle = waiting && now() - this.#lastGood > SWARM.starvedMs;
     if (this.#candidates.hopeful && !idle) return;
     if (this.#searching === null && find !== undefined) this.#own(this.#search());
     else if (this.#searching !== true) this.#fail(this.#failure ?? nobodyHas(file));
