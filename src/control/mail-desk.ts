@@ -61,7 +61,12 @@ export class MailDesk implements LettersPort {
     this.#fetching = fetching;
     for (const { item, holdings: files, folders } of await post.grants()) {
       for (const file of files) holdings.restore(item.peer, item.id, file);
-      if (item.files > 0) await holdings.allowFolder(item.peer, item.id, { name: item.text, files, folders });
+      if (item.files === 0) continue;
+      try {
+        await holdings.allowFolder(item.peer, item.id, { name: item.text, files, folders });
+      } catch (thrown) {
+        this.failed(asKelanaError(thrown));
+      }
     }
     for (const item of await post.accepted()) fetching.add(item);
     for (const item of await post.inbox({ unread: true, limit: MESSAGES.maxListed }))
