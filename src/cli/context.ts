@@ -51,6 +51,9 @@ export function keepCompiledCode(): void {
  */
 const LEAN = ['--max-semi-space-size=2', '--expose-gc'];
 
+/** Bytes of free memory that glibc keeps at the end of its heap: more than a socket takes and gives back all the time. */
+const TRIM_BYTES = '1048576';
+
 /** ms after the start at which a node tidies up: its links, the first scan and their garbage are there by then. */
 const TIDY_MS = 15_000;
 
@@ -75,8 +78,9 @@ export function beginLean(verb: string | undefined): void {
   const lean = {
     ...env,
     NODE_COMPILE_CACHE: env['NODE_COMPILE_CACHE'] ?? COMPILED,
-    // Of glibc: else each thread takes an arena of its own, and none of them is given back.
+    // Of glibc: else each thread takes an arena of its own, and what was free is kept, as large as it ever was.
     MALLOC_ARENA_MAX: env['MALLOC_ARENA_MAX'] ?? '2',
+    MALLOC_TRIM_THRESHOLD_: env['MALLOC_TRIM_THRESHOLD_'] ?? TRIM_BYTES,
   };
   try {
     process.execve?.(execPath, [execPath, ...LEAN, ...execArgv, ...argv.slice(1)], lean);
