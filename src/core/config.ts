@@ -484,7 +484,7 @@ export const SWARM = {
 
 /** Those who fetch the same file at once, and give each other what they have (decision 019). */
 export const TOGETHER = {
-  /** Bytes of a file from which others are asked for: smaller ones are here before the answer. */
+  /** Bytes of a file, or of a whole folder, from which others are asked for: smaller ones are here before the answer. */
   fromBytes: 16 * MiB,
   /** Peers named in one answer, and addresses of each: a download has 16 open providers at most. */
   told: 8,

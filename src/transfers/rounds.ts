@@ -69,7 +69,7 @@ export class Rounds {
 
   #others({ session }: Asked): void {
     const { file, together, told, own } = this.#options;
-    if (!together || session.others === undefined || file.size < TOGETHER.fromBytes) return;
+    if (!together || session.others === undefined) return;
     // Who does not say is of use all the same.
     own(session.others(file.cid).then(told, () => undefined));
   }

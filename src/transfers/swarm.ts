@@ -1,5 +1,5 @@
 import { hasBit } from '../core/bit-array.ts';
-import { SWARM, TOGETHER } from '../core/config.ts';
+import { SWARM } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Provider } from '../core/ports.ts';
 import type { BlockSession, IncomingFile, Slot } from '../core/transfer/ports.ts';
@@ -134,7 +134,7 @@ export class Swarm {
     if (this.#ended) return await into.suspend();
     this.#layout = layout;
     const { size, blockBytes } = layout;
-    const scattered = this.#options.together === true && size >= TOGETHER.fromBytes;
+    const scattered = this.#options.together === true;
     this.#plan = new Plan({ size, blockBytes, have: into.have, scattered });
     for (let block = 0; block < layout.count; block += 1)
       if (hasBit(into.have, block)) this.#bytes += blockSize(size, blockBytes, block);
