@@ -149,7 +149,10 @@ test('the settings are read again whole: a mistake is told with its line and cha
   // By signal nobody reads an answer; the process goes on.
   run.child.kill('SIGHUP');
   await writeFile(file, `[balancer]\nmethod = "weighted"\n${table(a, 'wieght = 2\n')}`);
-  assert.match((await command('reload')).err, /line 5: .*only url, weight, max, proxy, ca and verify are known/);
+  assert.match(
+    (await command('reload')).err,
+    /line 5: .*only url, weight, max, proxy, ca and verify are known/,
+  );
 
   await writeFile(
     file,

@@ -13,7 +13,7 @@ import { planParts } from '../src/cli/up/plan.ts';
 import { EXIT, KelanaError } from '../src/core/errors.ts';
 import { FRAME, REFUSALS } from '../src/core/wire/blocks.ts';
 import { encodeFrame, type LinkFrame } from '../src/core/wire/frames.ts';
-import { encodeListing } from '../src/core/wire/listing.ts';
+import { encodeListAsk, encodeListPage } from '../src/core/wire/list.ts';
 import { encodeMail, OFFER_ANSWERS, RECEIPTS, type MailFrame } from '../src/core/wire/messages.ts';
 import { SEARCH_FIELD } from '../src/core/wire/search-frames.ts';
 import type { SyncFrame } from '../src/core/wire/sync.ts';
@@ -262,7 +262,10 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   const seen = new Set<string>();
   for (const frame of frames) walk(messages, 'Frame', encodeFrame(frame), seen);
   for (const frame of letters()) walk(messages, 'Mail', encodeMail(frame), seen);
-  walk(messages, 'Listing', encodeListing([{ name: 'a', size: 1, cid: 'c' }]), seen);
+  walk(messages, 'ListAsk', encodeListAsk({ after: { name: 'a', cid: 'c' } }), seen);
+  const shared = { name: 'a', size: 1, cid: 'c', kind: 'folder', files: 1 } as const;
+  const page = encodeListPage({ entries: [shared], more: true, scanning: true });
+  walk(messages, 'ListPage', page, seen);
   const bytes = new Uint8Array(3);
   const want = { cid: bytes, priority: 1, cancel: true, kind: 'have', sendDontHave: true } as const;
   const parts = [{ prefix: bytes, data: bytes }];
@@ -293,7 +296,7 @@ function letters(): readonly MailFrame[] {
   const id = 'd'.repeat(32);
   return [
     { type: 'text', id, sentAt: 1, text: 'a' },
-    { type: 'offer', id, sentAt: 1, name: 'a', size: 1, cid: 'c', files: 1, listBytes: 1 },
+    { type: 'offer', id, sentAt: 1, name: 'a', size: 1, cid: 'c', files: 1 },
     { type: 'answer', id, answer: 'done' },
     { type: 'receipt', id, of: 'text', code: 'stored' },
   ];

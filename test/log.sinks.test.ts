@@ -269,3 +269,33 @@ test('stop waits no longer than it may for a store that hangs', async () => {
   await sink.stop();
   assert.deepEqual(problems, [{ sink: 'hung', path: 'x', why: '> 50 ms', lost: 1 }]);
 });
+
+test('while nothing happens the thread of the SQLite log is gone, and what comes next is written', async (t) => {
+  const path = join(temporaryFolder(t), 'kelana.db');
+  const sink = createSqliteSink({ path, onProblem: ({ why }) => assert.fail(why), idleMs: 1, flushMs: 1 });
+  const hub = createHub({ now: Date.now, sinks: [sink] });
+  await hub.start();
+  for (let n = 1; n <= 5; n += 1) {
+    hub.emit(sent(`${n}`));
+    await until('it is written', () => existsSync(path) && rowsOrNone(path) === n);
+    // An open database has its write-ahead log beside it; the last one to close it takes that away.
+    await until('the thread has ended', () => !existsSync(`${path}-wal`));
+  }
+  await hub.stop();
+  assert.equal(countRows(path), 5);
+});
+
+/** By a connection that may write: one that may not leaves the write-ahead log lying. */
+function rowsOrNone(path: string): number {
+  try {
+    const db = new DatabaseSync(path);
+    try {
+      return Number(db.prepare('SELECT COUNT(*) AS n FROM log_events').get()?.['n']);
+    } finally {
+      db.close();
+    }
+  } catch {
+    // The thread is just making or closing it.
+    return 0;
+  }
+}

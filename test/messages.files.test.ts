@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { AcceptEvent } from '../src/control/mail-events.ts';
 import type { Hit } from '../src/core/ports.ts';
-import { filesBelow, sample, until } from './support/basics.ts';
+import { verifyListing } from '../src/core/transfer/listing.ts';
+import { sha256 as digestOf } from '../src/library/hash.ts';
+import { filesBelow, MiB, sample, until } from './support/basics.ts';
 import {
   inboxOf,
   mailFolder,
@@ -15,7 +17,7 @@ import {
   typesOf,
   type MailNode,
 } from './support/mail-node.ts';
-import { link } from './testnet.ts';
+import { link, search } from './testnet.ts';
 
 const outcomes = ({ events }: MailNode): string[] =>
   events.flatMap((event) => (event.type === 'offer.ended' ? [event.outcome] : []));
@@ -68,7 +70,7 @@ test('a file is fetched by who accepted it, verified, and read by nobody else at
   await assert.rejects(steal(b), { code: 'TRANSFER_FAILED' }, 'it is over');
 });
 
-test('a folder comes with its files below a new folder, and never into one that is there', async (t) => {
+test('a folder comes whole under its name, and never into one that is there', async (t) => {
   const [a, b] = (await mailNodes(t, {}, { accept: 'all' })) as [MailNode, MailNode];
   const folder = join(a.folder, 'foto');
   const files = { 'a.txt': 'a', 'x/b.txt': 'b', 'x/y/c.bin': sample(1_200_000), 'sama.txt': 'a', kosong: '' };
@@ -77,7 +79,12 @@ test('a folder comes with its files below a new folder, and never into one that 
     await writeFile(join(folder, name), content);
   }
   await writeFile(join(folder, '.rahasia'), 'x');
-  for (const target of ['foto', 'foto (1)']) {
+  // The same folder is there already the second time; the third time it is another.
+  for (const [at, target] of ['foto', 'foto', 'foto (1)'].entries()) {
+    if (at === 2) {
+      files['a.txt'] = 'lain';
+      await writeFile(join(folder, 'a.txt'), 'lain');
+    }
     const events = await send(a, { to: b.node.address, path: folder });
     assert.equal(events.at(-1)?.type, 'done');
     const there = join(b.folder, 'downloaded', target);
@@ -85,12 +92,90 @@ test('a folder comes with its files below a new folder, and never into one that 
     for (const [name, content] of Object.entries(files))
       assert.deepEqual(await readFile(join(there, name)), Buffer.from(content));
   }
+  assert.deepEqual((await readdir(join(b.folder, 'downloaded'))).sort(), ['foto', 'foto (1)']);
   const empty = join(a.folder, 'hampa');
   await mkdir(empty);
   await assert.rejects(send(a, { to: b.node.address, path: empty }), { code: 'BAD_VALUE' });
   await assert.rejects(send(a, { to: b.node.address, path: join(a.folder, 'tiada') }), {
     code: 'CANNOT_READ',
   });
+});
+
+test('a folder that is sent is one CID, which its receiver alone can fetch, and only until it has it', async (t) => {
+  const [a, b, c] = (await mailNodes(t, {}, {}, {})) as [MailNode, MailNode, MailNode];
+  for (const one of [b, c]) await link(a.node, one.node);
+  const folder = join(a.folder, 'foto');
+  await mkdir(join(folder, 'x', 'hampa'), { recursive: true });
+  await writeFile(join(folder, 'x', 'rahasia.txt'), 'isi');
+  await writeFile(join(folder, 'besar.bin'), sample(2_500_000));
+  const sending = send(a, { to: b.node.address, path: folder });
+  await until('an offer', () => b.offers.length > 0);
+  const [offer] = await inboxOf(b);
+  const cid = offer?.cid ?? '';
+  assert.match(cid, /^bafybei/);
+  assert.deepEqual([offer?.files, offer?.size], [2, 2_500_003]);
+  const from = {
+    peer: a.node.overlay.peerId,
+    label: 'a',
+    addresses: a.node.overlay.addresses(),
+  };
+  const listing = async ({ node }: MailNode): Promise<readonly Uint8Array[]> => {
+    const session = await node.overlay.open(from);
+    try {
+      return await session.manifest(cid);
+    } finally {
+      await session.close();
+    }
+  };
+  const nodes = await listing(b);
+  const { files } = verifyListing(cid, nodes, digestOf);
+  assert.deepEqual(files.map(({ path }) => path).sort(), ['besar.bin', 'x/rahasia.txt']);
+  await assert.rejects(listing(c), { code: 'TRANSFER_FAILED' });
+  for (const file of files) {
+    const session = await c.node.overlay.open(from);
+    await assert.rejects(session.block(file.cid, 0, new Uint8Array(Math.min(file.size, MiB))), {
+      code: 'TRANSFER_FAILED',
+    });
+    await session.close();
+  }
+  for (const query of [cid, ...files.map((file) => file.cid)])
+    assert.notEqual((await search(c.node.overlay, { kind: 'cid', cid: query })).outcome.verdict, 'found');
+  assert.notEqual((await search(c.node.overlay, 'rahasia.txt')).outcome.verdict, 'found');
+  assert.notEqual((await search(b.node.overlay, 'foto')).outcome.verdict, 'found');
+  assert.deepEqual([a.node.library.list(), a.node.library.folders().length], [[], 1]);
+  assert.equal((await accept(b, offer?.no ?? 0)).at(-1)?.type, 'saved');
+  assert.equal((await sending).at(-1)?.type, 'done');
+  assert.deepEqual(await readdir(join(b.folder, 'downloaded')), ['foto']);
+  for (const one of [b, c]) await assert.rejects(listing(one), { code: 'TRANSFER_FAILED' }, 'it is over');
+});
+
+test('a folder is fetched on from where it was when its receiver or its sender stopped', async (t) => {
+  const base = await mailFolder(t);
+  const [one, two] = [join(base, 'a'), join(base, 'b')];
+  let a = await startMailNode(t, one);
+  const { port } = a.node.overlay;
+  let b = await startMailNode(t, two, { accept: 'all' });
+  const folder = join(one, 'foto');
+  await mkdir(join(folder, 'hampa'), { recursive: true });
+  for (let at = 0; at < 40; at += 1) await writeFile(join(folder, `${at}.bin`), sample(300_000 + at, at));
+  for (let at = 0; at < 3; at += 1) await writeFile(join(folder, `besar${at}.bin`), sample(3_000_000, at));
+  await send(a, { to: b.node.address, path: folder, timeoutMs: 0 });
+  await until('some of it', async () => (await filesBelow(join(two, 'downloaded'))).length > 1);
+  await b.close();
+  await a.close();
+  assert.ok((await readdir(join(two, 'downloaded'))).every((name) => name.startsWith('.kelana-')));
+  b = await startMailNode(t, two);
+  a = await startMailNode(t, one, { port });
+  await until('fetched', async () => (await inboxOf(b))[0]?.state === 'done');
+  assert.deepEqual(await readdir(join(two, 'downloaded')), ['foto']);
+  const names = await filesBelow(join(two, 'downloaded', 'foto'));
+  assert.equal(names.length, 43);
+  for (const name of names)
+    assert.deepEqual(
+      await readFile(join(two, 'downloaded', 'foto', name)),
+      await readFile(join(folder, name)),
+    );
+  await until('told', async () => (await sentOf(a))[0]?.state === 'done');
 });
 
 test('an offer that is refused is told to its sender, and cannot be fetched any more', async (t) => {

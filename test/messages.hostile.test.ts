@@ -114,7 +114,6 @@ test('offers with hostile names, CIDs and sizes are turned away and leave nothin
     offer(100, { cid: 'bukan' }),
     offer(101, { size: Number.MAX_SAFE_INTEGER }),
     offer(102, { files: 3 }),
-    offer(103, { listBytes: 3 }),
     note(104, ''),
   ];
   for (const letter of bad) line.say(letter);

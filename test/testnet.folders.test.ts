@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
+import { KelanaError } from '../src/core/errors.ts';
 import type { Provider } from '../src/core/ports.ts';
 import { MiB, sample, settledFile, sha256, until } from './support/basics.ts';
 import { withBlocks } from './support/sessions.ts';
@@ -105,5 +106,57 @@ test('where nobody has the right bytes nothing appears, and what is told is why'
   assert.deepEqual(
     (await readdir(asker.downloads)).filter((name) => !name.startsWith('.kelana')),
     [],
+  );
+});
+
+test('a holder that is busy or breaks off is waited for, and gives the folder then', async () => {
+  await using net = await startTestnet(2);
+  const [asker, holder] = [net.node(0), net.node(1)];
+  await share(holder);
+  let asked = 0;
+  let opened = 0;
+  const overlay = {
+    ...asker.overlay,
+    open: async (provider: Provider, signal?: AbortSignal) => {
+      opened += 1;
+      const session = await asker.overlay.open(provider, signal);
+      const first = opened === 1;
+      return withBlocks(session, async (cid, index, into) => {
+        asked += 1;
+        if (first && asked > 20)
+          throw new KelanaError('TRANSFER_FAILED', { name: cid, why: 'busy', refusal: 'busy' });
+        if (asked > 60 && asked < 65)
+          throw new KelanaError('TRANSFER_FAILED', { name: session.label, why: 'EOF' });
+        await session.block(cid, index, into);
+      });
+    },
+  };
+  const got = await get({ ...asker, overlay }, 'liburan');
+  assert.ok(got.type === 'saved', JSON.stringify(got));
+  assert.deepEqual(await below(got.path), HASHES);
+  assert.ok(opened >= 3, `opened ${opened} times`);
+});
+
+test('a forged listing counts against who sent it, not against those who waited for it', async () => {
+  await using net = await startTestnet(3, { topology: 'star' });
+  const [asker, forger, honest] = [net.node(0), net.node(1), net.node(2)];
+  for (const node of [forger, honest]) await share(node);
+  const lied: string[] = [];
+  const overlay = {
+    ...asker.overlay,
+    liar: (peer: string) => lied.push(peer),
+    open: async (provider: Provider, signal?: AbortSignal) => {
+      const session = await asker.overlay.open(provider, signal);
+      if (session.peer !== forger.overlay.peerId) return session;
+      const manifest = (): Promise<readonly Uint8Array[]> => Promise.resolve([sample(100, 9)]);
+      return { ...withBlocks(session, (...how) => session.block(...how)), manifest };
+    },
+  };
+  const got = await get({ ...asker, overlay }, 'liburan', { want: 2 });
+  assert.ok(got.type === 'saved', JSON.stringify(got));
+  assert.deepEqual(await below(got.path), HASHES);
+  assert.ok(
+    lied.every((peer) => peer === forger.overlay.peerId),
+    'the honest one is no liar',
   );
 });

@@ -13,11 +13,13 @@ import type {
   SearchOptions,
   SearchOutcome,
 } from '../src/core/ports.ts';
+import { Offers } from '../src/library/offers.ts';
 import { openStreamed } from '../src/library/streamed.ts';
 import { openLibrary, type Library } from '../src/library/library.ts';
 import { Writer } from '../src/library/writer.ts';
 import type { Overlay, OverlayOptions } from '../src/overlay/options.ts';
 import { startOverlay } from '../src/overlay/overlay.ts';
+import type { Downloads } from '../src/transfers/downloads.ts';
 import { seeded, settledFile, until } from './support/basics.ts';
 
 export type Topology = 'line' | 'ring' | 'star' | 'random' | readonly (readonly [number, number])[];
@@ -59,6 +61,9 @@ export interface TestNode {
   readonly downloads: string;
   /** Hashes and writes what `get` fetches. */
   readonly writer: Writer;
+  /** What `get` is fetching, for others who fetch the same. */
+  readonly offers: Offers;
+  readonly fetching: Set<Downloads>;
   readonly events: EventBody[];
   /** What others dial. */
   readonly address: string;
@@ -128,6 +133,8 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
   };
   const library = await openLibrary({ roots: [shared], dataDir: data, rescanMs: 0, emit });
   const writer = new Writer();
+  const offers = new Offers();
+  const fetching = new Set<Downloads>();
   let closed: Promise<void> | undefined;
   try {
     await library.ready;
@@ -143,6 +150,10 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
       wantNeighbours: 0,
       dht: false,
       ...(options.ipfs === true ? { ipfsBlocks: library.blocks() } : {}),
+      partial: (cid) => offers.partial(cid),
+      fetcher: (cid, provider) => {
+        for (const downloads of fetching) downloads.told(cid, provider);
+      },
       ...options.overlay,
     });
     return {
@@ -152,6 +163,8 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
       shared,
       downloads: join(folder, 'downloaded'),
       writer,
+      offers,
+      fetching,
       events,
       address: `127.0.0.1:${overlay.port}`,
       close: () =>
@@ -213,10 +226,13 @@ export type Got = Extract<GetEvent, { type: 'saved' | 'failed' }> | Extract<Sear
 export async function get(node: TestNode, query: Query | string, how: GetHow = {}): Promise<Got> {
   const asked: Query = typeof query === 'string' ? { kind: 'name', name: query } : query;
   const emit = (event: EventBody): void => void node.events.push(event);
+  const { overlay, downloads: folder, writer, offers, fetching } = node;
+  const downloads = openDownloads({ overlay, folder, writer, emit, offers });
+  fetching.add(downloads);
   let last: Got | undefined;
   for await (const event of getFile(asked, {
-    overlay: node.overlay,
-    downloads: openDownloads({ overlay: node.overlay, folder: node.downloads, writer: node.writer, emit }),
+    overlay,
+    downloads,
     ipfsSource: {
       port: node.overlay.ipfs,
       open: ({ name, size }) => openStreamed({ folder: node.downloads, name, size }),
@@ -229,6 +245,7 @@ export async function get(node: TestNode, query: Query | string, how: GetHow = {
   })) {
     if (event.type === 'saved' || event.type === 'failed' || event.type === 'verdict') last = event;
   }
+  fetching.delete(downloads);
   if (last === undefined) throw new Error('a download ended without an answer');
   return last;
 }

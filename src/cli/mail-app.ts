@@ -4,24 +4,23 @@ import { fetchOffer } from '../control/fetch-offer.ts';
 import { Fetching } from '../control/fetching.ts';
 import { MailDesk, type Accepts } from '../control/mail-desk.ts';
 import { mailControls, type MailControls } from '../control/mail.ts';
-import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { InboxItem } from '../core/messages/ports.ts';
-import type { Hit } from '../core/ports.ts';
-import { claimFolder } from '../library/claim.ts';
 import { collect } from '../library/collect.ts';
 import { PrivateHoldings } from '../library/private.ts';
 import { openPost } from '../mailbox/post.ts';
 import { Postman } from '../mailbox/postman.ts';
 import type { Writer } from '../library/writer.ts';
 import type { Overlay, OverlayOptions } from '../overlay/options.ts';
-import { openDownloads, type DownloadsOptions } from './transfers-app.ts';
+import { openDownloads } from './transfers-app.ts';
 
 export interface MailAppOptions {
   readonly dataFolder: string;
   readonly downloads: string;
   /** Hashes and writes what is fetched. */
   readonly writer: Writer;
+  /** Takes the room on the disk before the first block of what is fetched; false by default. */
+  readonly preallocate?: boolean;
   readonly emit: Emit;
   readonly accept?: Accepts;
   readonly acceptFrom?: readonly string[];
@@ -32,6 +31,8 @@ export interface MailAppOptions {
 export interface MailApp {
   /** What the overlay needs to be told. */
   readonly hooks: Required<Pick<OverlayOptions, 'letters' | 'visible'>>;
+  /** CIDs of what was accepted and is still to be fetched. */
+  accepted(): Promise<readonly string[]>;
   /** Begins to deliver, and to fetch what was accepted. To be called once. */
   open(overlay: Overlay): Promise<MailControls>;
   /** Before the overlay is closed. */
@@ -59,6 +60,7 @@ export async function openMail(options: MailAppOptions): Promise<MailApp> {
   });
   return {
     hooks: { letters: desk, visible: (peer, cid) => holdings.visible(peer, cid) },
+    accepted: async () => (await post.accepted()).map(({ cid }) => cid),
     open: async (overlay) => {
       const { carrier } = overlay;
       who = overlay.label;
@@ -71,20 +73,18 @@ export async function openMail(options: MailAppOptions): Promise<MailApp> {
         onPostponed: () => desk.changes.tell(),
         onError: (error) => desk.failed(error),
       });
+      const fetched = openDownloads({
+        overlay,
+        folder: downloads,
+        writer,
+        emit,
+        offered: true,
+        preallocate: options.preallocate ?? false,
+      });
       const fetching = new Fetching({
         fetch: (item, signal, onBytes) =>
           fetchOffer(
-            {
-              downloads,
-              bytesOf: (hit, until) => overlay.fetch(hit, undefined, until),
-              fetchFile: (hit, folder, until, count) =>
-                fetchFile({ overlay, folder, writer, emit }, hit, until, count),
-              claimFolder: (name) => claimFolder(downloads, name),
-              note: async ({ no }, path) => {
-                await post.decide(no, ['accepted'], 'accepted', { path }, null);
-              },
-              whereabouts: (peer) => carrier.whereabouts(peer),
-            },
+            { downloads: fetched, whereabouts: (peer) => carrier.whereabouts(peer) },
             item,
             signal,
             onBytes,
@@ -121,26 +121,4 @@ export async function openMail(options: MailAppOptions): Promise<MailApp> {
       await post.close();
     },
   };
-}
-
-/** From its sender, as every other file; what came stays for the next attempt. */
-async function fetchFile(
-  how: DownloadsOptions,
-  hit: Hit,
-  signal: AbortSignal,
-  onBytes: (bytes: number) => void,
-): Promise<string> {
-  const { name, size, cid, peer, label, addresses } = hit;
-  let told = 0;
-  for await (const event of openDownloads(how).fetch(
-    { name, size, cid },
-    [{ peer, label, addresses }],
-    signal,
-  )) {
-    const bytes = event.type === 'saved' ? size : event.bytes;
-    onBytes(bytes - told);
-    told = bytes;
-    if (event.type === 'saved') return event.path;
-  }
-  throw new KelanaError('TRANSFER_FAILED', { name, why: 'no end' });
 }

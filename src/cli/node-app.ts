@@ -2,6 +2,7 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Accepts } from '../control/mail-desk.ts';
 import type { MailControls } from '../control/mail.ts';
+import { listNode } from '../control/listing.ts';
 import { getFile } from '../control/operations.ts';
 import { serveControl, type NodeControls } from '../control/server.ts';
 import { socketPath } from '../control/socket.ts';
@@ -11,6 +12,7 @@ import type { InboxItem } from '../core/messages/ports.ts';
 import type { LimitsInfo, SearchOptions } from '../core/ports.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openLibrary, type Library } from '../library/library.ts';
+import { Offers } from '../library/offers.ts';
 import { sweepParts } from '../library/parts.ts';
 import { Shares } from '../library/shares.ts';
 import { openStreamed } from '../library/streamed.ts';
@@ -98,11 +100,14 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
             downloads,
             writer,
             emit,
+            preallocate: options.preallocate ?? false,
             onOffer: (item) => options.onOffer?.(item),
             ...(accept === undefined ? {} : { accept }),
             ...(acceptFrom === undefined ? {} : { acceptFrom }),
           });
     if (mail !== null) closers.push(() => mail.close());
+    const offers = new Offers();
+    const fetching: { downloads: Downloads | null } = { downloads: null };
     const overlay = await startOverlay({
       host: options.host,
       port: options.port,
@@ -117,18 +122,25 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),
       ...(options.dht === undefined ? {} : { dht: options.dht }),
       ...mail?.hooks,
+      partial: (cid) => offers.partial(cid),
+      fetcher: (cid, provider) => fetching.downloads?.told(cid, provider),
       ...(options.ipfs === true ? { ipfsBlocks: library.blocks() } : {}),
     });
     closers.push(() => overlay.close());
     if (mail !== null) closers.push(() => mail.stop());
     const letters = await mail?.open(overlay);
     const { preallocate = false } = options;
-    const how = { overlay, folder: downloads, writer, emit, preallocate };
-    const fetching = openDownloads(how);
+    const how = { overlay, folder: downloads, writer, emit, preallocate, offers };
+    const transfers = openDownloads(how);
+    fetching.downloads = transfers;
     // A node for one command has nothing to go on with later.
-    const queue = options.control === false ? null : openQueue(folder.path, fetching, how);
+    const queue = options.control === false ? null : openQueue(folder.path, transfers, how);
     if (queue !== null) closers.push(() => queue.close());
-    await sweepParts(downloads, { queued: new Set(queue?.list().map(({ cid }) => cid)) });
+    const queued = new Set([
+      ...(queue?.list() ?? []).map(({ cid }) => cid),
+      ...((await mail?.accepted()) ?? []),
+    ]);
+    await sweepParts(downloads, { queued });
     const controls = controlsOf(
       context,
       overlay,
@@ -137,7 +149,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       limits,
       downloads,
       writer,
-      fetching,
+      transfers,
       queue,
       emit,
       letters,
@@ -214,6 +226,16 @@ function controlsOf(
     transfers: queue,
     files: () => library.list(),
     folders: () => library.folders(),
+    list: (node, signal) =>
+      listNode(
+        {
+          overlay,
+          who: (text, until) =>
+            mail?.who(text, until, 'kelana ls') ?? overlay.carrier.find(text, until, 'kelana ls'),
+        },
+        node,
+        signal,
+      ),
     peers: () => overlay.peers(),
     addPeer: (address, signal) => overlay.addPeer(address, signal),
     removePeer: (address) => overlay.removePeer(address),

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { SWARM } from '../core/config.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { OverlayPort, Provider } from '../core/ports.ts';
+import { shownName } from '../core/names.ts';
+import type { Holding, OverlayPort, Provider } from '../core/ports.ts';
 import { openIncoming } from '../library/incoming.ts';
 import { openIncomingFolder } from '../library/incoming-folder.ts';
 import { dropLeftovers } from '../library/claims.ts';
 import { sha256 } from '../library/hash.ts';
+import type { Offers } from '../library/offers.ts';
 import type { Writer } from '../library/writer.ts';
 import type { Overlay } from '../overlay/options.ts';
 import { Downloads } from '../transfers/downloads.ts';
@@ -24,6 +27,13 @@ export interface DownloadsOptions {
   readonly writer: Writer;
   /** Takes the room on the disk before the first block. */
   readonly preallocate?: boolean;
+  /** Gives what is being fetched to others who fetch the same: only for what is shared with everybody. */
+  readonly offers?: Offers;
+  /**
+   * What was offered to this node alone: nobody but who offered it is asked, as the question would tell others of it, and
+   * a folder must be what its offer said.
+   */
+  readonly offered?: boolean;
   readonly emit: Emit;
 }
 
@@ -33,14 +43,22 @@ export function openDownloads({
   writer,
   emit,
   preallocate = false,
+  offers,
+  offered = false,
 }: DownloadsOptions): Downloads {
+  const shared = offers === undefined ? {} : { offers };
   return new Downloads({
     open: (provider, signal) => overlay.open(provider, signal),
-    find: (cid, signal) => findProviders(overlay, cid, signal),
+    ...(offered ? {} : { find: (cid, signal) => findProviders(overlay, cid, signal) }),
     incoming: ({ name }, layout, signal) =>
-      openIncoming({ folder, name, layout, writer, signal, preallocate }),
-    incomingFolder: ({ name, cid }, entries, signal) =>
-      openIncomingFolder({ folder, name, cid, entries, writer, signal }),
+      openIncoming({ folder, name, layout, writer, signal, preallocate, ...shared }),
+    incomingFolder: (holding, entries, signal, listing) => {
+      if (offered) checkOffered(holding, entries);
+      const { name, cid } = holding;
+      const offer = offers && { offers, listing };
+      return openIncomingFolder({ folder, name, cid, entries, writer, signal, offer });
+    },
+    together: offers !== undefined,
     sha256,
     now: () => performance.now(),
     random: Math.random,
@@ -50,6 +68,14 @@ export function openDownloads({
       if (liar) overlay.liar(peer, detail);
     },
   });
+}
+
+/** Nobody gets more onto a disk than was agreed to. @throws KelanaError PEER_PROTOCOL */
+function checkOffered({ name, size, files }: Holding, entries: readonly { readonly size: number }[]): void {
+  const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
+  if (entries.length === files && bytes === size) return;
+  const why = { id: 'isi foldernya bukan yang ditawarkan', en: 'the folder is not what was offered' };
+  throw new KelanaError('PEER_PROTOCOL', { peer: shownName(name), why });
 }
 
 /** The transfers of a node that stays; `data` is its data folder. @throws KelanaError DATABASE */

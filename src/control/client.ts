@@ -5,6 +5,7 @@ import type { GetHow, Holding, LimitsInfo, Query, SearchEvent, SearchOptions } f
 import type { Transfer } from '../core/transfer/ports.ts';
 import type { InboxItem, OutboxItem } from '../core/messages/ports.ts';
 import { ask, call, revive, type ErrorJson } from './call.ts';
+import type { ListEvent } from './listing.ts';
 import type { InboxView } from './mail.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { GetEvent } from './operations.ts';
@@ -29,6 +30,9 @@ export class NodeClient {
   }
   async folders(): Promise<readonly Holding[]> {
     return (await this.#ask('GET', '/folders')) as readonly Holding[];
+  }
+  async *list(address: string, signal: AbortSignal): AsyncGenerator<ListEvent> {
+    yield* this.#stream<ListEvent>('POST', '/list', { address }, signal);
   }
   async shares(): Promise<readonly ShareRow[]> {
     return (await this.#ask('GET', '/shares')) as readonly ShareRow[];

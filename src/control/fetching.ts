@@ -36,6 +36,7 @@ const LATER: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TRANSFER_FAILED',
   'CANNOT_WRITE',
   'BUSY',
+  'DOWNLOAD_BUSY',
   'TIMEOUT',
 ]);
 

@@ -15,7 +15,6 @@ import type {
 import { whyText } from '../core/messages/why.ts';
 import { shownName } from '../core/names.ts';
 import type { Provider } from '../core/ports.ts';
-import { encodeListing } from '../core/wire/listing.ts';
 import type { AnswerLetter, Letter, OfferAnswer, ReceiptCode } from '../core/wire/messages.ts';
 import { Changes } from './changes.ts';
 import type { Fetching } from './fetching.ts';
@@ -60,9 +59,14 @@ export class MailDesk implements LettersPort {
     this.#carrier = carrier;
     this.#postman = postman;
     this.#fetching = fetching;
-    for (const { item, holdings: files } of await post.grants()) {
+    for (const { item, holdings: files, folders } of await post.grants()) {
       for (const file of files) holdings.restore(item.peer, item.id, file);
-      if (item.files > 0) holdings.allowBytes(item.peer, item.id, item.text, encodeListing(files));
+      if (item.files === 0) continue;
+      try {
+        await holdings.allowFolder(item.peer, item.id, { name: item.text, files, folders });
+      } catch (thrown) {
+        this.failed(asKelanaError(thrown));
+      }
     }
     for (const item of await post.accepted()) fetching.add(item);
     for (const item of await post.inbox({ unread: true, limit: MESSAGES.maxListed }))

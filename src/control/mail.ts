@@ -2,11 +2,13 @@ import { MESSAGES } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { InboxItem, OutboxItem, PostPort } from '../core/messages/ports.ts';
 import { shownName } from '../core/names.ts';
+import type { Provider } from '../core/ports.ts';
 import { whyText } from '../core/messages/why.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { Fetching } from './fetching.ts';
 import type { MailDesk } from './mail-desk.ts';
 import { sendLetter, type SendingOptions, type SendRequest } from './sending.ts';
+import { whoIs } from './who.ts';
 
 export interface InboxView {
   readonly items: readonly InboxItem[];
@@ -27,6 +29,8 @@ export interface MailControls {
   /** Whole messages, which now count as read. @throws KelanaError NO_SUCH_ITEM */
   read(nos: readonly number[]): Promise<readonly InboxItem[]>;
   markAllRead(): Promise<number>;
+  /** The node that a person names; as `whoIs`. */
+  who(text: string, signal: AbortSignal, command: string): Promise<Provider>;
   /** @throws KelanaError NO_SUCH_ITEM */
   remove(nos: readonly number[]): Promise<number>;
 }
@@ -74,6 +78,7 @@ export function mailControls(options: MailOptions): MailControls {
       return await Promise.all(nos.map(itemOf));
     },
     markAllRead: () => post.markRead(null),
+    who: (text, signal, command) => whoIs(options, text, signal, command),
     remove: async (nos) => {
       for (const no of nos) {
         const item = await itemOf(no);

@@ -57,6 +57,10 @@ export async function openRoutes(controls: NodeControls): Promise<FastifyInstanc
   app.get('/status', () => controls.status());
   app.get('/files', () => controls.files());
   app.get('/folders', () => controls.folders());
+  app.post('/list', ({ body }, reply) => {
+    const asked = address.parse(body).address;
+    return stream(reply, (signal) => controls.list(asked, signal));
+  });
   app.get('/shares', () => controls.shares());
   app.post('/shares', ({ body }, reply) => {
     const shared = path.parse(body).path;

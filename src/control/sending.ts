@@ -1,20 +1,21 @@
-import { labelOf, parsePeerAddress } from '../core/address.ts';
 import { MAILBOX, MESSAGES } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type {
   CarrierPort,
+  NewLetter,
   OutboxItem,
   PostmanPort,
   PostPort,
   PrivateFile,
+  PrivateFolder,
   PrivateHoldingsPort,
 } from '../core/messages/ports.ts';
 import type { Provider } from '../core/ports.ts';
-import { encodeListing } from '../core/wire/listing.ts';
 import type { OfferLetter } from '../core/wire/messages.ts';
 import type { Changes } from './changes.ts';
 import type { SendEvent } from './mail-events.ts';
 import { lost } from './mail-desk.ts';
+import { isAway, whoIs } from './who.ts';
 
 export interface SendingOptions {
   readonly post: PostPort;
@@ -22,14 +23,14 @@ export interface SendingOptions {
   readonly postman: PostmanPort;
   readonly holdings: PrivateHoldingsPort;
   readonly changes: Changes;
-  /** Opens a file, or all files of a folder, to a peer. */
+  /** Opens a file, or a folder with all its files, to a peer. */
   collect(
     peer: string,
     group: string,
     path: string,
     signal: AbortSignal,
     onFile: (file: PrivateFile) => void,
-  ): Promise<{ name: string; folder: boolean; files: readonly PrivateFile[] }>;
+  ): Promise<PrivateFolder & { cid: string; folder: boolean }>;
   /** 128 random bits, hex. */
   newId(): string;
   /** ms since 1970. */
@@ -60,16 +61,17 @@ export async function* sendLetter(
   if (request.path === undefined) checkText(request.text ?? '');
   const to = await receiverOf(options, request.to, signal);
   const id = options.newId();
-  const { letter, holdings } =
+  const { letter, ...opened } =
     request.path === undefined
       ? {
           letter: { type: 'text', id, sentAt: now(), text: request.text ?? '' } as const,
           holdings: [],
+          folders: [],
         }
       : yield* offerOf(options, to, id, request.path, signal);
   let item: OutboxItem;
   try {
-    item = await post.queue({ to, letter, now: now(), expiresAt: now() + MESSAGES.expireMs, holdings });
+    item = await post.queue({ to, letter, now: now(), expiresAt: now() + MESSAGES.expireMs, ...opened });
   } catch (thrown) {
     options.holdings.revoke(to.peer, id);
     throw thrown;
@@ -144,8 +146,8 @@ async function* offerOf(
   id: string,
   path: string,
   signal: AbortSignal,
-): AsyncGenerator<SendEvent, { letter: OfferLetter; holdings: readonly PrivateFile[] }> {
-  const { holdings, now, changes } = options;
+): AsyncGenerator<SendEvent, Pick<NewLetter, 'holdings' | 'folders'> & { letter: OfferLetter }> {
+  const { now, changes } = options;
   const read = { files: 0, bytes: 0 };
   const reading = { ended: false };
   const collecting = options
@@ -166,19 +168,11 @@ async function* offerOf(
     told = read.files;
     if (!reading.ended) await changes.after(version, MESSAGES.progressMs, signal);
   }
-  const { name: stored, folder, files } = await collecting;
+  const { name: stored, cid, folder, files, folders } = await collecting;
   const size = files.reduce((sum, file) => sum + file.size, 0);
-  const offer = { type: 'offer', id, sentAt: now(), name: stored, size } as const;
-  const [only] = files;
-  if (!folder && only !== undefined)
-    return { letter: { ...offer, cid: only.cid, files: 0, listBytes: 0 }, holdings: files };
-  const bytes = encodeListing(files);
-  if (bytes.length > MESSAGES.maxListBytes) {
-    holdings.revoke(to.peer, id);
-    throw new KelanaError('TOO_MANY_FILES', { path, max: MESSAGES.maxFiles, flag: '--file' });
-  }
-  const { cid } = holdings.allowBytes(to.peer, id, stored, bytes);
-  return { letter: { ...offer, cid, files: files.length, listBytes: bytes.length }, holdings: files };
+  const count = folder ? files.length : 0;
+  const letter = { type: 'offer', id, sentAt: now(), name: stored, size, cid, files: count } as const;
+  return { letter, holdings: files, folders };
 }
 
 /** @throws KelanaError BAD_VALUE */
@@ -204,19 +198,13 @@ function checkText(text: string): void {
   });
 }
 
-/** Who is meant, even where nobody answers there now. @throws KelanaError BAD_VALUE, NODE_UNKNOWN */
+/** As `whoIs`. @throws KelanaError BAD_VALUE, NODE_UNKNOWN */
 async function receiverOf(options: SendingOptions, text: string, signal: AbortSignal): Promise<Provider> {
-  const { carrier, post, now } = options;
   try {
-    const { verified, ...found } = await carrier.find(text, signal);
-    if (verified) await post.remember(found, true, now());
-    return found;
+    return await whoIs(options, text, signal, 'kelana send');
   } catch (thrown) {
     const error = asKelanaError(thrown);
-    if (error.code !== 'PEER_UNREACHABLE' && error.code !== 'NOT_KELANA') throw error;
-    const { host, port } = parsePeerAddress(text.trim(), 'NODE', 'kelana send');
-    const known = await post.recall(labelOf(host, port));
-    if (known !== null) return known;
+    if (!isAway(error)) throw error;
     throw new KelanaError('NODE_UNKNOWN', { peer: text, why: error.params['why'] ?? error.message }, error);
   }
 }

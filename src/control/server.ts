@@ -10,6 +10,7 @@ import type {
   SearchOptions,
 } from '../core/ports.ts';
 import type { QueuePort } from '../core/transfer/ports.ts';
+import type { ListEvent } from './listing.ts';
 import type { MailControls } from './mail.ts';
 import type { GetEvent } from './operations.ts';
 import { serveSocket } from './serve-socket.ts';
@@ -31,6 +32,8 @@ export interface NodeControls {
   readonly transfers: QueuePort | null;
   files(): readonly Holding[];
   folders(): readonly Holding[];
+  /** What another node shares. */
+  list(node: string, signal: AbortSignal): AsyncIterable<ListEvent>;
   shares(): readonly ShareRow[];
   /** `path` is absolute; the scan goes on where the reader leaves. */
   share(path: string, signal: AbortSignal): AsyncIterable<ShareEvent>;

@@ -439,6 +439,8 @@ export const SWARM = {
   firstAsked: 4,
   /** ms of work that a provider should have before it, at its measured rate: longer than any pause of ours. */
   aheadMs: 1_000,
+  /** The same before one that has all, where others have parts and get more each moment. */
+  briefMs: 500,
   /** ms over which a provider's rate is measured; older work counts less and less. */
   rateMs: 2_000,
   /** ms for a block while nothing was measured at all: 10 MB/s, a slow LAN. */
@@ -463,8 +465,9 @@ export const SWARM = {
   maxKnown: 256,
   /** ms after which a second provider is asked for the manifest too. */
   hedgeMs: 500,
-  /** ms between questions what a provider that has only a part has by now. */
-  haveMs: 5_000,
+  /** ms between questions what a provider that has only a part has by now; and bytes of the answers to that in a second. */
+  haveMs: 500,
+  haveBytesPerSecond: 16 * KiB,
   /** Times a provider that was lost is opened again after it had given blocks, and where it never gave any. */
   reopenTries: 3,
   reopenFruitless: 1,
@@ -477,6 +480,25 @@ export const SWARM = {
   searchEveryMs: 30_000,
   /** ms without a new block, while nobody has what is missing, before a download is given up for now. */
   starvedMs: 60_000,
+} as const;
+
+/** Those who fetch the same file at once, and give each other what they have (decision 019). */
+export const TOGETHER = {
+  /** Bytes of a file, or of a whole folder, from which others are asked for: smaller ones are here before the answer. */
+  fromBytes: 16 * MiB,
+  /** Peers named in one answer, and addresses of each: a download has 16 open providers at most. */
+  told: 8,
+  addresses: 4,
+  /** ms between two questions to one provider, who else fetches it. */
+  askMs: 5_000,
+  /** ms after its last question that a peer counts as fetching: two questions may come late. */
+  keepMs: 15_000,
+  /** Peers that one download takes over from what others say, a dial each; and open at once of `SWARM.maxOpen`. */
+  maxTaken: 32,
+  maxOpen: 8,
+  /** Files whose fetchers are kept, and fetchers of one: 4 MiB at most in all. */
+  maxFiles: 128,
+  maxPeers: 32,
 } as const;
 
 /** Downloads that go on by themselves, across restarts (transfers/queue.ts). */
@@ -747,9 +769,8 @@ export const MESSAGES = {
   atOnce: 8,
   /** Receivers and senders remembered by name and address; about 300 B each. */
   maxKnown: 2_048,
-  /** Files of one folder that is sent, and bytes of the list of them: some 100 B each. */
+  /** Files of one folder that is sent: each is a row in the outbox, and is hashed before the offer. */
   maxFiles: 20_000,
-  maxListBytes: 16 * MiB,
   /** Files in all that are open to one receiver each, about 400 B each. */
   maxPrivate: 100_000,
   /** Accepted offers fetched at once. */
@@ -763,6 +784,33 @@ export const MESSAGES = {
   maxListed: 1_000,
   /** Characters of a message in a list; `read` shows all of it. */
   previewChars: 200,
+  /** ms without work after which the thread of the inbox ends: it holds some 9 MiB, and a start costs some 40 ms. */
+  threadIdleMs: 30_000,
+} as const;
+
+export const LISTS = {
+  /** Entries and bytes of one page of what a node shares: some 2,500 files, 40 round trips for 100,000 of them. */
+  pageEntries: 4_096,
+  pageBytes: 256 * KiB,
+  /** Bytes of a page's frame, with room for fields of newer peers; and of a request, which names one path. */
+  maxFrameBytes: 256 * KiB + 4 * KiB,
+  maxAskBytes: 8 * KiB,
+  /** Entries of a page that is not the last: as many with the longest names, 4 KiB each, are half a page. */
+  leastEntries: 32,
+  /** Entries in all: a library's million files, and as many folders. */
+  maxEntries: 2_000_000,
+  /** Pages a second for one peer, and at once: each costs some 4 ms. Others wait. */
+  perSecond: 20,
+  burst: 100,
+  /** Streams of those who ask, in all and of one peer; each may hold two pages. */
+  maxStreams: 16,
+  maxStreamsPerPeer: 2,
+  /** ms a stream may go without a request; for a page; and for a whole list: a million files at 200 kB/s. */
+  idleMs: 30_000,
+  answerMs: 15_000,
+  totalMs: 600_000,
+  /** ms that a sorted list serves although the library has changed: a second of sorting for a million files. */
+  freshMs: 2_000,
 } as const;
 
 export const SERVER = {
@@ -1045,6 +1093,8 @@ export const LOG = {
   shownLines: 1_000,
   /** ms between looks for new events of `kelana log --follow`: soon enough to seem at once. */
   followMs: 200,
+  /** ms without an event after which the thread of the SQLite log ends: it holds some 9 MiB, a start costs some 40 ms. */
+  idleMs: 30_000,
 } as const;
 
 export const UP = {

@@ -171,8 +171,6 @@ export interface BlockSourcePort {
    * least the block's size) no memory is taken, and the result is the filled part of it.
    */
   readBlock(cid: string, index: number, into?: Uint8Array): Promise<Uint8Array>;
-  /** The blocks that are there of a file that is still coming, one bit each, lowest first; null: all, or not shared. */
-  have?(cid: string): Uint8Array | null;
 }
 
 /** A library that also takes files in, for the server's uploads. */
@@ -182,6 +180,24 @@ export interface WritableLibraryPort extends LibraryPort {
    * it resolves. The same name with the same bytes is the same file; with other bytes it fails with FILE_EXISTS.
    */
   put(name: string, bytes: Bytes, signal?: AbortSignal): Promise<Holding>;
+}
+
+/** Part of what a node shares: files, and the folders they are in. */
+export interface SharedPage {
+  readonly entries: readonly Holding[];
+  /** There are further ones. */
+  readonly more: boolean;
+  /** The node is still reading its files, of which it may share more later. */
+  readonly scanning: boolean;
+}
+
+/** Other nodes as a person may look through them. */
+export interface ListsPort {
+  /**
+   * What another node shares, in the order of names, in pages; one page is asked for ahead.
+   * @throws KelanaError PEER_UNREACHABLE, NOT_KELANA (it gives no lists), PEER_PROTOCOL, TIMEOUT; the signal's reason
+   */
+  list(of: Provider, signal: AbortSignal): AsyncIterable<SharedPage>;
 }
 
 /** The overlay as servers, commands and the control socket see it. */

@@ -2,9 +2,13 @@ import { constants } from 'node:fs';
 import { open as openHandle, rm, type FileHandle } from 'node:fs/promises';
 import { INCOMING } from '../core/config.ts';
 import type { Slot } from '../core/transfer/ports.ts';
-import type { Layout } from '../core/transfer/layout.ts';
+import { leafOf, type Layout } from '../core/transfer/layout.ts';
+import { verifyBlock } from '../core/transfer/verify.ts';
 import { bitBytes, countBits, hasBit } from '../core/bit-array.ts';
 import { HEADER_BYTES, openBitmap, writeBitmap, type Bitmap } from './bitmap.ts';
+import { readFully } from './files.ts';
+import { sha256 } from './hash.ts';
+import type { Offers } from './offers.ts';
 import type { Writer } from './writer.ts';
 
 export interface BlockFileOptions {
@@ -18,6 +22,8 @@ export interface BlockFileOptions {
   /** Writes zeros where no block is, so that the room is taken. */
   readonly preallocate?: boolean;
   readonly signal?: AbortSignal;
+  /** Where it is given to others as long as it is open, and under which name. */
+  readonly offer?: { readonly offers: Offers; readonly name: string } | undefined;
 }
 
 /** Bytes in which stat(2) counts what a file takes. */
@@ -36,6 +42,7 @@ export class BlockFile {
   readonly #bitmap: string | null;
   readonly #file: number;
   #closed: Promise<void> | undefined;
+  #withdraw = (): void => undefined;
 
   private constructor(options: BlockFileOptions, handle: FileHandle, bits: FileHandle | null) {
     const { layout, writer } = options;
@@ -76,6 +83,8 @@ export class BlockFile {
       if (bits !== null) await writeBitmap(bits.handle, layout, file.have);
       const reserved = (await handle.stat()).blocks * BLOCK_UNIT >= layout.size;
       if (options.preallocate === true && !reserved) await file.#reserve(options.signal);
+      if (options.offer !== undefined)
+        file.#withdraw = options.offer.offers.add(options.offer.name, layout, file);
       return file;
     } catch (thrown) {
       if (file !== null) await file.close();
@@ -110,6 +119,21 @@ export class BlockFile {
   }
 
   /**
+   * A block that is there, checked whenever it is read. One that was changed beneath counts as missing from then on, so
+   * that this file is not finished with it.
+   * @throws RangeError for a block that is not there
+   */
+  async read(index: number, into?: Uint8Array): Promise<Uint8Array> {
+    if (this.#closed !== undefined || !hasBit(this.have, index)) throw new RangeError(`block ${index}`);
+    const leaf = leafOf(this.#layout, index);
+    const block = into?.subarray(0, leaf.size) ?? Buffer.allocUnsafeSlow(leaf.size);
+    const done = await readFully(this.#handle, block, index * this.#layout.blockBytes);
+    if (done === leaf.size && verifyBlock(leaf, block, sha256)) return block;
+    Atomics.and(this.have, index >> 3, ~(1 << (index & 7)));
+    throw new RangeError(`block ${index} was changed`);
+  }
+
+  /**
    * A failed fsync may leave pages that count as written and are not: without its bitmap all blocks are written once
    * more by the next who opens this, before they count.
    */
@@ -124,6 +148,7 @@ export class BlockFile {
 
   /** Where the disk hangs, descriptors stay open: the thread may still write to them. */
   close(): Promise<void> {
+    this.#withdraw();
     this.#closed ??= this.#writer.forget(this.#file).then(
       async () => {
         await this.#bits?.close();

@@ -1,12 +1,14 @@
 import { CID } from 'multiformats/cid';
-import { FOLDER, LIBRARY } from '../core/config.ts';
+import { FOLDER } from '../core/config.ts';
 import type { Holding, Query } from '../core/ports.ts';
 import { matcherOf } from '../core/search/query.ts';
 import { parseCid } from '../core/transfer/cid.ts';
 import { folderSteps, type FolderEntry } from '../core/transfer/directory.ts';
+import { nodesOf } from '../core/transfer/tree.ts';
 import { totalOf } from '../core/transfer/tsize.ts';
 import type { CatalogWatcher, Entry } from './catalog.ts';
 import { sha256 } from './hash.ts';
+import { Slice } from './slice.ts';
 
 /** A folder as a UnixFS directory, as it was when it was built. */
 interface Built {
@@ -133,18 +135,7 @@ export class Folders implements CatalogWatcher {
   /** All nodes of a folder and those below it, root first, breadth first, each once; null where there is none. */
   manifest(cid: string): readonly Uint8Array[] | null {
     const top = this.#byCid.get(cid)?.built;
-    if (top === undefined || top === null) return null;
-    const seen = new Set<string>();
-    const nodes: Uint8Array[] = [];
-    const queue = [top];
-    for (const built of queue) {
-      const key = built.cid.toString();
-      if (seen.has(key)) continue;
-      seen.add(key);
-      nodes.push(...built.nodes);
-      queue.push(...built.below);
-    }
-    return nodes;
+    return top === undefined || top === null ? null : nodesOf(top);
   }
 
   /** Builds what changed. False where the signal ended it early. */
@@ -266,18 +257,4 @@ function keysOf(name: string): readonly string[] {
   const whole = name.normalize('NFC');
   const slash = whole.lastIndexOf('/');
   return slash < 0 ? [whole] : [whole, whole.slice(slash + 1)];
-}
-
-/** Time in which nothing else gets a turn. */
-class Slice {
-  #began = performance.now();
-
-  get over(): boolean {
-    return performance.now() - this.#began > LIBRARY.sliceMs;
-  }
-
-  async next(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#began = performance.now();
-  }
 }

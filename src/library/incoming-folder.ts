@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process';
-import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { INCOMING } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
@@ -7,7 +6,7 @@ import type { Text } from '../core/lang.ts';
 import { RESERVED_PREFIX, safeDownloadName } from '../core/names.ts';
 import type { FilePiece, IncomingFile, IncomingFolder, Slot } from '../core/transfer/ports.ts';
 import type { Layout } from '../core/transfer/layout.ts';
-import { allBits, bitBytes, countBits, hasBit, setBit } from '../core/bit-array.ts';
+import { bitBytes, countBits, hasBit, setBit } from '../core/bit-array.ts';
 import { BlockFile } from './block-file.ts';
 import { claim, dropLeftovers, type Claim } from './claims.ts';
 import { cannotWrite, hasCode, sync } from './files.ts';
@@ -21,9 +20,12 @@ import {
   smallFiles,
   type Tree,
 } from './folder-tree.ts';
-import { Incoming, present, type FsyncPolicy } from './incoming.ts';
+import { Incoming, present, presentFolder, type FsyncPolicy } from './incoming.ts';
+import type { FolderPart, Offers } from './offers.ts';
 import { checkRoom, names, openFolder } from './place.ts';
+import { inMemory, syncDisk, syncWhereThere } from './syncing.ts';
 import { STATE } from './writer-protocol.ts';
+import { WholeFile } from './whole-file.ts';
 import { DiskError, type Writer } from './writer.ts';
 
 export type { FolderEntry } from './folder-names.ts';
@@ -39,13 +41,13 @@ export interface IncomingFolderOptions {
   readonly writer: Writer;
   /** Default `finish`. */
   readonly fsync?: FsyncPolicy;
+  /** Where what is there is given to others who fetch the same; by default it is not. */
+  readonly offer?: { readonly offers: Offers; readonly listing: FolderPart['listing'] } | undefined;
   readonly signal?: AbortSignal;
 }
 
 /** Parts of large files, at the root of the temporary folder. */
 const MINE = new RegExp(`^\\${RESERVED_PREFIX}f\\d+\\.(part|have)$`);
-/** File systems that live in memory: there fsync says nothing (statfs(2), TMPFS_MAGIC and RAMFS_MAGIC). */
-const MEMORY = new Set([0x0102_1994, 0x8584_58f6]);
 /** Files synced in one piece of work: a disk of 10 ms each needs a second. */
 const SYNC_BATCH = 64;
 /** Files up to which each is synced; beyond it, to sync the whole disk once is faster. */
@@ -86,9 +88,23 @@ export async function openIncomingFolder(options: IncomingFolderOptions): Promis
       }
     }
     await checkRoom(folder, sizeOf(entries, have));
-    const durable = options.fsync !== 'never' && !MEMORY.has((await statfs(root)).type);
-    const incoming = new FolderDownload(name, folder, part, entries, tree, writer, have, durable);
+    const durable = options.fsync !== 'never' && !(await inMemory(root));
+    const incoming = new FolderDownload(
+      name,
+      folder,
+      part,
+      entries,
+      tree,
+      writer,
+      have,
+      durable,
+      options.offer?.offers,
+    );
     await incoming.writeEmpty();
+    if (options.offer !== undefined) {
+      const { offers, listing } = options.offer;
+      incoming.withdrawn(offers.addFolder({ name, cid, root, entries, have, listing }));
+    }
     return incoming;
   } catch (thrown) {
     await (part?.fresh === true ? part.remove() : part?.release())?.catch(() => undefined);
@@ -115,9 +131,12 @@ class FolderDownload implements IncomingFolder {
   readonly #tree: Tree;
   readonly #writer: Writer;
   readonly #durable: boolean;
+  readonly #offers: Offers | undefined;
   readonly #writing = new Set<Promise<unknown>>();
   /** Large files under way, by index; null while one is being opened. */
   readonly #open = new Map<number, IncomingFile | null>();
+  /** Takes back what is offered to others. */
+  readonly #withdraw: (() => void)[] = [];
   #ended: Promise<string | null> | undefined;
 
   constructor(
@@ -129,6 +148,7 @@ class FolderDownload implements IncomingFolder {
     writer: Writer,
     have: Uint8Array,
     durable: boolean,
+    offers: Offers | undefined,
   ) {
     this.#name = name;
     this.#folder = folder;
@@ -139,6 +159,7 @@ class FolderDownload implements IncomingFolder {
     this.#writer = writer;
     this.have = have;
     this.#durable = durable;
+    this.#offers = offers;
   }
 
   async slot(signal?: AbortSignal): Promise<Slot> {
@@ -173,6 +194,11 @@ class FolderDownload implements IncomingFolder {
     } finally {
       this.#writing.delete(work);
     }
+  }
+
+  /** `by` takes back what is offered of it; called when it ends. */
+  withdrawn(by: () => void): void {
+    this.#withdraw.push(by);
   }
 
   /** Files of no bytes: nobody has to send them. */
@@ -253,13 +279,22 @@ class FolderDownload implements IncomingFolder {
       if (missing === 0) return null;
       await rename(final, part);
     }
-    const blocks = await BlockFile.open({ writer: this.#writer, layout, path: part, bitmap, fresh: false });
+    const blocks = await BlockFile.open({
+      writer: this.#writer,
+      layout,
+      path: part,
+      bitmap,
+      fresh: false,
+      offer: this.#offers && { offers: this.#offers, name: entry.path },
+    });
     const file = new Incoming(entry.path, final, blocks, this.#durable ? 'finish' : 'never', {
       publish: async () => {
         await rename(part, final);
         await rm(bitmap, { force: true });
         this.#open.delete(index);
         setBit(this.have, index);
+        if (this.#offers !== undefined)
+          this.#withdraw.push(this.#offers.add(entry.path, layout, new WholeFile(final, layout)));
         return final;
       },
       keep: () => {
@@ -278,6 +313,7 @@ class FolderDownload implements IncomingFolder {
   }
 
   async #publish(): Promise<string> {
+    for (const withdraw of this.#withdraw.splice(0)) withdraw();
     try {
       await Promise.allSettled(this.#writing);
       // A file system that takes two names for one would have dropped a file by now.
@@ -314,6 +350,7 @@ class FolderDownload implements IncomingFolder {
   }
 
   async #end(work: () => Promise<void>): Promise<void> {
+    for (const withdraw of this.#withdraw.splice(0)) withdraw();
     this.#ended ??= (async () => {
       await Promise.allSettled(this.#writing);
       for (const file of this.#open.values()) await file?.suspend();
@@ -343,18 +380,6 @@ class FolderDownload implements IncomingFolder {
   }
 }
 
-/**
- * syncfs(2) on the disk of a folder, by the tool of the system, as Node does not have it.
- * @returns false where there is no such tool, or it failed: each file then has to be synced, and says what is wrong
- */
-function syncDisk(folder: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    execFile('sync', ['-f', folder], { timeout: INCOMING.diskTimeoutMs }, (failed) =>
-      resolve(failed === null),
-    );
-  });
-}
-
 /** rename(2) replaces an empty folder, which loses nothing, and fails on anything else that came in between. */
 async function moveTo(root: string, target: string): Promise<boolean> {
   try {
@@ -364,32 +389,6 @@ async function moveTo(root: string, target: string): Promise<boolean> {
     if (hasCode(thrown, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false;
     throw thrown;
   }
-}
-
-async function syncWhereThere(path: string): Promise<boolean> {
-  try {
-    await sync(path);
-    return true;
-  } catch (thrown) {
-    if (hasCode(thrown, 'ENOENT')) return false;
-    throw thrown;
-  }
-}
-
-function presentFolder(path: string, entries: readonly FolderEntry[], writer: Writer): IncomingFolder {
-  return {
-    path,
-    have: allBits(entries.length),
-    slot: (signal) => writer.slot(signal),
-    write: (_, slot) => {
-      slot.release();
-      return Promise.resolve([]);
-    },
-    file: (index, layout) => Promise.resolve(present(join(path, entries[index]?.path ?? ''), layout, writer)),
-    finish: () => Promise.resolve(path),
-    suspend: () => Promise.resolve(),
-    abort: () => Promise.resolve(),
-  };
 }
 
 const WHY_ENDED: Text = { id: 'sudah diakhiri', en: 'it has ended' };

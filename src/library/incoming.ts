@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import { safeDownloadName } from '../core/names.ts';
-import type { IncomingFile, Slot } from '../core/transfer/ports.ts';
+import type { IncomingFile, IncomingFolder, Slot } from '../core/transfer/ports.ts';
 import type { Layout } from '../core/transfer/layout.ts';
 import { allBits } from '../core/bit-array.ts';
 import { BLOCK_UNIT, BlockFile } from './block-file.ts';
 import { bitmapPath, claim, dropLeftovers, type Claim } from './claims.ts';
 import { cannotWrite } from './files.ts';
+import type { FolderEntry } from './folder-names.ts';
+import type { Offers } from './offers.ts';
 import { checkRoom, findSame, openFolder, publishFree } from './place.ts';
 import { DiskError, type Writer } from './writer.ts';
 
@@ -27,6 +29,8 @@ export interface IncomingOptions {
   readonly preallocate?: boolean;
   /** Default `finish`. With `never`, a power cut may leave a file with its name and without its bytes. */
   readonly fsync?: FsyncPolicy;
+  /** Where it is given to others who fetch the same, while it comes; by default it is not. */
+  readonly offers?: Offers;
   /** Ends the look at what is there already, which takes a second for each GiB; what is there stays. */
   readonly signal?: AbortSignal;
 }
@@ -60,6 +64,7 @@ export async function openIncoming(options: IncomingOptions): Promise<IncomingFi
       fresh,
       ...(options.preallocate === undefined ? {} : { preallocate: options.preallocate }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
+      offer: options.offers && { offers: options.offers, name },
     });
     const taken = part;
     return new Incoming(name, join(folder, name), blocks, options.fsync ?? 'finish', {
@@ -189,6 +194,23 @@ export function present(path: string, layout: Layout, writer: Writer): IncomingF
       slot.release();
       return Promise.resolve(true);
     },
+    finish: () => Promise.resolve(path),
+    suspend: () => Promise.resolve(),
+    abort: () => Promise.resolve(),
+  };
+}
+
+/** A folder that is there already. */
+export function presentFolder(path: string, entries: readonly FolderEntry[], writer: Writer): IncomingFolder {
+  return {
+    path,
+    have: allBits(entries.length),
+    slot: (signal) => writer.slot(signal),
+    write: (_, slot) => {
+      slot.release();
+      return Promise.resolve([]);
+    },
+    file: (index, layout) => Promise.resolve(present(join(path, entries[index]?.path ?? ''), layout, writer)),
     finish: () => Promise.resolve(path),
     suspend: () => Promise.resolve(),
     abort: () => Promise.resolve(),

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { TRANSFER } from '../core/config.ts';
-import { claimFolder } from './claim.ts';
+import type { PrivateFile } from '../core/messages/ports.ts';
 import { collect } from './collect.ts';
 import { hashFile } from './hash.ts';
+import { openLibrary } from './library.ts';
 import { PrivateHoldings } from './private.ts';
 
 async function folder(t: TestContext): Promise<string> {
@@ -23,11 +24,18 @@ function holdings(t: TestContext): PrivateHoldings {
 
 const NEVER = new AbortController().signal;
 
+/** Hashed and open to one peer, as `send` does it. */
+async function allow(own: PrivateHoldings, group: string, path: string): Promise<PrivateFile> {
+  const [file] = (await collect(own, 'ani', group, path, NEVER)).files;
+  assert.ok(file !== undefined);
+  return file;
+}
+
 test('a file is open to one peer, under its CID, until its group is closed', async (t) => {
   const [dir, own] = [await folder(t), holdings(t)];
   const bytes = Buffer.alloc(TRANSFER.blockBytes + 5, 7);
   await writeFile(join(dir, 'a.bin'), bytes);
-  const file = await own.allow('ani', 'g', join(dir, 'a.bin'));
+  const file = await allow(own, 'g', join(dir, 'a.bin'));
   const hashed = await hashFile(join(dir, 'a.bin'));
   assert.equal(typeof hashed === 'object' && hashed.cid, file.cid);
   const reader = own.visible('ani', file.cid);
@@ -43,8 +51,8 @@ test('a file is open to one peer, under its CID, until its group is closed', asy
 test('a file of two groups is open until both are closed', async (t) => {
   const [dir, own] = [await folder(t), holdings(t)];
   await writeFile(join(dir, 'a'), 'isi');
-  const { cid } = await own.allow('ani', 'g1', join(dir, 'a'));
-  await own.allow('ani', 'g2', join(dir, 'a'));
+  const { cid } = await allow(own, 'g1', join(dir, 'a'));
+  await allow(own, 'g2', join(dir, 'a'));
   own.revoke('ani', 'g1');
   own.revoke('ani', 'g1');
   assert.notEqual(own.visible('ani', cid), undefined);
@@ -56,7 +64,7 @@ test('a file that is another by now is refused, also after a restart, and never 
   const [dir, own] = [await folder(t), holdings(t)];
   const path = join(dir, 'a');
   await writeFile(path, 'isi');
-  const file = await own.allow('ani', 'g', path);
+  const file = await allow(own, 'g', path);
   const later = holdings(t);
   later.restore('ani', 'g', file);
   assert.deepEqual(await later.visible('ani', file.cid)?.readBlock(file.cid, 0), Buffer.from('isi'));
@@ -71,24 +79,11 @@ test('a file that is another by now is refused, also after a restart, and never 
   });
 });
 
-test('bytes in memory have the CID of a file of these bytes', async (t) => {
-  const [dir, own] = [await folder(t), holdings(t)];
-  for (const size of [0, 1, TRANSFER.blockBytes, 2 * TRANSFER.blockBytes + 1]) {
-    const bytes = Buffer.alloc(size, size % 251);
-    await writeFile(join(dir, 'x'), bytes);
-    const hashed = await hashFile(join(dir, 'x'));
-    const { cid } = own.allowBytes('ani', 'g', 'x', bytes);
-    assert.equal(typeof hashed === 'object' && hashed.cid, cid);
-    const last = Math.max(0, Math.ceil(size / TRANSFER.blockBytes) - 1);
-    const block = await own.visible('ani', cid)?.readBlock(cid, last);
-    assert.deepEqual(block, bytes.subarray(last * TRANSFER.blockBytes));
-  }
-});
-
 test('of a folder come all regular files but hidden ones, and no link is followed', async (t) => {
   const [dir, own] = [await folder(t), holdings(t)];
   const root = join(dir, 'foto');
   await mkdir(join(root, 'x'), { recursive: true });
+  await mkdir(join(root, 'hampa', 'juga'), { recursive: true });
   await writeFile(join(dir, 'luar'), 'rahasia');
   await writeFile(join(root, 'b'), 'b');
   await writeFile(join(root, 'x', 'a'), 'a');
@@ -101,6 +96,48 @@ test('of a folder come all regular files but hidden ones, and no link is followe
     ['foto', true, ['b', 'x/a']],
   );
   assert.deepEqual(seen.sort(), ['b', 'x/a']);
+  assert.deepEqual(found.folders, ['hampa/juga']);
+});
+
+test('a folder has the CID that it would have if it were shared, and its directory is open to one peer', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  const root = join(dir, 'foto');
+  await mkdir(join(root, 'x', 'hampa'), { recursive: true });
+  await mkdir(join(dir, 'data'));
+  await writeFile(join(root, 'x', 'a'), 'a');
+  await writeFile(join(root, 'b'), Buffer.alloc(TRANSFER.blockBytes + 1));
+  const library = await openLibrary({ roots: [root], dataDir: join(dir, 'data'), rescanMs: 0 });
+  t.after(() => library.close());
+  await library.ready;
+  const { cid, ...sent } = await collect(own, 'ani', 'g', root, NEVER);
+  assert.equal(cid, library.cidAt(root));
+  assert.deepEqual(await own.visible('ani', cid)?.manifest(cid), await library.manifest(cid));
+  assert.equal(own.visible('budi', cid), undefined);
+  const later = holdings(t);
+  assert.equal(await later.allowFolder('ani', 'g', sent), cid, 'the same after a restart');
+  for (const one of [own, later]) {
+    await assert.rejects(one.visible('ani', cid)?.readBlock(cid, 0) ?? Promise.resolve(), RangeError);
+    one.revoke('ani', 'g');
+    assert.equal(one.visible('ani', cid), undefined);
+  }
+});
+
+test('a file or folder that is named by a link is the one it leads to, and an abort ends the hashing', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  await mkdir(join(dir, 'asli'));
+  for (let at = 0; at < 300; at += 1) await writeFile(join(dir, 'asli', `${at}`), `isi ${at}`);
+  await symlink(join(dir, 'asli'), join(dir, 'tautan'));
+  await symlink(join(dir, 'asli', '7'), join(dir, 'tujuh'));
+  const found = await collect(own, 'ani', 'g', join(dir, 'tautan'), NEVER);
+  assert.deepEqual([found.name, found.files.length], ['tautan', 300]);
+  assert.equal((await allow(own, 'g', join(dir, 'tujuh'))).name, 'tujuh');
+  own.revoke('ani', 'g');
+  const stop = new AbortController();
+  await assert.rejects(
+    collect(own, 'ani', 'g', join(dir, 'asli'), stop.signal, () => stop.abort(new Error('cukup'))),
+    /cukup/,
+  );
+  for (const { cid } of [found, ...found.files]) assert.equal(own.visible('ani', cid), undefined);
 });
 
 test('what cannot be sent is told, and leaves nothing open', async (t) => {
@@ -115,16 +152,4 @@ test('what cannot be sent is told, and leaves nothing open', async (t) => {
   await writeFile(join(mixed, 'buruk\nnama'), 'x');
   await assert.rejects(collect(own, 'ani', 'g', mixed, NEVER), { code: 'BAD_NAME' });
   assert.equal(own.sent('ani', 'g'), 0);
-});
-
-test('a folder for what comes in is always a new one', async (t) => {
-  const downloads = join(await folder(t), 'baru', 'downloaded');
-  const first = await claimFolder(downloads, 'foto');
-  await writeFile(join(downloads, 'foto (1)'), 'sebuah berkas');
-  assert.deepEqual(
-    [first, await claimFolder(downloads, 'foto')],
-    [join(downloads, 'foto'), join(downloads, 'foto (2)')],
-  );
-  for (const name of ['..', 'a/b', '.kelana-x'])
-    await assert.rejects(claimFolder(downloads, name), { code: 'BAD_NAME' });
 });

@@ -1,17 +1,17 @@
-import { realpath } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { MESSAGES, TRANSFER } from '../core/config.ts';
+import { dirname } from 'node:path';
+import { FOLDER, MESSAGES, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { BlockReader, PrivateFile, PrivateHoldingsPort } from '../core/messages/ports.ts';
-import type { Holding } from '../core/ports.ts';
+import type { BlockReader, PrivateFile, PrivateFolder, PrivateHoldingsPort } from '../core/messages/ports.ts';
 import { blockSize } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
-import { cannotRead, isGone, readFully } from './files.ts';
-import { identityOf } from './identity.ts';
-import { Handles } from './handles.ts';
-import { cidFrom, hashFile, sha256 } from './hash.ts';
+import { treeSteps } from '../core/transfer/tree.ts';
+import { cannotRead, isGone } from './files.ts';
+import { sha256 } from './hash.ts';
+import { Reading } from './reading.ts';
+import { isRemote } from './roots.ts';
+import { Slice } from './slice.ts';
 
-/** One file that one peer may read. */
+/** One file, or the directory of a folder, that one peer may read. */
 interface Open {
   readonly reader: BlockReader;
   /** Groups that it belongs to: the same file may be sent twice. */
@@ -24,56 +24,60 @@ interface Group {
   readonly keys: string[];
   /** Bytes of it that were read. */
   sent: number;
+  /** Its files lie on a file system that may not answer; undefined: nobody looked yet. */
+  remote?: Promise<boolean>;
 }
 
-/** Files outside the shared folders that single peers may fetch; nobody else ever learns of them. */
+/** Files and folders outside the shared ones that single peers may fetch; nobody else ever learns of them. */
 export class PrivateHoldings implements PrivateHoldingsPort {
-  readonly #handles = new Handles();
+  readonly #reading = new Reading((root) => root === REMOTE);
   readonly #open = new Map<string, Open>();
   readonly #groups = new Map<string, Group>();
 
-  async allow(peer: string, group: string, path: string, signal?: AbortSignal): Promise<PrivateFile> {
-    this.#checkRoom(1);
-    try {
-      const real = await realpath(path);
-      const hashed = await hashFile(real, signal);
-      signal?.throwIfAborted();
-      if (hashed === 'changing') throw new KelanaError('SOURCE_CHANGED', { name: path });
-      if (typeof hashed === 'string') throw new KelanaError('CANNOT_READ', { path, why: WHY[hashed] });
-      const file = { name: basename(path), path: real, ...hashed };
-      this.restore(peer, group, file);
-      return file;
-    } catch (thrown) {
-      signal?.throwIfAborted();
-      throw cannotRead(path, thrown);
-    }
+  allow(peer: string, group: string, file: PrivateFile): void {
+    if (this.#open.size >= MESSAGES.maxPrivate)
+      throw new KelanaError('BUSY', { most: MESSAGES.maxPrivate, what: WHAT });
+    this.restore(peer, group, file);
   }
 
   restore(peer: string, group: string, file: PrivateFile): void {
     const { name, cid, size, digests } = file;
+    const disk = this.#groupOf(peer, group);
     this.#add(peer, group, cid, {
       name,
       manifest: () => Promise.resolve(buildManifest(digests, size, sha256).nodes),
-      readBlock: (_, index) => this.#read(file, index),
+      readBlock: async (_, index, into) => {
+        const remote = await (disk.remote ??= isRemote(dirname(file.path)));
+        return await this.#read(file, remote, index, into);
+      },
     });
   }
 
-  allowBytes(peer: string, group: string, name: string, bytes: Uint8Array): Holding {
-    this.#checkRoom(1);
-    const digests = new Uint8Array(Math.max(1, Math.ceil(bytes.length / TRANSFER.blockBytes)) * 32);
-    const block = (index: number): Uint8Array =>
-      bytes.subarray(index * TRANSFER.blockBytes, (index + 1) * TRANSFER.blockBytes);
-    for (let at = 0; at * 32 < digests.length; at += 1) digests.set(sha256(block(at)), at * 32);
-    const cid = cidFrom(digests, bytes.length);
+  async allowFolder(
+    peer: string,
+    group: string,
+    folder: PrivateFolder,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const { name, files, folders } = folder;
+    const slice = new Slice();
+    const steps = treeSteps(files, folders, sha256);
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) {
+      if (slice.over) await slice.next();
+      signal?.throwIfAborted();
+    }
+    const { cid, nodes, entries } = step.value;
+    const bytes = nodes.reduce((sum, node) => sum + node.length, 0);
+    // Nobody would take it.
+    if (entries > FOLDER.maxEntries || bytes > FOLDER.maxBytes)
+      throw new KelanaError('TOO_MANY_FILES', { path: name, max: MESSAGES.maxFiles, flag: '--file' });
     this.#add(peer, group, cid, {
       name,
-      manifest: () => Promise.resolve(buildManifest(digests, bytes.length, sha256).nodes),
-      readBlock: (_, index) =>
-        index * 32 < digests.length
-          ? Promise.resolve(block(index))
-          : Promise.reject(new RangeError(`block ${index} of ${name}`)),
+      manifest: () => Promise.resolve(nodes),
+      readBlock: (_, index) => Promise.reject(new RangeError(`block ${index} of the folder ${name}`)),
     });
-    return { name, size: bytes.length, cid };
+    return cid;
   }
 
   revoke(peer: string, group: string): void {
@@ -94,8 +98,8 @@ export class PrivateHoldings implements PrivateHoldingsPort {
     return {
       name,
       manifest,
-      readBlock: async (asked, index) => {
-        const bytes = await readBlock(asked, index);
+      readBlock: async (asked, index, into) => {
+        const bytes = await readBlock(asked, index, into);
         open.group.sent += bytes.length;
         return bytes;
       },
@@ -108,36 +112,36 @@ export class PrivateHoldings implements PrivateHoldingsPort {
 
   /** Closes all files. */
   close(): void {
-    this.#handles.closeAll();
+    this.#reading.close();
     this.#open.clear();
     this.#groups.clear();
   }
 
   #add(peer: string, name: string, cid: string, reader: BlockReader): void {
-    const group = this.#groups.get(keyOf(peer, name)) ?? { keys: [], sent: 0 };
-    this.#groups.set(keyOf(peer, name), group);
+    const group = this.#groupOf(peer, name);
     const key = keyOf(peer, cid);
     group.keys.push(key);
     this.#open.set(key, { reader, uses: (this.#open.get(key)?.uses ?? 0) + 1, group });
   }
 
-  #checkRoom(count: number): void {
-    if (this.#open.size + count > MESSAGES.maxPrivate)
-      throw new KelanaError('BUSY', { most: MESSAGES.maxPrivate, what: WHAT });
+  #groupOf(peer: string, name: string): Group {
+    const key = keyOf(peer, name);
+    const there = this.#groups.get(key);
+    if (there !== undefined) return there;
+    const group: Group = { keys: [], sent: 0 };
+    this.#groups.set(key, group);
+    return group;
   }
 
   /** @throws KelanaError SOURCE_CHANGED where the file is no longer the one that was hashed, CANNOT_READ */
-  async #read({ name, path, size, identity }: PrivateFile, index: number): Promise<Uint8Array> {
+  async #read(file: PrivateFile, remote: boolean, index: number, into?: Uint8Array): Promise<Uint8Array> {
+    const { name, path, size } = file;
     const length = blockSize(size, TRANSFER.blockBytes, index);
     if (length === 0 && !(size === 0 && index === 0)) throw new RangeError(`block ${index} of ${name}`);
-    const block = Buffer.allocUnsafeSlow(length);
+    const block = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
+    const position = index * TRANSFER.blockBytes;
     try {
-      const same = await this.#handles.with(path, `${identity} ${path}`, async (handle) => {
-        const done = await readFully(handle, block, index * TRANSFER.blockBytes);
-        const stats = await handle.stat({ bigint: true });
-        return done === length && stats.isFile() && identityOf(stats) === identity;
-      });
-      if (same) return block;
+      if (await this.#reading.read({ ...file, root: remote ? REMOTE : '' }, block, position)) return block;
     } catch (thrown) {
       if (!isGone(thrown)) throw cannotRead(path, thrown);
     }
@@ -145,10 +149,8 @@ export class PrivateHoldings implements PrivateHoldingsPort {
   }
 }
 
+/** What the reader calls a file system that may not answer. */
+const REMOTE = 'remote';
 const keyOf = (peer: string, cid: string): string => `${peer} ${cid}`;
 
 const WHAT = { id: 'berkas kiriman', en: 'files being sent' };
-const WHY = {
-  special: { id: 'bukan berkas biasa', en: 'it is not a regular file' },
-  'too-large': { id: 'lebih besar dari yang diterima kelana', en: 'it is larger than kelana takes' },
-};

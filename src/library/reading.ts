@@ -1,9 +1,16 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { LIBRARY } from '../core/config.ts';
-import type { Entry } from './catalog.ts';
 import { readFully } from './files.ts';
 import { Handles } from './handles.ts';
 import { identityOf } from './identity.ts';
+
+/** A file as it was when it was hashed; `root` is what `isRemote` is asked about. */
+export interface Readable {
+  readonly path: string;
+  readonly size: number;
+  readonly identity: string;
+  readonly root: string;
+}
 
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -30,7 +37,7 @@ export class Reading {
    * before it would: an identity never comes back.
    * @throws what the file system throws
    */
-  read(entry: Entry, into: Uint8Array, position: number): boolean | Promise<boolean> {
+  read(entry: Readable, into: Uint8Array, position: number): boolean | Promise<boolean> {
     const small = entry.size <= LIBRARY.smallBytes && into.length === entry.size;
     if (!small || this.#isRemote(entry.root)) return this.#readSlowly(entry, into, position);
     if (this.#careful > 0) {
@@ -50,7 +57,7 @@ export class Reading {
     this.#handles.closeAll();
   }
 
-  #readSlowly(entry: Entry, into: Uint8Array, position: number): Promise<boolean> {
+  #readSlowly(entry: Readable, into: Uint8Array, position: number): Promise<boolean> {
     return this.#handles.with(entry.path, `${entry.identity} ${entry.path}`, async (handle) => {
       const done = await readFully(handle, into, position);
       const stats = await handle.stat({ bigint: true });
@@ -59,7 +66,7 @@ export class Reading {
   }
 }
 
-function readNow({ path, identity }: Entry, into: Uint8Array): boolean {
+function readNow({ path, identity }: Readable, into: Uint8Array): boolean {
   const file = openSync(path, FLAGS);
   try {
     let done = 0;

@@ -63,7 +63,8 @@ const REMOTE: ReadonlySet<number> = new Set([
   0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x01021997, 0x65735546, 0x00c36400, 0x5346414f, 0x6b414653,
 ]);
 
-async function isRemote(folder: string): Promise<boolean> {
+/** Whether the file system there is one of those. Of what is not there: no. */
+export async function isRemote(folder: string): Promise<boolean> {
   try {
     return REMOTE.has((await statfs(folder)).type >>> 0);
   } catch {

@@ -119,7 +119,6 @@ export class InboxStore {
       size: offer?.size ?? 0,
       cid: offer?.cid ?? '',
       files: offer?.files ?? 0,
-      list_bytes: offer?.listBytes ?? 0,
       sent_ms: letter.sentAt,
       received_ms: now,
     });

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'node:test';
 import { MAILBOX, MESSAGES } from '../core/config.ts';
-import { letterTo, newPost, offer, text } from './post.testkit.ts';
+import { letterTo, newPost, offer, text, until } from './post.testkit.ts';
 
 const LIMIT = { limit: MESSAGES.maxListed };
 
@@ -75,8 +75,8 @@ test('strangers together leave half of the inbox to those that this node wrote t
   const half = MESSAGES.maxInbox * MESSAGES.strangersShare;
   db.exec(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${half})
-     INSERT INTO inbox (peer, id, kind, state, label, addresses, text, bytes, size, cid, files, list_bytes, sent_ms, received_ms)
-     SELECT 'x' || i, i, 'text', 'unread', '', '[]', '', 512, 0, '', 0, 0, 0, 0 FROM n`,
+     INSERT INTO inbox (peer, id, kind, state, label, addresses, text, bytes, size, cid, files, sent_ms, received_ms)
+     SELECT 'x' || i, i, 'text', 'unread', '', '[]', '', 512, 0, '', 0, 0, 0 FROM n`,
   );
   db.close();
   assert.equal((await post.receive(text('orang-baru', 1))).code, 'full');
@@ -124,4 +124,15 @@ test('the file is its owner’s alone', async (t) => {
   const { post, path } = await newPost(t);
   await post.receive(text('a', 1));
   for (const suffix of ['', '-wal']) assert.equal((await stat(path + suffix)).mode & 0o077, 0, suffix);
+});
+
+test('while nobody asks its thread is gone, and the next question finds what was stored', async (t) => {
+  const { post } = await newPost(t, 1);
+  const threads = (): number =>
+    process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+  for (let n = 1; n <= 5; n += 1) {
+    assert.equal((await post.receive(text('a', n))).code, 'stored');
+    await until('the thread has ended', () => threads() === 0);
+  }
+  assert.equal((await post.inbox(LIMIT)).length, 5);
 });

@@ -1,6 +1,6 @@
 import { MESSAGES } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { InboxItem, NewLetter, OutboxItem, PrivateFile } from '../core/messages/ports.ts';
+import type { Grant, InboxItem, NewLetter, OutboxItem, PrivateFile } from '../core/messages/ports.ts';
 import type { Letter, OfferAnswer } from '../core/wire/messages.ts';
 import type { Sql, Statements } from './post-file.ts';
 import { insertInto, outboxItem, type Row } from './post-rows.ts';
@@ -38,6 +38,7 @@ export class OutboxStore {
       to: { peer, label, addresses },
       letter: { type: 'answer', id, answer },
       holdings: [],
+      folders: [],
       ...time,
     });
   }
@@ -124,7 +125,7 @@ export class OutboxStore {
     });
   }
 
-  grants(): readonly { item: OutboxItem; holdings: readonly PrivateFile[] }[] {
+  grants(): readonly Grant[] {
     return this.#file.run((sql) =>
       sql(`SELECT * FROM outbox WHERE kind = 'offer' AND ${UNDECIDED} ORDER BY no`)
         .all()
@@ -133,11 +134,14 @@ export class OutboxStore {
           holdings: sql('SELECT * FROM holdings WHERE offer = ? ORDER BY name')
             .all(Number(row['no']))
             .map(fileOf),
+          folders: sql('SELECT path FROM empty_folders WHERE offer = ? ORDER BY path')
+            .all(Number(row['no']))
+            .map((folder) => String(folder['path'])),
         })),
     );
   }
 
-  #queue(sql: Sql, { to, letter, now, expiresAt, holdings }: NewLetter): OutboxItem {
+  #queue(sql: Sql, { to, letter, now, expiresAt, holdings, folders }: NewLetter): OutboxItem {
     const waits = sql(
       "SELECT count(*) AS n, coalesce(sum(bytes), 0) AS bytes FROM outbox WHERE state = 'waiting'",
     ).get();
@@ -162,7 +166,6 @@ export class OutboxStore {
       size: offer?.size ?? 0,
       cid: offer?.cid ?? '',
       files: offer?.files ?? 0,
-      list_bytes: offer?.listBytes ?? 0,
       answer: letter.type === 'answer' ? letter.answer : null,
       created_ms: now,
       expires_ms: expiresAt,
@@ -182,6 +185,8 @@ export class OutboxStore {
     );
     for (const file of holdings)
       hold.run(item.no, file.name, file.path, file.size, file.identity, file.cid, file.digests);
+    const empty = sql('INSERT INTO empty_folders (offer, path) VALUES (?, ?)');
+    for (const path of folders) empty.run(item.no, path);
     if (letter.type !== 'answer') noteWritten(sql, to.peer, to.label, to.addresses, now);
     this.#forget(sql);
     return item;
@@ -197,7 +202,8 @@ export class OutboxStore {
       `DELETE FROM outbox WHERE ${ENDED} AND no <=
        (SELECT no FROM outbox WHERE ${ENDED} ORDER BY no DESC LIMIT 1 OFFSET ?)`,
     ).run(MESSAGES.maxEnded);
-    sql(`DELETE FROM holdings WHERE offer IN (SELECT no FROM outbox WHERE ${ENDED})`).run();
+    for (const table of ['holdings', 'empty_folders'])
+      sql(`DELETE FROM ${table} WHERE offer IN (SELECT no FROM outbox WHERE ${ENDED})`).run();
   }
 }
 

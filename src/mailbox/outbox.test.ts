@@ -5,7 +5,7 @@ import { MESSAGES } from '../core/config.ts';
 import { CID, idOf, letterTo, newPost, offerTo, peerOf } from './post.testkit.ts';
 
 /** Puts many rows there at once; through the door they would take a minute. */
-const FILL = `INSERT INTO outbox (peer, id, kind, state, label, addresses, text, bytes, size, cid, files, list_bytes,
+const FILL = `INSERT INTO outbox (peer, id, kind, state, label, addresses, text, bytes, size, cid, files,
   created_ms, expires_ms, next_ms, attempts, revision)`;
 
 test('letters wait in their order, and are delivered once', async (t) => {
@@ -97,7 +97,7 @@ test('a full outbox says so, but answers always find room', async (t) => {
   const db = new DatabaseSync(path);
   db.exec(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MESSAGES.maxOutbox})
-     ${FILL} SELECT 'x', i, 'text', 'waiting', '', '[]', '', 512, 0, '', 0, 0, 0, 0, 0, 0, 0 FROM n`,
+     ${FILL} SELECT 'x', i, 'text', 'waiting', '', '[]', '', 512, 0, '', 0, 0, 0, 0, 0, 0 FROM n`,
   );
   db.close();
   await assert.rejects(post.queue(letterTo('a', 1)), { code: 'OUTBOX_FULL' });
@@ -112,7 +112,7 @@ test('of letters that have ended the newest are kept', async (t) => {
   const db = new DatabaseSync(path);
   db.exec(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MESSAGES.maxEnded - 1})
-     ${FILL} SELECT 'x', i, 'text', 'delivered', '', '[]', '', 512, 0, '', 0, 0, 0, 0, 0, 0, 0 FROM n`,
+     ${FILL} SELECT 'x', i, 'text', 'delivered', '', '[]', '', 512, 0, '', 0, 0, 0, 0, 0, 0 FROM n`,
   );
   db.close();
   await post.queue(letterTo('a', 3));

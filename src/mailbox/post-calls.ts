@@ -1,11 +1,4 @@
-import type {
-  Arrival,
-  InboxItem,
-  NewLetter,
-  OutboxItem,
-  PrivateFile,
-  Received,
-} from '../core/messages/ports.ts';
+import type { Arrival, Grant, InboxItem, NewLetter, OutboxItem, Received } from '../core/messages/ports.ts';
 import type { Provider } from '../core/ports.ts';
 import type { OfferAnswer } from '../core/wire/messages.ts';
 
@@ -49,7 +42,7 @@ export interface PostCalls {
     answer: { item: OutboxItem; changed: boolean } | null;
   };
   expire: { ask: number; answer: readonly OutboxItem[] };
-  grants: { ask: null; answer: readonly { item: OutboxItem; holdings: readonly PrivateFile[] }[] };
+  grants: { ask: null; answer: readonly Grant[] };
   remember: {
     ask: { readonly who: Provider; readonly verified: boolean; readonly now: number };
     answer: null;

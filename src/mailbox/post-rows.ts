@@ -22,7 +22,6 @@ function common(row: Row) {
     size: number(row, 'size'),
     cid: text(row, 'cid'),
     files: number(row, 'files'),
-    listBytes: number(row, 'list_bytes'),
     why: textOrNull(row, 'why'),
   };
 }

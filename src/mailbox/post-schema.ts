@@ -71,6 +71,26 @@ export const POST_FILE: FileKind = {
        seen_ms INTEGER NOT NULL
      ) STRICT;
      CREATE INDEX known_by_label ON known (label);`,
+    // A folder went by a list of its own. Nobody serves those lists any more, so what is open of them comes to its end.
+    `INSERT INTO outbox (peer, id, kind, state, label, addresses, text, bytes, size, cid, files, list_bytes, answer,
+         created_ms, expires_ms, next_ms, attempts, revision)
+       SELECT peer, id, 'answer', 'waiting', label, addresses, '', 512, 0, '', 0, 0, 'failed',
+         1000 * unixepoch(), 1000 * unixepoch() + 2592000000, 0, 0, 0
+       FROM inbox WHERE kind = 'offer' AND files > 0 AND state IN ('open', 'accepted')
+       ON CONFLICT (peer, id, kind) DO UPDATE SET state = 'waiting', answer = 'failed', next_ms = 0,
+         expires_ms = excluded.expires_ms, attempts = 0, revision = revision + 1, why = NULL;
+     UPDATE inbox SET state = 'failed', why = 'old-folder'
+       WHERE kind = 'offer' AND files > 0 AND state IN ('open', 'accepted');
+     UPDATE outbox SET state = 'failed', why = 'old-folder'
+       WHERE kind = 'offer' AND files > 0 AND state IN ('waiting', 'delivered', 'accepted');
+     DELETE FROM holdings WHERE offer IN (SELECT no FROM outbox WHERE why = 'old-folder');
+     ALTER TABLE inbox DROP COLUMN list_bytes;
+     ALTER TABLE outbox DROP COLUMN list_bytes;
+     CREATE TABLE empty_folders (
+       offer INTEGER NOT NULL REFERENCES outbox (no) ON DELETE CASCADE,
+       path TEXT NOT NULL,
+       PRIMARY KEY (offer, path)
+     ) STRICT, WITHOUT ROWID;`,
   ],
   foreign: { id: 'bukan kotak masuk kelana', en: 'it is not an inbox of kelana' },
 };

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MESSAGES } from '../core/config.ts';
 import type { Arrival, NewLetter, PostPort } from '../core/messages/ports.ts';
 import { openPost } from './post.ts';
@@ -23,7 +24,7 @@ export const text = (peer: string, n: number, words = `pesan ${n}`): Arrival => 
 
 export const offer = (peer: string, n: number): Arrival => ({
   from: peerOf(peer),
-  letter: { type: 'offer', id: idOf(n), sentAt: 1, name: `f${n}`, size: 3, cid: CID, files: 0, listBytes: 0 },
+  letter: { type: 'offer', id: idOf(n), sentAt: 1, name: `f${n}`, size: 3, cid: CID, files: 0 },
   now: 1_000 + n,
 });
 
@@ -33,6 +34,7 @@ export const letterTo = (peer: string, n: number, now = 5_000): NewLetter => ({
   now,
   expiresAt: now + MESSAGES.expireMs,
   holdings: [],
+  folders: [],
 });
 
 export const offerTo = (peer: string, n: number, now = 5_000): NewLetter => ({
@@ -45,7 +47,6 @@ export const offerTo = (peer: string, n: number, now = 5_000): NewLetter => ({
     size: 3,
     cid: CID,
     files: 0,
-    listBytes: 0,
   },
   holdings: [
     {
@@ -69,12 +70,13 @@ export function beforeClose(t: TestContext, stop: () => Promise<void>): void {
 /** A new inbox and outbox; `again` opens the same file after a stop. */
 export async function newPost(
   t: TestContext,
+  idleMs?: number,
 ): Promise<{ post: PostPort; path: string; again: () => Promise<PostPort> }> {
   const folder = await mkdtemp(join(tmpdir(), 'kelana-post-'));
   const path = join(folder, 'inbox.db');
   const open: PostPort[] = [];
   const openOne = async (): Promise<PostPort> => {
-    const post = await openPost(path);
+    const post = await openPost(path, undefined, idleMs);
     open.push(post);
     return post;
   };
@@ -92,4 +94,13 @@ export async function newPost(
       return await openOne();
     },
   };
+}
+
+/** Waits for a condition, looking every 10 ms; fails after `ms` and says for what it waited. */
+export async function until(what: string, condition: () => boolean, ms = 8_000): Promise<void> {
+  const end = performance.now() + ms;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await sleep(10);
+  }
 }

@@ -1,4 +1,4 @@
-import { MAILBOX } from '../core/config.ts';
+import { MAILBOX, MESSAGES } from '../core/config.ts';
 import type { Arrival, PostPort, Received } from '../core/messages/ports.ts';
 import { GroupCommit } from './group.ts';
 import type { PostCalls } from './post-calls.ts';
@@ -8,19 +8,21 @@ import { StoreThread } from './thread.ts';
 const DISK_GRACE_MS = 5_000;
 
 /**
- * Opens a node's inbox and outbox, one SQLite file in a thread of its own. What arrives during a commit shares the
+ * Opens a node's inbox and outbox, one SQLite file in a thread of its own, which ends while nobody asks. What arrives during a commit shares the
  * next one.
  * @throws KelanaError DATABASE where the file cannot be opened or is not an inbox
  */
 export async function openPost(
   path: string,
   busyTimeoutMs: number = MAILBOX.busyTimeoutMs,
+  idleMs: number = MESSAGES.threadIdleMs,
 ): Promise<PostPort> {
   const thread = new StoreThread<PostCalls>(
     'post',
     new URL('./post-worker.ts', import.meta.url),
     { path, busyTimeoutMs },
     busyTimeoutMs + DISK_GRACE_MS,
+    idleMs,
   );
   await thread.open();
   const group = new GroupCommit<Arrival, Received>((arrivals) => thread.call('receive', arrivals));

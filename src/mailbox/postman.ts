@@ -185,8 +185,8 @@ export class Postman implements PostmanPort {
 }
 
 function letterOf(item: OutboxItem): Letter {
-  const { id, text, size, cid, files, listBytes, createdAt, answer } = item;
+  const { id, text, size, cid, files, createdAt, answer } = item;
   if (item.kind === 'text') return { type: 'text', id, sentAt: createdAt, text };
   if (item.kind === 'answer') return { type: 'answer', id, answer: answer ?? 'failed' };
-  return { type: 'offer', id, sentAt: createdAt, name: text, size, cid, files, listBytes };
+  return { type: 'offer', id, sentAt: createdAt, name: text, size, cid, files };
 }

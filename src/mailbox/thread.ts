@@ -8,6 +8,9 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
+/** Number of the last ask of a thread that is let go; its answer is waited for by nobody else. */
+const GOODBYE = -1;
+
 /**
  * The main thread's side of one store thread. A thread that died is started again by the next call; one that does
  * not answer in time (a disk that hangs) fails its call and every further one until it answers.
@@ -17,19 +20,27 @@ export class StoreThread<Calls extends CallMap<Calls>> {
   readonly #name: string;
   readonly #code: URL;
   readonly #timeoutMs: number;
+  readonly #idleMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
   #opening: Promise<void> | null = null;
   #seq = OPENED;
   #late = 0;
   #closed = false;
+  #idle: NodeJS.Timeout | undefined;
+  /** The end of threads that were let go. */
+  #leaving: Promise<unknown> = Promise.resolve();
 
-  /** `code` is the module that the thread runs (serve.ts). */
-  constructor(name: string, code: URL, data: WorkerData, timeoutMs: number) {
+  /**
+   * `code` is the module that the thread runs (serve.ts). After `idleMs` without a call the thread ends, as it holds
+   * some 9 MiB; the next call, or `open`, starts another in some 40 ms.
+   */
+  constructor(name: string, code: URL, data: WorkerData, timeoutMs: number, idleMs = Infinity) {
     this.#name = name;
     this.#code = code;
     this.#data = data;
     this.#timeoutMs = timeoutMs;
+    this.#idleMs = idleMs;
   }
 
   /** @throws KelanaError DATABASE where the file cannot be opened or is not ours */
@@ -49,7 +60,8 @@ export class StoreThread<Calls extends CallMap<Calls>> {
     if (this.#closed) return;
     if (this.#worker !== null) await this.#ask('close', null).catch(() => null);
     this.#closed = true;
-    await this.#worker?.terminate();
+    clearTimeout(this.#idle);
+    await Promise.all([this.#worker?.terminate(), this.#leaving]);
   }
 
   async #ask<T>(op: string, ask: unknown): Promise<T> {
@@ -67,7 +79,9 @@ export class StoreThread<Calls extends CallMap<Calls>> {
     });
     this.#worker = worker;
     this.#late = 0;
-    worker.on('message', (response: Response) => this.#settle(response));
+    worker.on('message', (response: Response) => {
+      if (this.#worker === worker) this.#settle(response);
+    });
     worker.on('error', (thrown) => this.#lost(worker, thrown));
     worker.on('exit', () => this.#lost(worker, undefined));
     try {
@@ -92,6 +106,24 @@ export class StoreThread<Calls extends CallMap<Calls>> {
     });
   }
 
+  #rest(): void {
+    const worker = this.#worker;
+    if (worker === null || this.#waiting.size > 0 || this.#late > 0) return;
+    this.#worker = null;
+    this.#opening = null;
+    const end = (): void => void worker.terminate();
+    const late = setTimeout(end, this.#timeoutMs).unref();
+    const ended = new Promise<void>((resolve) => {
+      worker.once('exit', () => {
+        clearTimeout(late);
+        resolve();
+      });
+    });
+    this.#leaving = Promise.all([this.#leaving, ended]);
+    worker.once('message', end);
+    worker.postMessage({ seq: GOODBYE, op: 'close', ask: null });
+  }
+
   #settle(response: Response): void {
     const waiting = this.#waiting.get(response.seq);
     if (waiting === undefined) {
@@ -100,6 +132,9 @@ export class StoreThread<Calls extends CallMap<Calls>> {
     }
     this.#waiting.delete(response.seq);
     clearTimeout(waiting.timer);
+    clearTimeout(this.#idle);
+    if (this.#waiting.size === 0 && this.#idleMs < Infinity)
+      this.#idle = setTimeout(() => this.#rest(), this.#idleMs).unref();
     if (response.ok) waiting.resolve(response.answer as never);
     else waiting.reject(new KelanaError(response.code, response.params));
   }

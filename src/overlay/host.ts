@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { noise } from '@chainsafe/libp2p-noise';
+import type { NoiseComponents } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
 import type { ConnectionEncrypter, Libp2p, PrivateKey, Startable } from '@libp2p/interface';
@@ -11,6 +11,7 @@ import { KelanaError, reason } from '../core/errors.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { createDht } from './dht-service.ts';
 import { closeIdle, IDLE } from './idle.ts';
+import { lateEncrypter } from './tls/late.ts';
 import { sharedTcp } from './tls/shared-tcp.ts';
 import { nativeTls, type EncrypterComponents } from './tls/encrypter.ts';
 
@@ -53,7 +54,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       nodeInfo: { userAgent: 'kelana' },
       addresses: { listen: [`/${family}/${host}/tcp/${options.port}`] },
       transports: [sharedTcp(options.onTls ?? ((socket) => void socket.destroy()))],
-      connectionEncrypters: [nativeTls({ fallback: streamTls }), noise()],
+      connectionEncrypters: [nativeTls({ fallback: streamTls }), lateNoise],
       streamMuxers: [yamux()],
       services: {
         identify: identify(),
@@ -92,6 +93,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
     throw new KelanaError('BAD_ADDRESS', { host, port, why: errno ?? reason(thrown) }, thrown);
   }
 }
+
+const lateNoise = lateEncrypter<NoiseComponents>('/noise', async () =>
+  (await import('@chainsafe/libp2p-noise')).noise(),
+);
 
 /** libp2p's own encrypter, over streams: for connections that are no sockets. Loaded by the first of them. */
 async function streamTls(components: EncrypterComponents): Promise<ConnectionEncrypter> {

@@ -1,7 +1,16 @@
 import type { Emit } from '../core/events.ts';
 import type { BlockReader, CarrierPort, LettersPort } from '../core/messages/ports.ts';
-import type { BlockSourcePort, IpfsPort, OverlayPort, SharedBlocksPort, TrafficInfo } from '../core/ports.ts';
+import type {
+  BlockSourcePort,
+  IpfsPort,
+  ListsPort,
+  OverlayPort,
+  Provider,
+  SharedBlocksPort,
+  TrafficInfo,
+} from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
+import type { PartialReader } from '../core/transfer/ports.ts';
 import type { PeerEntry } from './peers.ts';
 
 export interface OverlayOptions {
@@ -38,11 +47,15 @@ export interface OverlayOptions {
   readonly letters?: LettersPort;
   /** Files that are open to one peer alone, because they are being sent to it. */
   visible?(peer: string, cid: string): BlockReader | undefined;
+  /** Files that are still being fetched: those who fetch the same get what is there. */
+  partial?(cid: string): PartialReader | undefined;
+  /** Someone else fetches this, and gives what it has by then. */
+  fetcher?(cid: string, provider: Provider): void;
   /** Served to IPFS nodes by bitswap; by default nothing is. */
   readonly ipfsBlocks?: SharedBlocksPort;
 }
 
-export interface Overlay extends OverlayPort {
+export interface Overlay extends OverlayPort, ListsPort {
   readonly port: number;
   /** Messages and offers to other nodes. */
   readonly carrier: CarrierPort;

@@ -30,6 +30,7 @@ import { loadIdentity } from './identity.ts';
 import { keyOf, signer } from './keys.ts';
 import type { Link } from './link.ts';
 import { Links, pause, REPLACED } from './links.ts';
+import { Lists } from './lists/lists.ts';
 import { Mail } from './mail.ts';
 import type { Overlay, OverlayOptions } from './options.ts';
 import { Peers } from './peers.ts';
@@ -92,6 +93,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     void links.get(peer)?.close('banned');
     courier.drop(peer);
     mail?.drop(peer);
+    lists.drop(peer);
   };
 
   /** A neighbour gets it over its link; who is none, over a stream of its own. */
@@ -263,8 +265,20 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     downs,
     ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
     visible: (peer, cid) => options.visible?.(peer, cid),
+    partial: (cid) => options.partial?.(cid),
+    heard: (cid, provider) => options.fetcher?.(cid, provider),
+    port: options.partial === undefined ? 0 : port,
+    addressesOf: async (peer) => (await whereabouts.of(peer)).addresses,
+    random,
   });
   lanes.service = service;
+  const lists = await Lists.start({
+    host,
+    source: library,
+    now,
+    refuses: (peer) => links.refused(peer),
+    turns: ups,
+  });
   const bitswap = await Bitswap.start({
     host,
     blocks: options.ipfsBlocks ?? null,
@@ -297,13 +311,14 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
         if (mail === undefined) throw new Error('this node carries no letters');
         return await mail.deliver(to, letter, signal);
       },
-      find: (text, signal) => whereabouts.find(text, signal),
+      find: (text, signal, command) => whereabouts.find(text, signal, command),
       whereabouts: (peer) => whereabouts.of(peer),
       linked: (peer) => links.get(peer) !== undefined,
     },
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes => fetchBytes(open, hit, range, signal),
     open: (provider: Provider, signal?: AbortSignal) => open(provider, signal),
+    list: (of, signal) => lists.pages(of, signal),
     liar,
     neighbours: (): readonly NeighbourInfo[] =>
       links.all().map((link: Link) => ({
@@ -348,6 +363,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       downs.stop();
       await service.stop();
       await mail?.stop();
+      await lists.stop();
       await bitswap.stop();
       await links.stop();
       await courier.stop();

@@ -63,26 +63,30 @@ export class Whereabouts {
    * @throws KelanaError BAD_VALUE (no address, or this node itself), PEER_UNREACHABLE (nobody answers there, and no
    *   peer that is known says that it listens there)
    */
-  async find(text: string, signal: AbortSignal): Promise<Provider & { verified: boolean }> {
+  async find(
+    text: string,
+    signal: AbortSignal,
+    command = 'kelana send',
+  ): Promise<Provider & { verified: boolean }> {
     const { host, links } = this.#options;
     const asked = text.trim();
-    if (isPeerId(asked)) return { ...(await this.of(this.#other(asked, asked))), verified: false };
-    const address = parsePeerAddress(asked, 'NODE', 'kelana send');
+    if (isPeerId(asked)) return { ...(await this.of(this.#other(asked, asked, command))), verified: false };
+    const address = parsePeerAddress(asked, 'NODE', command);
     const label = labelOf(address.host, address.port);
     if (address.peer !== null) {
-      const known = await this.of(this.#other(address.peer, asked));
+      const known = await this.of(this.#other(address.peer, asked, command));
       const named = asked.replace(/^kelana:/, '');
       return { ...known, addresses: distinct([named, ...known.addresses]), verified: false };
     }
     const limit = AbortSignal.any([signal, AbortSignal.timeout(OVERLAY.dialTimeoutMs)]);
     try {
       const connection = await host.dial(await resolveAddress(address), { signal: limit });
-      const found = await this.of(this.#other(connection.remotePeer.toString(), asked));
+      const found = await this.of(this.#other(connection.remotePeer.toString(), asked, command));
       return { ...found, label, verified: true };
     } catch (thrown) {
       if (thrown instanceof KelanaError) throw thrown;
       if (thrown instanceof Error && thrown.message.includes('dial self'))
-        this.#other(host.peerId.toString(), asked);
+        this.#other(host.peerId.toString(), asked, command);
       signal.throwIfAborted();
       // A neighbour behind a NAT cannot be dialled, but it is there.
       const claims = [...links.all(), ...this.#options.known()].filter((one) => one.label === label);
@@ -93,14 +97,14 @@ export class Whereabouts {
     }
   }
 
-  #other(peer: string, asked: string): string {
+  #other(peer: string, asked: string, command: string): string {
     if (peer !== this.#options.host.peerId.toString()) return peer;
     const why = { id: 'itu node ini sendiri', en: 'that is this node itself' };
     throw new KelanaError('BAD_VALUE', {
       name: 'NODE',
       value: asked,
       why,
-      example: 'kelana send localhost:5002 halo',
+      example: `${command} localhost:5002`,
     });
   }
 

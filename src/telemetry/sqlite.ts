@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { LOG } from '../core/config.ts';
 import type { KelanaEvent } from '../core/events.ts';
 import { sqlRow, type SqlRow } from '../core/render/sql.ts';
 import { createBatcher, type BatcherOptions, type Store } from './batcher.ts';
@@ -11,17 +12,28 @@ export type FromWriter = { readonly done: true } | { readonly failed: string };
 /**
  * The SQLite log. node:sqlite is synchronous: a lock held by another process, or the fsync of a checkpoint on a slow
  * disk, would stop the part that logs. So a thread of its own writes, one transaction per batch, and the part only
- * hands rows over, one batch in flight at a time.
+ * hands rows over, one batch in flight at a time. The thread ends after `idleMs` without a batch.
  */
-export function createSqliteSink(options: Omit<BatcherOptions, 'name'>): Sink {
-  return createBatcher(createSqliteStore(options.path), { ...options, name: 'sqlite' });
+export function createSqliteSink({
+  idleMs,
+  ...options
+}: Omit<BatcherOptions, 'name'> & { readonly idleMs?: number }): Sink {
+  return createBatcher(createSqliteStore(options.path, idleMs), { ...options, name: 'sqlite' });
 }
 
-export function createSqliteStore(path: string): Store {
+export function createSqliteStore(path: string, idleMs: number = LOG.idleMs): Store {
   let worker: Worker | null = null;
+  let idle: NodeJS.Timeout | undefined;
+
+  /** It closes the file and ends; a batch that comes meanwhile has a thread of its own. */
+  const letGo = (): void => {
+    worker?.postMessage({ close: true } satisfies ToWriter);
+    worker = null;
+  };
 
   const ask = (message: ToWriter): Promise<void> =>
     new Promise((resolve, reject) => {
+      clearTimeout(idle);
       const thread = (worker ??= startWriter(path, (ended) => {
         if (worker === ended) worker = null;
       }));
@@ -29,6 +41,7 @@ export function createSqliteStore(path: string): Store {
         thread.off('message', onMessage).off('error', settle).off('exit', onExit);
         // An idle writer is no reason for the process to stay; one with a batch in hand is.
         thread.unref();
+        idle = setTimeout(letGo, idleMs).unref();
         if (error === undefined) resolve();
         else reject(error);
       };
@@ -47,6 +60,7 @@ export function createSqliteStore(path: string): Store {
     },
     close: async () => {
       if (worker !== null) await ask({ close: true });
+      clearTimeout(idle);
     },
   };
 }

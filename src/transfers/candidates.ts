@@ -1,4 +1,4 @@
-import { SWARM } from '../core/config.ts';
+import { SWARM, TOGETHER } from '../core/config.ts';
 import { KelanaError, type ErrorCode } from '../core/errors.ts';
 import type { Holding, Provider } from '../core/ports.ts';
 
@@ -17,6 +17,8 @@ export interface Candidate {
   /** Bytes of good blocks. */
   gave: number;
   error: KelanaError | null;
+  /** Known by hearsay alone: another one fetches it too. */
+  readonly told: boolean;
 }
 
 /** A provider that did this stays out for this download. */
@@ -29,12 +31,12 @@ export class Candidates {
   readonly #all = new Map<string, Candidate>();
 
   /** Gives the candidate where it is to be opened: new, or worth another attempt. */
-  add(provider: Provider): Candidate | null {
+  add(provider: Provider, told = false): Candidate | null {
     const known = this.#all.get(provider.peer);
     if (known === undefined) {
       if (this.#all.size >= SWARM.maxKnown) return null;
       const counts = { at: 0, losses: 0, busy: 0, returns: 0, gave: 0 };
-      const fresh: Candidate = { provider, state: 'ready', error: null, ...counts };
+      const fresh: Candidate = { provider, state: 'ready', error: null, told, ...counts };
       this.#all.set(provider.peer, fresh);
       return fresh;
     }
@@ -47,22 +49,42 @@ export class Candidates {
     return known;
   }
 
-  get(peer: string): Candidate | undefined {
-    return this.#all.get(peer);
+  /** Those who fetch it too, as others say; an address that is known is not replaced by such a one. */
+  addTold(providers: readonly Provider[]): void {
+    let taken = 0;
+    for (const { told } of this.#all.values()) if (told) taken += 1;
+    for (const provider of providers) {
+      const known = this.#all.get(provider.peer);
+      if (known !== undefined) this.add(known.provider);
+      else if (taken < TOGETHER.maxTaken && this.add(provider, true) !== null) taken += 1;
+    }
   }
 
-  /** One that may be opened now; those that gave most first. */
+  /** One that may be opened now; those that gave most first, and of hearsay only a part. */
   next(now: number): Candidate | null {
+    let open = 0;
+    for (const { told, state } of this.#all.values()) if (told && state === 'open') open += 1;
     let best: Candidate | null = null;
     for (const one of this.#all.values()) {
       if (one.state !== 'ready' && !(one.state === 'waiting' && one.at <= now)) continue;
+      if (one.told && open >= TOGETHER.maxOpen) continue;
       if (best === null || one.gave > best.gave) best = one;
     }
     return best;
   }
 
-  /** It cannot be reached, broke off or is busy: it is tried again, for a while. */
-  lost(one: Candidate, error: KelanaError, now: number): void {
+  /** Those that others may be told of: who was of no use is not among them. */
+  usable(): readonly Provider[] {
+    return [...this.#all.values()].flatMap(({ provider, state, error, told }) =>
+      told || (state === 'out' && error !== null) ? [] : provider,
+    );
+  }
+
+  /**
+   * It cannot be reached, broke off or is busy: it is tried again, for a while.
+   * @returns whether it lied, and whether this is news to a person: not of each attempt
+   */
+  lost(one: Candidate, error: KelanaError, now: number): { readonly liar: boolean; readonly news: boolean } {
     if (one.error === null || !FINAL.has(one.error.code)) one.error = error;
     const most = one.gave > 0 ? SWARM.reopenTries : SWARM.reopenFruitless;
     const { refusal } = error.params;
@@ -75,6 +97,10 @@ export class Candidates {
       one.at = now + SWARM.reopenMs * 2 ** one.losses;
       one.losses += 1;
     }
+    const liar = error.code === 'BAD_BLOCK' || error.code === 'PEER_PROTOCOL';
+    const first = one.state === 'waiting' && one.losses === 1;
+    // Who only fetches it too goes when it has it.
+    return { liar, news: liar || (!one.told && (first || (one.state === 'out' && this.hopeful))) };
   }
 
   /** Whether anybody is open, or may yet be. */

@@ -1,3 +1,4 @@
+import { TOGETHER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Holding, Provider } from '../core/ports.ts';
 import type { DownloadEvent, DownloadsPort } from '../core/transfer/ports.ts';
@@ -72,6 +73,11 @@ export class Downloads implements DownloadsPort {
     }
   }
 
+  /** Another node fetches this file too, and gives what it has by then. */
+  told(cid: string, provider: Provider): void {
+    for (const { swarm } of this.#runs.values()) swarm.told(cid, [provider]);
+  }
+
   /** The run of that file; one that is being stopped is waited for, as it still holds the file. */
   async #runFor(
     file: Holding,
@@ -91,7 +97,8 @@ export class Downloads implements DownloadsPort {
       signal.throwIfAborted();
     }
     const stop = new AbortController();
-    const how = { ...this.#how, file, signal: stop.signal };
+    const together = this.#how.together === true && file.size >= TOGETHER.fromBytes;
+    const how = { ...this.#how, together, file, signal: stop.signal };
     const swarm = file.kind === 'folder' ? new FolderSwarm({ ...how, only }) : new Swarm(how);
     swarm.add(providers);
     const result = swarm.run().finally(() => this.#runs.delete(file.cid));

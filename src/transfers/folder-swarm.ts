@@ -1,26 +1,29 @@
 import { hasBit } from '../core/bit-array.ts';
-import { INCOMING, SWARM, TRANSFER } from '../core/config.ts';
+import { SWARM } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Provider } from '../core/ports.ts';
-import type { BlockSession, FilePiece, IncomingFolder } from '../core/transfer/ports.ts';
-import { compileGlob } from '../core/search/glob.ts';
-import { parseCid, RAW } from '../core/transfer/cid.ts';
-import { verifyListing } from '../core/transfer/listing.ts';
+import type { BlockSession, IncomingFolder } from '../core/transfer/ports.ts';
+import { verifyListing, type ListedFile } from '../core/transfer/listing.ts';
+import { Candidates, type Candidate } from './candidates.ts';
+import { Learning } from './learning.ts';
 import { DISCARD, type Fetched, type FolderOptions, type FolderItem } from './options.ts';
 import { named, nobodyHas } from './reasons.ts';
+import { Rounds } from './rounds.ts';
+import { bring, Smalls, type Brought, type Small } from './smalls.ts';
 import { Swarm } from './swarm.ts';
-
-/** A file of the folder that is one block, and is still to come. */
-interface Small {
-  readonly index: number;
-  readonly cid: string;
-  readonly size: number;
-  /** Peers that said they do not have it. */
-  readonly without: Set<string>;
-}
+import { wantedOf } from './wanted.ts';
 
 /** Batches of small files that one provider owes at once: one on the wire, one that follows it, one being written. */
 const BATCHES = 3;
+
+/** A provider that is open, and what it has of the listing. */
+interface Open {
+  readonly candidate: Candidate;
+  readonly session: BlockSession;
+  have: Uint8Array | null;
+  /** Why it is of no use for now. */
+  over: KelanaError | null;
+}
 
 /**
  * Brings a folder from all who have it onto the disk: its listing, which is verified from the CID down; then its small
@@ -29,32 +32,47 @@ const BATCHES = 3;
  */
 export class FolderSwarm {
   readonly #options: FolderOptions;
-  readonly #providers = new Map<string, Provider>();
-  readonly #dropped = new Set<string>();
+  readonly #candidates = new Candidates();
+  readonly #opens = new Map<string, Open>();
+  readonly #rounds: Rounds;
   /** A search for more runs; null: there was none yet. */
   #searching: boolean | null = null;
   readonly #gave = new Map<string, { provider: Provider; bytes: number }>();
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<void>();
   readonly #running = new Set<Promise<void>>();
-  #listing: Promise<void> | null = null;
+  readonly #learning = new Learning(() => this.#begun);
+  #begun: Promise<void> | null = null;
   #items: readonly FolderItem[] = [];
   #folder: IncomingFolder | null = null;
-  /** Small files that nobody was asked for, the last one first. */
-  #small: Small[] = [];
-  /** Small files that somebody was asked for. */
-  #asked = 0;
-  #wake = Promise.withResolvers<void>();
+  #smalls = new Smalls([], 0);
+  /** Providers that are open, or being opened. */
+  #drawing = 0;
+  /** Files in the listing. */
+  #count = 0;
+  /** Resolves when files came back, or somebody has more. */
+  #news = Promise.withResolvers<void>();
   #large: Promise<void> | null = null;
-  /** Files of several blocks are still to come. */
+  /** Files of several blocks are still to come; and the swarm of the one that comes now. */
   #larging = false;
+  #swarm: Swarm | null = null;
   #ended = false;
   #failure: KelanaError | null = null;
   #bytes = 0;
   #last: Provider | null = null;
+  #lastGood: number;
 
   constructor(options: FolderOptions) {
     this.#options = options;
+    this.#lastGood = options.now();
+    this.#rounds = new Rounds({
+      file: options.file,
+      together: options.together === true,
+      told: (providers) => this.told(options.file.cid, providers),
+      have: (peer, have) => this.#has(peer, have),
+      failed: (peer, thrown) => this.#hasNone(peer, asKelanaError(thrown)),
+      own: (work) => this.#own(work),
+    });
   }
 
   get progress(): { readonly bytes: number; readonly from: Provider | null } {
@@ -62,12 +80,17 @@ export class FolderSwarm {
   }
 
   add(providers: readonly Provider[]): void {
-    for (const provider of providers) {
-      const known = this.#providers.has(provider.peer) || this.#dropped.has(provider.peer);
-      if (known || this.#providers.size >= SWARM.maxOpen) continue;
-      this.#providers.set(provider.peer, provider);
-      if (!this.#ended) this.#own(this.#draw(provider));
-    }
+    for (const provider of providers) this.#candidates.add(provider);
+    this.#swarm?.add(providers);
+    this.#openMore();
+  }
+
+  /** Others who fetch this folder or a file in it too, by hearsay. */
+  told(cid: string, providers: readonly Provider[]): void {
+    this.#swarm?.told(cid, providers);
+    if (this.#options.together !== true || cid !== this.#options.file.cid) return;
+    this.#candidates.addTold(providers);
+    this.#openMore();
   }
 
   /** @throws as `Swarm.run` */
@@ -77,6 +100,7 @@ export class FolderSwarm {
       this.#fail(asKelanaError(signal.reason));
     };
     signal.addEventListener('abort', abort, { once: true });
+    const timer = setInterval(() => this.#tick(), SWARM.tickMs);
     try {
       if (signal.aborted) abort();
       if (find !== undefined && file.size >= SWARM.searchFromBytes) this.#own(this.#search());
@@ -92,176 +116,147 @@ export class FolderSwarm {
       await (fruitless ? this.#folder?.abort() : this.#folder?.suspend());
       throw signal.aborted ? signal.reason : thrown;
     } finally {
+      clearInterval(timer);
       signal.removeEventListener('abort', abort);
       await this.#leave();
     }
   }
 
-  /** Takes from one provider what there is to take, until nothing is left or it is of no more use. Never rejects. */
-  async #draw(provider: Provider): Promise<void> {
-    const { open, onDropped, file } = this.#options;
+  #tick(): void {
+    this.#rounds.tick(this.#options.now(), this.#count);
+    this.#openMore();
+    this.#settle();
+  }
+
+  #openMore(): void {
+    while (!this.#ended && this.#drawing < SWARM.maxOpen) {
+      const candidate = this.#candidates.next(this.#options.now());
+      if (candidate === null) return;
+      candidate.state = 'open';
+      this.#drawing += 1;
+      this.#own(this.#draw(candidate));
+    }
+  }
+
+  /** Takes from one provider what there is to take, until nothing is left or it is of no use for now. Never rejects. */
+  async #draw(candidate: Candidate): Promise<void> {
+    const { open, onDropped, file, now } = this.#options;
+    const { provider } = candidate;
     let session: BlockSession | null = null;
+    const stop = (): void => session?.abort('stopped');
+    this.#stop.signal.addEventListener('abort', stop, { once: true });
     try {
-      session = await open(provider, this.#stop.signal);
-      const own = session;
-      const stop = (): void => own.abort('stopped');
-      this.#stop.signal.addEventListener('abort', stop, { once: true });
-      this.#listing ??= this.#list(own).catch((thrown: unknown) => {
-        this.#listing = null;
-        throw thrown;
-      });
-      await this.#listing;
-      await Promise.all(Array.from({ length: BATCHES }, () => this.#batches(own, provider)));
+      const opened = await open(provider, this.#stop.signal);
+      session = opened;
+      const asked = opened.have(file.cid);
+      asked.catch(() => undefined);
+      await this.#learning.learn(() => this.#learn(opened), this.#stop.signal);
+      const one: Open = { candidate, session: opened, have: await asked, over: null };
+      this.#opens.set(provider.peer, one);
+      this.#rounds.joined(opened, one.have, now());
+      await Promise.all(Array.from({ length: BATCHES }, () => this.#batches(one)));
+      if (one.over !== null) throw one.over;
+      candidate.state = 'out';
+      candidate.error = null;
     } catch (thrown) {
+      session?.abort('of no more use');
       if (this.#ended) return;
       const error = named(file, thrown);
       this.#failure = error;
-      this.#dropped.add(provider.peer);
-      const liar = error.code === 'BAD_BLOCK' || error.code === 'PEER_PROTOCOL';
-      session?.abort('of no more use');
-      onDropped?.(provider, error, liar);
+      const { news, liar } = this.#candidates.lost(candidate, error, now());
+      if (news) onDropped?.(provider, error, liar);
     } finally {
-      this.#providers.delete(provider.peer);
+      this.#stop.signal.removeEventListener('abort', stop);
+      this.#opens.delete(provider.peer);
+      this.#rounds.left(provider.peer);
+      this.#drawing -= 1;
       await session?.close();
+      this.#openMore();
       this.#settle();
     }
   }
 
-  async #list(session: BlockSession): Promise<void> {
-    const { file, sha256, only, incomingFolder } = this.#options;
+  async #learn(session: BlockSession): Promise<void> {
+    const { file, sha256 } = this.#options;
     const nodes = await session.manifest(file.cid);
-    const { files } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
-    const globs = only.map((pattern) => compileGlob(pattern));
-    const wanted = files.filter(({ path }) => globs.length === 0 || globs.some((glob) => glob.matches(path)));
-    if (wanted.length === 0 && only.length > 0) {
-      const why = { id: 'tidak ada berkas di dalamnya yang cocok', en: 'no file in it matches' };
-      throw this.#fail(new KelanaError('TRANSFER_FAILED', { name: file.name, why }));
+    if (this.#begun === null) {
+      const { files } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
+      this.#begun = this.#begin(files, nodes);
+      this.#own(this.#begun.catch((thrown: unknown) => void this.#fail(asKelanaError(thrown))));
     }
-    this.#items = wanted.map(({ path, cid, size }) => {
-      const parsed = parseCid(cid);
-      return { path, cid, size, digest: parsed?.codec === RAW ? parsed.digest : null };
-    });
-    let folder: IncomingFolder;
-    try {
-      folder = await incomingFolder(file, this.#items, this.#stop.signal);
-    } catch (thrown) {
-      throw this.#fail(asKelanaError(thrown));
-    }
+    await this.#begun;
+  }
+
+  async #begin(files: readonly ListedFile[], nodes: readonly Uint8Array[]): Promise<void> {
+    const { file, only, incomingFolder, together = false, random, now } = this.#options;
+    const { items, listed } = wantedOf(file.name, files, only);
+    this.#items = items;
+    this.#count = files.length;
+    const listing = { nodes, listed, count: files.length };
+    const folder = await incomingFolder(file, this.#items, this.#stop.signal, listing);
     this.#folder = folder;
+    const smalls: Small[] = [];
     for (const [index, { cid, size, digest }] of this.#items.entries()) {
       if (hasBit(folder.have, index)) this.#bytes += size;
       else if (digest !== null && folder.path === null)
-        this.#small.push({ index, cid, size, without: new Set() });
+        smalls.push({ index, listed: listed[index] ?? 0, cid, size, without: new Set() });
     }
-    this.#small.reverse();
-    if (folder.path !== null) return;
+    this.#smalls = new Smalls(smalls, together ? Math.floor(random() * smalls.length) : 0);
+    this.#lastGood = now();
+    if (folder.path !== null || this.#ended) return;
     this.#larging = true;
     this.#large = this.#larger(folder);
   }
 
-  async #batches(session: BlockSession, provider: Provider): Promise<void> {
+  /** Never rejects: why it ended early is in `over`. */
+  async #batches(one: Open): Promise<void> {
     for (;;) {
       const folder = this.#folder;
-      if (this.#ended || folder === null) return;
-      const batch = this.#next(provider.peer);
+      if (this.#ended || folder === null || one.over !== null) return;
+      const batch = this.#smalls.take(one.session.peer, one.have);
       if (batch.length === 0) {
-        if (this.#small.length + this.#asked === 0 || this.#small.length > 0) return;
-        // What others were asked for may come back.
-        await this.#wake.promise;
+        const { left, free } = this.#smalls;
+        // What others were asked for may come back, and who has a part gets more.
+        if (left === 0 || (free > 0 && one.have === null)) return;
+        await this.#news.promise;
         continue;
       }
-      this.#asked += batch.length;
+      const missing: Small[] = [];
       try {
-        await this.#batch(session, provider, folder, batch);
+        await this.#batch(one, folder, batch, missing);
+      } catch (thrown) {
+        one.over ??= asKelanaError(thrown);
+        one.session.abort('of no more use');
       } finally {
-        this.#asked -= batch.length;
-        this.#wake.resolve();
-        this.#wake = Promise.withResolvers();
+        this.#smalls.done(batch, missing);
+        this.#wake();
       }
     }
   }
 
-  /** One slot full of files. What does not come goes back, and the first failure that is not about one file is thrown. */
+  /** One slot full of files. What does not come is put to `missing`; throws where the provider is of no more use. */
   async #batch(
-    session: BlockSession,
-    provider: Provider,
+    { candidate, session }: Open,
     folder: IncomingFolder,
     batch: readonly Small[],
+    missing: Small[],
   ): Promise<void> {
-    let slot;
+    let brought: Brought;
     try {
-      slot = await folder.slot(this.#stop.signal);
+      brought = await bring(session, folder, batch, this.#stop.signal);
     } catch (thrown) {
-      this.#small.push(...batch);
+      missing.push(...batch);
       throw this.#fail(asKelanaError(thrown));
     }
-    const pieces: (FilePiece & { small: Small })[] = [];
-    let offset = 0;
-    for (const small of batch) {
-      pieces.push({ index: small.index, offset, small });
-      offset += small.size;
+    missing.push(...brought.missing);
+    const { failed, wrong, came, bytes, broken } = brought;
+    if (failed !== null) this.#failure = this.#about(failed.small, failed.error);
+    if (came > 0) this.#came(candidate, bytes);
+    if (wrong !== null) {
+      const { path = '' } = this.#items[wrong.index] ?? {};
+      throw new KelanaError('BAD_BLOCK', { peer: session.label, index: 0, name: path });
     }
-    const memory = slot.bytes;
-    let broken: KelanaError | null = null;
-    const answers = await Promise.all(
-      pieces.map(async (piece) => {
-        const { small } = piece;
-        try {
-          await session.block(small.cid, 0, memory.subarray(piece.offset, piece.offset + small.size));
-          return piece;
-        } catch (thrown) {
-          const error = asKelanaError(thrown);
-          // It may have all the other files.
-          if (error.code === 'SOURCE_CHANGED' || ONE_FILE.has(error.params['refusal']))
-            small.without.add(provider.peer);
-          else broken ??= error;
-          this.#failure = this.#about(small, error);
-          this.#small.push(small);
-          return null;
-        }
-      }),
-    );
-    const came = answers.filter((piece) => piece !== null);
-    let wrong: readonly number[] = [];
-    if (came.length === 0) slot.release();
-    else
-      try {
-        wrong = await folder.write(came, slot);
-      } catch (thrown) {
-        throw this.#fail(asKelanaError(thrown));
-      }
-    let bytes = 0;
-    for (const { small } of came) {
-      if (!wrong.includes(small.index)) bytes += small.size;
-      else {
-        this.#small.push(small);
-        const { path = '' } = this.#items[small.index] ?? {};
-        broken = new KelanaError('BAD_BLOCK', { peer: provider.label, index: 0, name: path });
-      }
-    }
-    this.#came(provider, bytes);
     if (broken !== null) throw broken;
-  }
-
-  /** Files for one slot that this peer may have. */
-  #next(peer: string): Small[] {
-    const batch: Small[] = [];
-    const passed: Small[] = [];
-    let room: number = TRANSFER.blockBytes;
-    while (batch.length < INCOMING.batchFiles) {
-      const small = this.#small.pop();
-      if (small === undefined) break;
-      if (small.without.has(peer)) passed.push(small);
-      else if (small.size > room) {
-        this.#small.push(small);
-        break;
-      } else {
-        batch.push(small);
-        room -= small.size;
-      }
-    }
-    this.#small.push(...passed.reverse());
-    return batch;
   }
 
   /** The files of several blocks, one after the other, each from all who have the folder. Never rejects. */
@@ -275,21 +270,27 @@ export class FolderSwarm {
         incoming: (_file, layout) => folder.file(index, layout),
         signal: this.#stop.signal,
       });
-      swarm.add([...this.#providers.values(), ...[...this.#gave.values()].map(({ provider }) => provider)]);
+      this.#swarm = swarm;
+      swarm.add([...this.#candidates.usable(), ...[...this.#gave.values()].map(({ provider }) => provider)]);
       const before = this.#bytes;
+      let last = 0;
       const watch = setInterval(() => {
-        this.#bytes = before + swarm.progress.bytes;
-        this.#last = swarm.progress.from ?? this.#last;
+        const { bytes, from } = swarm.progress;
+        this.#bytes = before + bytes;
+        this.#last = from ?? this.#last;
+        if (bytes > last) this.#lastGood = this.#options.now();
+        last = bytes;
       }, SWARM.tickMs);
       try {
         const { from } = await swarm.run();
         this.#bytes = before + size;
-        for (const { provider, bytes } of from) this.#count(provider, bytes);
+        for (const { provider, bytes } of from) this.#gained(provider, bytes);
       } catch (thrown) {
         this.#fail(asKelanaError(thrown));
         return;
       } finally {
         clearInterval(watch);
+        this.#swarm = null;
       }
     }
     this.#larging = false;
@@ -309,13 +310,37 @@ export class FolderSwarm {
     this.#settle();
   }
 
-  #came(provider: Provider, bytes: number): void {
-    this.#bytes += bytes;
-    this.#last = provider;
-    this.#count(provider, bytes);
+  #has(peer: string, have: Uint8Array | null): void {
+    const one = this.#opens.get(peer);
+    if (one === undefined) return;
+    one.have = have;
+    this.#wake();
   }
 
-  #count(provider: Provider, bytes: number): void {
+  /** It had a part, and gives nothing any more. */
+  #hasNone(peer: string, error: KelanaError): void {
+    const one = this.#opens.get(peer);
+    if (one === undefined || error.params['refusal'] !== 'not-here') return;
+    one.over ??= error;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+
+  #came(candidate: Candidate, bytes: number): void {
+    const { provider } = candidate;
+    candidate.gave += bytes;
+    candidate.losses = 0;
+    this.#lastGood = this.#options.now();
+    this.#bytes += bytes;
+    this.#last = provider;
+    this.#gained(provider, bytes);
+  }
+
+  #gained(provider: Provider, bytes: number): void {
     const before = this.#gave.get(provider.peer)?.bytes ?? 0;
     this.#gave.set(provider.peer, { provider, bytes: before + bytes });
   }
@@ -328,11 +353,17 @@ export class FolderSwarm {
   /** Ends where all is there, or where nobody is left who could bring the rest. */
   #settle(): void {
     if (this.#ended) return;
-    const { file, find } = this.#options;
-    const left = this.#small.length + this.#asked;
-    if (this.#folder !== null && left === 0 && !this.#larging) this.#finish();
-    else if (this.#providers.size > 0 || (this.#folder !== null && left === 0)) return;
-    else if (this.#searching === null && find !== undefined) this.#own(this.#search());
+    const { file, find, now } = this.#options;
+    const { left, free } = this.#smalls;
+    if (this.#folder !== null && left === 0) {
+      if (!this.#larging) this.#finish();
+      return;
+    }
+    // Who is busy, or has what others lack, is waited for.
+    const waiting = this.#folder === null ? this.#drawing === 0 : left === free;
+    const idle = waiting && now() - this.#lastGood > SWARM.starvedMs;
+    if (this.#candidates.hopeful && !idle) return;
+    if (this.#searching === null && find !== undefined) this.#own(this.#search());
     else if (this.#searching !== true) this.#fail(this.#failure ?? nobodyHas(file));
   }
 
@@ -352,7 +383,7 @@ export class FolderSwarm {
     this.#ended = true;
     this.#end.promise.catch(() => undefined);
     this.#stop.abort(new KelanaError('INTERRUPTED', { command: 'get' }));
-    this.#wake.resolve();
+    this.#wake();
     await Promise.allSettled([...this.#running, this.#large]);
   }
 
@@ -362,6 +393,3 @@ export class FolderSwarm {
     owned.catch(() => undefined);
   }
 }
-
-/** Refusals that say nothing of the other files of a folder. */
-const ONE_FILE: ReadonlySet<unknown> = new Set(['not-here', 'absent', 'failed']);

@@ -24,6 +24,8 @@ export interface SwarmOptions {
   /** A provider lied, which should be told to whoever keeps scores; or was lost, and the download goes on. */
   readonly onDropped?: (provider: Provider, error: KelanaError, liar: boolean) => void;
   readonly shape?: Shape;
+  /** Asks providers who else fetches it, and gives to them what is there; false by default. */
+  readonly together?: boolean;
 }
 
 /** A file of a folder, by the folder's listing. */
@@ -36,6 +38,13 @@ export interface FolderItem {
   readonly digest: Uint8Array | null;
 }
 
+/** Of a folder all that its DAG-PB nodes list; `listed` are the places of the items in it. */
+export interface FolderListing {
+  readonly nodes: readonly Uint8Array[];
+  readonly listed: readonly number[];
+  readonly count: number;
+}
+
 export interface FolderOptions extends Omit<SwarmOptions, 'incoming'> {
   /** Patterns of the files that are wanted; none: all. */
   readonly only: readonly string[];
@@ -44,6 +53,7 @@ export interface FolderOptions extends Omit<SwarmOptions, 'incoming'> {
     file: Holding,
     items: readonly FolderItem[],
     signal: AbortSignal,
+    listing: FolderListing,
   ) => Promise<IncomingFolder>;
 }
 

@@ -29,3 +29,12 @@ export function nobodyHas(file: Holding): KelanaError {
   const why = { id: 'blok yang kurang tidak ada pada siapa pun', en: 'nobody has the missing blocks' };
   return new KelanaError('TRANSFER_FAILED', { name: file.name, why });
 }
+
+/** `peer` said another size than the manifest does. */
+export function otherSize(file: Holding, size: number, peer: string): KelanaError {
+  const why = {
+    id: `berkas ${size} byte disebut ${file.size} byte`,
+    en: `a file of ${size} bytes announced as ${file.size}`,
+  };
+  return new KelanaError('PEER_PROTOCOL', { peer, why });
+}

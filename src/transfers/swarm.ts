@@ -11,16 +11,14 @@ import { REFUSALS, type RefusalCode } from '../core/wire/blocks.ts';
 import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
 import { DISCARD, type Fetched, type FindProviders, type SwarmOptions } from './options.ts';
-import { dropped, named, nobodyHas } from './reasons.ts';
+import { dropped, named, nobodyHas, otherSize } from './reasons.ts';
+import { Rounds } from './rounds.ts';
 
 interface Open {
   readonly candidate: Candidate;
   readonly session: BlockSession;
   /** Number of the question for each block it owes; a cancelled one is taken out before it is sent. */
   readonly asks: Map<number, number>;
-  /** It has only a part, which grows. */
-  partial: boolean;
-  askedHaveAt: number;
 }
 
 /** Brings one file from all who have it onto the disk: drives the plan over real sessions. Used once. */
@@ -42,6 +40,7 @@ export class Swarm {
   #searched = -Infinity;
   /** Searches that found nobody since the last good block. */
   #vain = 0;
+  readonly #rounds: Rounds;
   #questions = 0;
   #lastGood: number;
   #bytes = 0;
@@ -50,6 +49,14 @@ export class Swarm {
   constructor(options: SwarmOptions) {
     this.#options = options;
     this.#lastGood = options.now();
+    this.#rounds = new Rounds({
+      file: options.file,
+      together: options.together === true,
+      told: (providers) => this.told(options.file.cid, providers),
+      have: (provider, have) => this.#step({ type: 'have', provider, have }),
+      failed: (peer, thrown) => this.#hasNone(peer, named(options.file, thrown)),
+      own: (work) => this.#own(work),
+    });
   }
 
   /** Bytes of the file that are on the disk, and who gave the last block. */
@@ -60,6 +67,14 @@ export class Swarm {
   add(providers: readonly Provider[]): void {
     for (const provider of providers) this.#candidates.add(provider);
     if (!this.#ended) this.#openMore();
+  }
+
+  /** Others who fetch a file too, by hearsay. */
+  told(cid: string, providers: readonly Provider[]): void {
+    const { file, together } = this.#options;
+    if (together !== true || cid !== file.cid || this.#ended) return;
+    this.#candidates.addTold(providers);
+    this.#openMore();
   }
 
   /**
@@ -113,20 +128,14 @@ export class Swarm {
 
   async #begin(layout: Layout): Promise<void> {
     const { file, incoming } = this.#options;
-    if (layout.size !== file.size)
-      throw new KelanaError('PEER_PROTOCOL', {
-        peer: this.#candidates.teller,
-        why: {
-          id: `berkas ${layout.size} byte disebut ${file.size} byte`,
-          en: `a file of ${layout.size} bytes announced as ${file.size}`,
-        },
-      });
+    if (layout.size !== file.size) throw otherSize(file, layout.size, this.#candidates.teller);
     const into = await incoming(file, layout, this.#stop.signal);
     this.#incoming = into;
     if (this.#ended) return await into.suspend();
     this.#layout = layout;
     const { size, blockBytes } = layout;
-    this.#plan = new Plan({ size, blockBytes, have: into.have });
+    const scattered = this.#options.together === true;
+    this.#plan = new Plan({ size, blockBytes, have: into.have, scattered });
     for (let block = 0; block < layout.count; block += 1)
       if (hasBit(into.have, block)) this.#bytes += blockSize(size, blockBytes, block);
     if (into.path !== null) {
@@ -163,14 +172,9 @@ export class Swarm {
       const have = await asked;
       if (this.#ended) return await session.close();
       this.#opening.delete(provider.peer);
-      const askedHaveAt = this.#options.now();
-      this.#opens.set(provider.peer, {
-        candidate,
-        session: opened,
-        asks: new Map(),
-        partial: have !== null,
-        askedHaveAt,
-      });
+      this.#opens.set(provider.peer, { candidate, session: opened, asks: new Map() });
+      // Before the first blocks, which its answer would wait for.
+      this.#rounds.joined(opened, have, this.#options.now());
       this.#step({ type: 'joined', provider: provider.peer, have });
     } catch (thrown) {
       session?.abort('no longer needed');
@@ -287,16 +291,26 @@ export class Swarm {
       this.#step({ type: 'breach', provider: peer });
       return;
     }
-    this.#opens.delete(peer);
+    this.#gone(open, error);
+  }
+
+  #gone(open: Open, error: KelanaError): void {
+    const { peer } = open.candidate.provider;
+    this.#close(peer);
     open.session.abort('lost');
     this.#step({ type: 'gone', provider: peer });
     this.#lost(open.candidate, error);
   }
 
+  #close(peer: string): void {
+    this.#opens.delete(peer);
+    this.#rounds.left(peer);
+  }
+
   #drop(peer: string, why: DropReason): void {
     const open = this.#opens.get(peer);
     if (open === undefined) return;
-    this.#opens.delete(peer);
+    this.#close(peer);
     open.session.abort(why);
     const late = why === 'silent' || why === 'slow';
     const told = late ? null : open.candidate.error;
@@ -305,10 +319,7 @@ export class Swarm {
   }
 
   #lost(candidate: Candidate, error: KelanaError): void {
-    this.#candidates.lost(candidate, error, this.#options.now());
-    const liar = error.code === 'BAD_BLOCK' || error.code === 'PEER_PROTOCOL';
-    const first = candidate.state === 'waiting' && candidate.losses === 1;
-    const news = liar || first || (candidate.state === 'out' && this.#candidates.hopeful);
+    const { news, liar } = this.#candidates.lost(candidate, error, this.#options.now());
     if (news) this.#options.onDropped?.(candidate.provider, error, liar);
     this.#openMore();
     this.#settle();
@@ -317,25 +328,15 @@ export class Swarm {
   #tick(): void {
     if (this.#ended) return;
     this.#step({ type: 'tick' });
-    const now = this.#options.now();
-    for (const open of this.#opens.values())
-      if (open.partial && now - open.askedHaveAt >= SWARM.haveMs) {
-        open.askedHaveAt = now;
-        this.#own(this.#renew(open));
-      }
+    this.#rounds.tick(this.#options.now(), this.#layout?.count ?? 0);
     this.#openMore();
     this.#settle();
   }
 
-  async #renew(open: Open): Promise<void> {
-    const { peer } = open.candidate.provider;
-    try {
-      const have = await open.session.have(this.#options.file.cid);
-      open.partial = have !== null;
-      if (this.#opens.get(peer) === open) this.#step({ type: 'have', provider: peer, have });
-    } catch {
-      // A session that is broken shows it with the next block.
-    }
+  /** A session that is broken shows it with the next block; but here it may be that it has nothing any more. */
+  #hasNone(peer: string, error: KelanaError): void {
+    const open = this.#opens.get(peer);
+    if (open !== undefined && error.params['refusal'] === 'not-here') this.#gone(open, error);
   }
 
   /** Looks for more providers where they are of use, and gives up where nobody is left to hope for. */

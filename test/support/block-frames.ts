@@ -42,6 +42,10 @@ export function onBlockFrames(stream: Stream, take: (frame: BlockFrame) => void)
           sendIfOpen(stream, encodeFrame(FRAME.have, ALL, ask.request, new Uint8Array(0)));
           return;
         }
+        if (ask.type === 'peers') {
+          sendIfOpen(stream, encodeFrame(FRAME.peers, 0, ask.request, new Uint8Array(0)));
+          return;
+        }
         const cid = CID.decode(ask.cid).toString();
         const count = ask.type === 'blocks' ? ask.count : 1;
         for (let at = 0; at < count; at += 1) {

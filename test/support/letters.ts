@@ -30,7 +30,6 @@ export const offer = (n: number, more: object = {}): Letter => ({
   size: 3,
   cid: CID,
   files: 0,
-  listBytes: 0,
   ...more,
 });
 

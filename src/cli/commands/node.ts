@@ -4,7 +4,7 @@ import { OVERLAY, PORTS } from '../../core/config.ts';
 import { asKelanaError, EXIT, KelanaError } from '../../core/errors.ts';
 import { resolve } from 'node:path';
 import { LOGGING, type Command } from '../command.ts';
-import type { Context } from '../context.ts';
+import { tidyUp, type Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
 import { limitTexts } from '../limits.ts';
 import { report } from '../report.ts';
@@ -189,6 +189,7 @@ async function run(context: Context, values: Values): Promise<number> {
     try {
       await rememberNode(resolve(context.cwd, DATA_FOLDER), resolve(context.cwd, data));
       announce(context, app, values.flag('json'));
+      tidyUp();
       if (context.interactive && !values.flag('json')) await converse(context, app);
       else await untilStopped(context);
     } finally {

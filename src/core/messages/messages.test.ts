@@ -9,7 +9,8 @@ import { comesAgain, retryWait } from './schedule.ts';
 import { whyOf, whyText } from './why.ts';
 
 const CID = 'bafkreicnv5bydlkq73cxtzmpbm5mbbmzm6i3pl3zjnlnfbmbsc7yrq7a7e';
-const OFFER = { name: 'laporan.pdf', cid: CID, size: 5, files: 0, listBytes: 0 };
+const FOLDER = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354';
+const OFFER = { name: 'laporan.pdf', cid: CID, size: 5, files: 0 };
 
 test('waits double from the first to the longest, half to one and a half times as long', () => {
   const mean = (attempts: number): number => retryWait(attempts, () => 0.5);
@@ -35,7 +36,7 @@ test('a letter comes again where the receiver may have room later, and only then
 
 test('offers that could never be stored are turned away', () => {
   assert.ok(isSound(OFFER));
-  assert.ok(isSound({ ...OFFER, files: 3, listBytes: 200 }));
+  assert.ok(isSound({ ...OFFER, files: 3, cid: FOLDER }));
   for (const wrong of [
     { name: '../a' },
     { name: 'a/b' },
@@ -48,8 +49,8 @@ test('offers that could never be stored are turned away', () => {
     // The same CID in another base would be a second name for it.
     { cid: 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG' },
     { size: TRANSFER.maxFileBytes + 1 },
+    // A folder has a directory.
     { files: 1 },
-    { listBytes: 1 },
   ])
     assert.ok(!isSound({ ...OFFER, ...wrong }), JSON.stringify(wrong));
 });

@@ -1,4 +1,4 @@
-import type { BlockSourcePort, Holding, Provider } from '../ports.ts';
+import type { BlockSourcePort, Provider } from '../ports.ts';
 import type { Letter, OfferAnswer, ReceiptCode } from '../wire/messages.ts';
 
 /** What rooms need of each other for messages and offers between nodes; as core/ports.ts, of which this is a part. */
@@ -18,7 +18,6 @@ interface LetterItem {
   readonly size: number;
   readonly cid: string;
   readonly files: number;
-  readonly listBytes: number;
   /** Why it stands as it does: a receipt code, `expired`, or a KelanaError as JSON; null where there is nothing to say. */
   readonly why: string | null;
 }
@@ -63,6 +62,15 @@ export interface PrivateFile {
   readonly digests: Uint8Array;
 }
 
+/** A folder that one receiver may read. */
+export interface PrivateFolder {
+  readonly name: string;
+  /** Their names are paths below it, with `/`. */
+  readonly files: readonly PrivateFile[];
+  /** Paths of the folders below it in which there is nothing. */
+  readonly folders: readonly string[];
+}
+
 /** Reads blocks of files that are open to one peer only. */
 export type BlockReader = Pick<BlockSourcePort, 'manifest' | 'readBlock'> & {
   readonly name: string;
@@ -70,18 +78,18 @@ export type BlockReader = Pick<BlockSourcePort, 'manifest' | 'readBlock'> & {
 
 /**
  * Files outside the shared folders that single peers may fetch, because they are being sent to them. A group is what
- * is opened and closed together: the files of one offer.
+ * is opened and closed together: what one offer is of.
  */
 export interface PrivateHoldingsPort {
-  /**
-   * Hashes a file and opens it to `peer`, and to nobody else.
-   * @throws KelanaError CANNOT_READ, SOURCE_CHANGED (it is being written), BUSY (too many are open)
-   */
-  allow(peer: string, group: string, path: string, signal?: AbortSignal): Promise<PrivateFile>;
+  /** Opens a file to `peer`, and to nobody else. @throws KelanaError BUSY (too many are open) */
+  allow(peer: string, group: string, file: PrivateFile): void;
   /** Opens what was hashed before; a file that is another by now is refused when it is read. */
   restore(peer: string, group: string, file: PrivateFile): void;
-  /** Opens bytes that are in memory. */
-  allowBytes(peer: string, group: string, name: string, bytes: Uint8Array): Holding;
+  /**
+   * Opens the directory of a folder, whose files are open already; gives its CID.
+   * @throws KelanaError TOO_MANY_FILES
+   */
+  allowFolder(peer: string, group: string, folder: PrivateFolder, signal?: AbortSignal): Promise<string>;
   revoke(peer: string, group: string): void;
   /** For the blocks protocol. */
   visible(peer: string, cid: string): BlockReader | undefined;
@@ -96,8 +104,13 @@ export interface NewLetter {
   /** ms since 1970. */
   readonly now: number;
   readonly expiresAt: number;
-  /** What the receiver of an offer may read. */
+  /** What the receiver of an offer may read, and the empty folders of one that is sent. */
   readonly holdings: readonly PrivateFile[];
+  readonly folders: readonly string[];
+}
+
+export interface Grant extends Pick<NewLetter, 'holdings' | 'folders'> {
+  readonly item: OutboxItem;
 }
 
 export interface Arrival {
@@ -165,7 +178,7 @@ export interface PostPort {
   /** Gives up what is too old. */
   expire(now: number): Promise<readonly OutboxItem[]>;
   /** Offers that are not done, with what their receivers may read. */
-  grants(): Promise<readonly { item: OutboxItem; holdings: readonly PrivateFile[] }[]>;
+  grants(): Promise<readonly Grant[]>;
   /** Remembers who answers at an address; `verified`: we dialled it. */
   remember(who: Provider, verified: boolean, now: number): Promise<void>;
   recall(label: string): Promise<Provider | null>;
@@ -180,9 +193,14 @@ export interface CarrierPort {
   deliver(to: Provider, letter: Letter, signal: AbortSignal): Promise<ReceiptCode>;
   /**
    * Who is meant by a label, `host:port`, multiaddr or peer id; dials an address without a peer id to see who is there.
+   * `command` is the one that asks, for the example of an error.
    * @throws KelanaError BAD_VALUE, PEER_UNREACHABLE
    */
-  find(text: string, signal: AbortSignal): Promise<Provider & { readonly verified: boolean }>;
+  find(
+    text: string,
+    signal: AbortSignal,
+    command?: string,
+  ): Promise<Provider & { readonly verified: boolean }>;
   /** What is known of a peer now. */
   whereabouts(peer: string): Promise<Provider>;
   linked(peer: string): boolean;

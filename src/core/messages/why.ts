@@ -39,6 +39,10 @@ const WORDS: Readonly<Record<string, Text>> = {
     en: 'its name, size or content is not taken there',
   },
   unknown: { id: 'ia tidak mengenal kiriman itu', en: 'it does not know of it' },
+  'old-folder': {
+    id: 'ditawarkan oleh kelana yang lebih lama; pengirimnya perlu mengirimnya sekali lagi',
+    en: 'it was offered by an older kelana, and has to be sent again',
+  },
   refused: { id: 'ditolak penerimanya', en: 'its receiver refused it' },
   'not-stored': { id: 'penerimanya gagal mengambilnya', en: 'its receiver failed to fetch it' },
   expired: { id: 'batas waktunya lewat', en: 'its time is over' },

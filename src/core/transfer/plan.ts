@@ -50,6 +50,8 @@ export interface PlanOptions {
   readonly blockBytes: number;
   /** Blocks that are there already. */
   readonly have?: Uint8Array;
+  /** Others may fetch it at the same time: it is begun at a random place. */
+  readonly scattered?: boolean;
 }
 
 const [MISSING, ASKED, CHECKING, DONE] = [0, 1, 2, 3] as const;
@@ -79,7 +81,7 @@ export class Plan {
   #ended = false;
 
   constructor(options: PlanOptions) {
-    const { size, blockBytes, have } = options;
+    const { size, blockBytes, have, scattered } = options;
     const count = blockCount(size, blockBytes);
     this.#size = size;
     this.#blockBytes = blockBytes;
@@ -90,7 +92,7 @@ export class Plan {
       else this.#left += 1;
     }
     this.#unasked = this.#left;
-    this.#rarity = new Rarity(count, (block) => this.#state[block] === MISSING);
+    this.#rarity = new Rarity(count, (block) => this.#state[block] === MISSING, scattered);
   }
 
   /** Blocks that are not there yet. */
@@ -154,7 +156,9 @@ export class Plan {
     if (changed) {
       this.#stale = false;
       this.#rarity.rebuild(this.#sources.values(), random);
+      for (const one of this.#sources.values()) one.brief = one.have === null && this.#rarity.parts > 0;
     }
+    if (changed || this.#ending) this.#wet();
     if (changed || input.type === 'tick' || input.type === 'refused')
       setBudgets(this.#sources.values(), SWARM.maxOutstanding, this.#blockBytes, now);
     if (source !== undefined && input.type === 'got' && source.budget > 0)
@@ -167,6 +171,15 @@ export class Plan {
     return out;
   }
 
+  /** All is asked for that anybody has. */
+  get #ending(): boolean {
+    return this.#unasked <= this.#rarity.orphans;
+  }
+
+  #wet(): void {
+    for (const source of this.#sources.values()) source.dry = false;
+  }
+
   /** What `source` may owe without taking from what the others are promised. */
   #room(source: Source): number {
     let promised = 0;
@@ -175,11 +188,20 @@ export class Plan {
     return SWARM.maxOutstanding - promised;
   }
 
-  /** Whoever just gave a block comes first; the others only where there is something that they may not have seen. */
+  /**
+   * Whoever just gave a block comes first; the others only where there is something that they may not have seen. But what
+   * those with a part have is asked of them: who has all gives the rest meanwhile.
+   */
   #fill(first: Source | undefined, now: number, out: PlanOutput[]): void {
-    if (first !== undefined && this.#sources.has(first.id)) this.#ask(first, now, out);
+    const here = first !== undefined && this.#sources.has(first.id);
+    if (here && (first.have !== null || this.#rarity.parts === 0)) this.#ask(first, now, out);
     if (this.#outstanding >= SWARM.maxOutstanding) return;
-    for (const source of this.#sources.values()) if (source !== first) this.#ask(source, now, out);
+    const sources = [...this.#sources.values()];
+    if (this.#rarity.parts > 0) {
+      for (const source of sources) if (source.have !== null) this.#ask(source, now, out);
+      if (here) this.#ask(first, now, out);
+    }
+    for (const source of sources) if (source !== first) this.#ask(source, now, out);
   }
 
   #ask(source: Source, now: number, out: PlanOutput[]): void {
@@ -189,7 +211,11 @@ export class Plan {
       let block = this.#unasked > 0 ? this.#rarity.next(source) : -1;
       if (block >= 0) this.#unasked -= 1;
       else block = this.#again(source, now);
-      if (block < 0) break;
+      if (block < 0) {
+        // Nothing may be promised to who has nothing: the others would go without.
+        source.dry = source.have !== null && source.asks.size === 0 && !this.#ending;
+        break;
+      }
       this.#state[block] = ASKED;
       this.#copies[block] = (this.#copies[block] ?? 0) + 1;
       source.asks.set(block, { sentAt: null });
@@ -201,7 +227,7 @@ export class Plan {
 
   /** The end game: a block that `source` should bring well before the one who owes it; of several, the latest. */
   #again(source: Source, now: number): number {
-    if (this.#unasked > this.#rarity.orphans) return -1;
+    if (!this.#ending) return -1;
     const typical = this.#typicalMs(null) ?? SWARM.guessMs;
     const own = source.blockMs(this.#blockBytes, typical) * (source.asks.size + 1);
     let best = -1;
@@ -325,6 +351,7 @@ export class Plan {
     if (this.#state[block] === ASKED) return;
     this.#unasked += 1;
     this.#rarity.giveBack(block);
+    this.#wet();
   }
 
   #forget(source: Source, block: number): void {

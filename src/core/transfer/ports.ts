@@ -1,4 +1,5 @@
 import type { ErrorCode, ErrorParams } from '../errors.ts';
+import type { BlockReader } from '../messages/ports.ts';
 import type { Holding, Provider } from '../ports.ts';
 import type { Layout } from './layout.ts';
 
@@ -21,8 +22,12 @@ export interface BlockSession {
   manifest(cid: string): Promise<readonly Uint8Array[]>;
   /** The first of them alone, empty where there is none: a listing of a large folder may be megabytes. */
   root(cid: string): Promise<Uint8Array>;
-  /** The blocks it has of a file, one bit each, lowest bit first; null: all. */
+  /** The blocks it has of a file, one bit each, lowest bit first; null: all. Fails with `not-here` where it has none. */
   have(cid: string): Promise<Uint8Array | null>;
+  /**
+   * Others who fetch the same from it just now: hearsay. Who asks says by this that it gives to them what it has so far.
+   */
+  others?(cid: string): Promise<readonly Provider[]>;
   /** Fills `into`, which has exactly the size of the block. */
   block(cid: string, index: number, into: Uint8Array): Promise<void>;
   close(): Promise<void>;
@@ -35,6 +40,16 @@ export interface Slot {
   readonly bytes: Uint8Array;
   /** Gives it back; `IncomingFile.write` does so itself. */
   release(): void;
+}
+
+/**
+ * A file that is still coming, as others may fetch it: blocks that are on the disk, and match their hash whenever they
+ * are read. `readBlock` fails with a RangeError for one that is not there (yet). Of a folder, `have` tells the files of
+ * its listing that are whole; they are asked for by their own CIDs.
+ */
+export interface PartialReader extends BlockReader {
+  /** One bit a block, lowest first; as it is now. */
+  readonly have: Uint8Array;
 }
 
 /** A file on its way into the downloads folder; what is on the disk survives any end of the process. */

@@ -21,6 +21,10 @@ export class Source implements Holder {
   /** Sends nothing for long, while others do: it gets no more work until it does. */
   lagging = false;
   lags = 0;
+  /** It has nothing that is missing and not asked for; until it has more, or something comes back. */
+  dry = false;
+  /** It has all while others get parts: what waits there may come from them meanwhile, so little is asked ahead. */
+  brief = false;
   failed = 0;
   /** ms; it said busy, and is left alone until then. */
   busyUntil = -Infinity;
@@ -44,14 +48,15 @@ export class Source implements Holder {
   }
 
   available(now: number): boolean {
-    return !this.lagging && now >= this.busyUntil;
+    return !this.lagging && !this.dry && now >= this.busyUntil;
   }
 
   /** Blocks that keep it busy: its rate over `aheadMs` and its latency, grown into one by one. */
   want(blockBytes: number): number {
     const { rate } = this;
     if (rate === null) return SWARM.firstAsked;
-    const blocks = Math.ceil((rate * (SWARM.aheadMs + this.#latency)) / blockBytes);
+    const ahead = this.brief ? SWARM.briefMs : SWARM.aheadMs + this.#latency;
+    const blocks = Math.ceil((rate * ahead) / blockBytes);
     return Math.max(SWARM.minAsked, Math.min(blocks, this.#grown, SWARM.maxAsked));
   }
 

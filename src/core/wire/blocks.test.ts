@@ -28,6 +28,7 @@ const asks: fc.Arbitrary<Ask> = fc.oneof(
     cid,
   }),
   fc.record({ type: fc.constant('cancel' as const), request: u32, count: u32 }),
+  fc.record({ type: fc.constant('peers' as const), request: u32, port: fc.nat(0xffff), cid }),
 );
 const frames = fc.array(
   fc.record({

@@ -2,7 +2,7 @@ import { FOLDER, TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 
 /**
- * The blocks protocol, /kelana/blocks/2.0.0: the same bytes on a lane and on a stream of libp2p. Each frame is a head of
+ * The blocks protocol, /kelana/blocks/2.1.0: the same bytes on a lane and on a stream of libp2p. Each frame is a head of
  * 12 bytes and a payload: type (1 byte), flags (1), zero (2), request (4), bytes of payload (4), all big-endian. A fixed
  * head lets a receiver place each payload where it is to lie in the end, without a copy.
  *
@@ -18,6 +18,11 @@ export const FRAME = {
   wantHave: 3,
   /** Asker: requests from this number on, as many as the payload says (4 bytes), are of no use any more. */
   cancel: 4,
+  /**
+   * Asker: who else fetches this? Payload: the port at which others may fetch from the asker what it has so far (2 bytes;
+   * 0: it gives nothing, and is not told to others), the CID's bytes.
+   */
+  wantPeers: 5,
   /** Holder: a block, or a piece of one; `LAST` ends it. */
   data: 16,
   /** Holder: one DAG-PB node, root first; `LAST` ends them. A file of one block has none: an empty payload and `LAST`. */
@@ -26,6 +31,8 @@ export const FRAME = {
   have: 18,
   /** Holder: no answer to this request. Payload: one byte, an index of REFUSALS. */
   refused: 19,
+  /** Holder: peers that fetch the same (fetchers.ts). */
+  peers: 20,
 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
@@ -46,16 +53,21 @@ const MAX_CID_BYTES = 64;
 /** Bytes of `have`: a bit for each block of the largest file. */
 const MAX_HAVE_BYTES = Math.ceil(TRANSFER.maxFileBytes / TRANSFER.blockBytes / 8);
 
+/** Bytes of `peers`: `TOGETHER.told` contacts of 4 addresses are 12 KiB at most. */
+const MAX_PEERS_BYTES = 16 * 1024;
+
 /** Bytes of payload at most, by type; what is longer is a breach. */
 const MOST: Readonly<Record<FrameType, number>> = {
   [FRAME.wantManifest]: MAX_CID_BYTES,
   [FRAME.wantBlocks]: 8 + MAX_CID_BYTES,
   [FRAME.wantHave]: MAX_CID_BYTES,
   [FRAME.cancel]: 4,
+  [FRAME.wantPeers]: 2 + MAX_CID_BYTES,
   [FRAME.data]: TRANSFER.blockBytes,
   [FRAME.manifest]: Math.max(TRANSFER.maxNodeBytes, FOLDER.maxNodeBytes),
   [FRAME.have]: MAX_HAVE_BYTES,
   [FRAME.refused]: 1,
+  [FRAME.peers]: MAX_PEERS_BYTES,
 };
 
 export interface Head {
@@ -77,7 +89,8 @@ export type Ask =
       readonly first: number;
       readonly count: number;
     }
-  | { readonly type: 'cancel'; readonly request: number; readonly count: number };
+  | { readonly type: 'cancel'; readonly request: number; readonly count: number }
+  | { readonly type: 'peers'; readonly request: number; readonly port: number; readonly cid: Uint8Array };
 
 /** Writes a head into the first 12 bytes of `into`. */
 export function writeHead(into: Uint8Array, { type, flags, request, length }: Head): void {
@@ -109,6 +122,13 @@ export function encodeAsk(ask: Ask): Uint8Array {
     put32(payload, 0, ask.count);
     return encodeFrame(FRAME.cancel, 0, ask.request, payload);
   }
+  if (ask.type === 'peers') {
+    const payload = new Uint8Array(2 + ask.cid.length);
+    payload[0] = ask.port >>> 8;
+    payload[1] = ask.port;
+    payload.set(ask.cid, 2);
+    return encodeFrame(FRAME.wantPeers, 0, ask.request, payload);
+  }
   const payload = new Uint8Array(8 + ask.cid.length);
   put32(payload, 0, ask.first);
   put32(payload, 4, ask.count);
@@ -123,6 +143,10 @@ export function decodeAsk(head: Head, payload: Uint8Array): Ask {
   if (type === FRAME.wantHave) return { type: 'have', request, cid: payload };
   if (type === FRAME.cancel && payload.length === 4)
     return { type: 'cancel', request, count: get32(payload, 0) };
+  if (type === FRAME.wantPeers && payload.length > 2) {
+    const port = ((payload[0] ?? 0) << 8) | (payload[1] ?? 0);
+    return { type: 'peers', request, port, cid: payload.subarray(2) };
+  }
   if (type === FRAME.wantBlocks && payload.length > 8) {
     const [first, count] = [get32(payload, 0), get32(payload, 4)];
     if (count > 0 && first + count <= 2 ** 32 && request + count <= 2 ** 32)

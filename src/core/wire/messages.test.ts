@@ -22,7 +22,6 @@ const letters: fc.Arbitrary<MailFrame> = fc.oneof(
     size: whole,
     cid: full.map((text) => text.slice(0, 20)).filter((text) => text.isWellFormed()),
     files: fc.nat(MESSAGES.maxFiles),
-    listBytes: fc.nat(MESSAGES.maxListBytes),
   }),
   fc.record({ type: fc.constant('answer' as const), id, answer: fc.constantFrom(...OFFER_ANSWERS) }),
   fc.record({
@@ -97,7 +96,6 @@ test('what an offer may not say', () => {
     size: 1,
     cid: 'c',
     files: 0,
-    listBytes: 0,
   } as const;
   assert.deepEqual(decodeMail(encodeMail(offer)), offer);
   for (const wrong of [
@@ -106,7 +104,6 @@ test('what an offer may not say', () => {
     { name: 'x'.repeat(SEARCH.maxQueryBytes + 1) },
     { cid: 'x'.repeat(129) },
     { files: MESSAGES.maxFiles + 1 },
-    { listBytes: MESSAGES.maxListBytes + 1 },
   ])
     assert.throws(() => decodeMail(encodeMail({ ...offer, ...wrong })), refused, JSON.stringify(wrong));
 });

@@ -42,12 +42,10 @@ export interface OfferLetter {
   readonly name: string;
   /** Bytes of the file, or of all files of the folder. */
   readonly size: number;
-  /** Of the file; of a folder, of the list of its files (listing.ts). */
+  /** Of the file; of a folder, of its UnixFS directory. */
   readonly cid: string;
   /** Files of a folder, at least one; 0 where it is a file. */
   readonly files: number;
-  /** Bytes of the list of a folder's files; 0 of a file. */
-  readonly listBytes: number;
 }
 
 /** What the receiver of an offer decided, and later what came of it. `id` is the offer's. */
@@ -96,7 +94,6 @@ export function encodeMail(frame: MailFrame): Uint8Array {
       tag(out, 4, 0).uint64Number(frame.size);
       text(out, 5, frame.cid);
       count(out, 6, frame.files);
-      count(out, 7, frame.listBytes);
       break;
     case 'answer':
       count(out, 2, OFFER_ANSWERS.indexOf(frame.answer) + 1);
@@ -138,7 +135,6 @@ function readBody(type: MailFrame['type'], from: Reader, end: number): MailFrame
   let size = 0;
   let cid = '';
   let files = 0;
-  let listBytes = 0;
   const long = type === 'text' || type === 'offer';
   eachField(from, end, (field) => {
     if (field === 1) id = readQueryId(from);
@@ -149,7 +145,6 @@ function readBody(type: MailFrame['type'], from: Reader, end: number): MailFrame
     else if (field === 4 && type === 'offer') size = readWhole(from);
     else if (field === 5 && type === 'offer') cid = readText(from, MAX_CID_BYTES);
     else if (field === 6 && type === 'offer') files = readCount(from, MESSAGES.maxFiles);
-    else if (field === 7 && type === 'offer') listBytes = readCount(from, MESSAGES.maxListBytes);
     else return false;
     return true;
   });
@@ -159,7 +154,7 @@ function readBody(type: MailFrame['type'], from: Reader, end: number): MailFrame
       return { type, id, sentAt: second, text: third };
     case 'offer':
       if (third === '' || cid === '') throw refuse('an offer of nothing');
-      return { type, id, sentAt: second, name: third, size, cid, files, listBytes };
+      return { type, id, sentAt: second, name: third, size, cid, files };
     case 'answer':
       return { type, id, answer: wordOf(OFFER_ANSWERS, second) };
     default:

@@ -1,22 +1,24 @@
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface';
-import { OVERLAY, TRANSFER } from '../../core/config.ts';
+import { OVERLAY, TOGETHER, TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import type { BlockReader } from '../../core/messages/ports.ts';
 import type { BlockSourcePort, Provider } from '../../core/ports.ts';
-import type { BlockSession } from '../../core/transfer/ports.ts';
+import type { Random } from '../../core/random.ts';
+import type { BlockSession, PartialReader } from '../../core/transfer/ports.ts';
 import { openConnection, targetsOf } from '../contacts.ts';
 import type { Turns } from '../turns.ts';
 import { dialLane, laneContext, takeLane } from '../tls/lane.ts';
 import { LaneChannel, onreadOf, StreamChannel, type ByteChannel, type Tap } from './channel.ts';
 import { BlockClient } from './client.ts';
+import { Fetchers } from './fetchers.ts';
 import { serveChannel } from './serve.ts';
 import { ClientSession, localSession } from './session.ts';
 import { SentLog } from './sent.ts';
 
-export const BLOCKS_PROTOCOL = '/kelana/blocks/2.0.0';
+export const BLOCKS_PROTOCOL = '/kelana/blocks/2.1.0';
 
 export interface BlocksOptions {
   readonly host: Libp2p;
@@ -30,6 +32,15 @@ export interface BlocksOptions {
   readonly refuses: (peer: string) => boolean;
   /** A file that is open to this peer alone, as it is being sent to it; undefined where there is none. */
   readonly visible?: (peer: string, cid: string) => BlockReader | undefined;
+  /** Files that this node is still fetching, for those who fetch the same; by default it gives none. */
+  readonly partial?: (cid: string) => PartialReader | undefined;
+  /** Someone else fetches this, and gives what it has. */
+  readonly heard?: (cid: string, provider: Provider) => void;
+  /** Where this node takes lanes, for those who fetch the same; 0, the default: it is not told to them. */
+  readonly port?: number;
+  /** Where a peer listens, as far as is known. */
+  readonly addressesOf?: (peer: string) => Promise<readonly string[]>;
+  readonly random?: Random;
   /** Bandwidth, out and in. */
   readonly ups: Turns;
   readonly downs: Turns;
@@ -53,6 +64,7 @@ export class Blocks {
   readonly #refused = new Map<ByteChannel, string>();
   readonly #stopped = new AbortController();
   readonly #sent: SentLog;
+  readonly #fetchers: Fetchers;
   /** Lanes that are being secured. */
   #handshakes = 0;
 
@@ -60,6 +72,12 @@ export class Blocks {
     this.#options = options;
     this.#context = context;
     this.#sent = new SentLog(options);
+    this.#fetchers = new Fetchers({
+      now: options.now,
+      random: options.random ?? (() => 0),
+      addressesOf: options.addressesOf ?? (() => Promise.resolve([])),
+      heard: (cid, provider) => options.heard?.(cid, provider),
+    });
   }
 
   static async start(options: BlocksOptions): Promise<Blocks> {
@@ -117,7 +135,7 @@ export class Blocks {
     clearTimeout(shared.idle);
     try {
       const client = await before(shared.client, limit);
-      return new ClientSession(client, downs, () => this.#release(key, shared));
+      return new ClientSession(client, downs, this.#options.port ?? 0, () => this.#release(key, shared));
     } catch (thrown) {
       this.#release(key, shared);
       signal?.throwIfAborted();
@@ -216,7 +234,7 @@ export class Blocks {
   }
 
   #serve(peer: string, address: string, channel: ByteChannel): void {
-    const { source, ups, visible, refuses, labelOf, now } = this.#options;
+    const { source, ups, visible, refuses, labelOf, now, partial } = this.#options;
     if (refuses(peer)) {
       channel.abort(new Error('banned'));
       return;
@@ -231,9 +249,15 @@ export class Blocks {
     const places = busy ? this.#refused : this.#uploads;
     const label = labelOf(peer, address);
     places.set(channel, peer);
+    const fetched = new Set<string>();
     serveChannel(channel, {
       source,
       visible: (cid) => visible?.(peer, cid),
+      partial: (cid) => partial?.(cid),
+      others: (cid, port) => {
+        if (fetched.size < TOGETHER.maxFiles) fetched.add(cid);
+        return this.#fetchers.ask(cid, { peer, from: address, port });
+      },
       peer,
       turns: ups,
       sent: (cid, bytes, name) => this.#sent.add(label, cid, bytes, name),
@@ -243,6 +267,7 @@ export class Blocks {
       .catch(() => undefined)
       .finally(() => {
         places.delete(channel);
+        for (const cid of fetched) this.#fetchers.left(cid, peer);
         this.#sent.flush(label);
       });
   }

@@ -110,6 +110,8 @@ test('an asker that takes nothing loses its place, and one that cancels what it 
         manifest: () => Promise.resolve([Uint8Array.of(1)]),
         readBlock: () => Promise.reject(new RangeError('none')),
       },
+      partial: () => undefined,
+      others: () => Promise.resolve([]),
       visible: () => undefined,
       peer: 'p',
       turns: new Turns({ now: () => now, limit: () => null }),

@@ -13,6 +13,7 @@ import {
   type FrameTaker,
   type Head,
 } from '../../core/wire/blocks.ts';
+import { decodeFetchers } from '../../core/wire/fetchers.ts';
 import type { ByteChannel } from './channel.ts';
 
 /** Bytes of a manifest: the largest file has 1,025 nodes of about 50 KiB. */
@@ -24,7 +25,7 @@ const MAX_REQUEST = 2 ** 31;
 interface Request {
   readonly number: number;
   readonly cid: string;
-  readonly wants: 'manifest' | 'root' | 'have' | 'block';
+  readonly wants: 'manifest' | 'root' | 'have' | 'block' | 'peers';
   /** Memory of the block; empty for the others. */
   readonly into: Uint8Array;
   filled: number;
@@ -111,6 +112,13 @@ export class BlockClient implements FrameTaker {
     return request;
   }
 
+  /** `port`: where this node gives what it has by then; 0: nowhere. */
+  peers(cid: string, port: number): Asked {
+    const request = this.#ask(cid, 'peers', NOTHING);
+    this.#send({ type: 'peers', request: request.number, port, cid: this.#bytesOf(cid) });
+    return request;
+  }
+
   block(cid: string, index: number, into: Uint8Array): Asked {
     const request = this.#ask(cid, 'block', into);
     if (this.#unsent.length === 0) queueMicrotask(() => this.#flush());
@@ -167,6 +175,10 @@ export class BlockClient implements FrameTaker {
       case FRAME.have:
         if (request.wants !== 'have') break;
         this.#settle((head.flags & ALL) === 0 ? payload.slice() : null);
+        return;
+      case FRAME.peers:
+        if (request.wants !== 'peers') break;
+        this.#settle(decodeFetchers(payload));
         return;
       case FRAME.refused:
         this.#requests.shift();

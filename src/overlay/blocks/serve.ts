@@ -2,8 +2,9 @@ import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { BlockReader } from '../../core/messages/ports.ts';
-import type { BlockSourcePort } from '../../core/ports.ts';
+import type { BlockSourcePort, Provider } from '../../core/ports.ts';
 import { fromCid, RAW } from '../../core/transfer/cid.ts';
+import type { PartialReader } from '../../core/transfer/ports.ts';
 import {
   ALL,
   BlockFrameReader,
@@ -18,6 +19,7 @@ import {
   type Head,
   type RefusalCode,
 } from '../../core/wire/blocks.ts';
+import { encodeFetchers } from '../../core/wire/fetchers.ts';
 import type { Turns } from '../turns.ts';
 import { PATIENCE_MS, type ByteChannel } from './channel.ts';
 
@@ -27,6 +29,10 @@ export interface ServeOptions {
   readonly source: BlockSourcePort;
   /** A file that is open to this peer alone; undefined where there is none. */
   readonly visible: (cid: string) => BlockReader | undefined;
+  /** A file that this node is still fetching; undefined where there is none. */
+  readonly partial: (cid: string) => PartialReader | undefined;
+  /** Who else fetches this; the asker gives what it has at `port`, where that is not 0. */
+  readonly others: (cid: string, port: number) => Promise<readonly Provider[]>;
   readonly peer: string;
   /** The bandwidth of uploads, which peers share evenly. */
   readonly turns: Turns;
@@ -47,11 +53,19 @@ export async function serveChannel(channel: ByteChannel, options: ServeOptions):
 
 /** One answer that is due. */
 interface Due {
-  readonly type: 'manifest' | 'have' | 'block';
+  readonly type: 'manifest' | 'have' | 'block' | 'peers';
   readonly request: number;
   readonly cid: Uint8Array;
-  /** Of a block. */
+  /** Of a block; of `peers` the port. */
   readonly index: number;
+}
+
+/** Blocks that go out in one write: small ones together, a large one alone. */
+interface Pack {
+  readonly buffer: Uint8Array;
+  /** Bytes of it that are filled. */
+  end: number;
+  readonly blocks: { readonly cid: string; readonly bytes: number; readonly name: string | undefined }[];
 }
 
 class Upload {
@@ -62,6 +76,8 @@ class Upload {
   #cancellable = 0;
   readonly #free: Uint8Array[] = [];
   #buffers = 0;
+  /** Blocks that were read and not yet written. */
+  #pack: Pack | null = null;
   /** The request whose nodes are being sent; -1: none, or no more of them. */
   #listing = -1;
   /** When something was last taken by the other side. */
@@ -98,7 +114,9 @@ class Upload {
     });
     try {
       for (;;) {
-        while (this.#due.length === 0 && !this.#ended) await this.#change();
+        while (this.#due.length === 0 && !this.#ended)
+          if (this.#pack === null || this.#pack.end === 0) await this.#change();
+          else await this.#flush();
         const due = this.#due.shift();
         if (this.#failed !== null) throw this.#failed;
         if (due === undefined) break;
@@ -132,7 +150,10 @@ class Upload {
       for (let at = 0; at < count; at += 1)
         this.#due.push({ type: 'block', request: request + at, cid: ask.cid, index: ask.first + at });
     // A payload is only valid now.
-    else this.#due.push({ type: ask.type, request, cid: ask.cid.slice(), index: 0 });
+    else {
+      const index = ask.type === 'peers' ? ask.port : 0;
+      this.#due.push({ type: ask.type, request, cid: ask.cid.slice(), index });
+    }
     this.#wake?.();
   }
 
@@ -149,14 +170,33 @@ class Upload {
     const { source, busy, visible } = this.#options;
     const cid = this.#textOf(bytes);
     const own = cid === null ? undefined : visible(cid);
+    const part = cid === null || own !== undefined ? undefined : this.#partial(cid);
     if (busy) await this.#refuse(request, 'busy');
     else if (cid === null) await this.#refuse(request, 'not-here');
-    else if (type === 'block') await this.#block(request, cid, index, own);
-    else if (type === 'manifest') await this.#manifest(request, cid, own ?? source);
-    else {
-      const have = source.have?.(cid) ?? null;
+    else if (type === 'block') await this.#block(request, cid, index, own ?? part);
+    else if (type === 'manifest') await this.#manifest(request, cid, own ?? part ?? source);
+    else if (own === undefined && part === undefined && !this.#shares(cid))
+      await this.#refuse(request, 'not-here');
+    else if (type === 'peers') {
+      // What is sent to one peer is nobody else's business.
+      const others = own === undefined ? await this.#options.others(cid, index) : [];
+      await this.#flush();
+      await this.#write(encodeFrame(FRAME.peers, 0, request, encodeFetchers(others)));
+    } else {
+      await this.#flush();
+      const have = own === undefined ? (part?.have.slice() ?? null) : null;
       await this.#write(encodeFrame(FRAME.have, have === null ? ALL : 0, request, have ?? NOTHING));
     }
+  }
+
+  #shares(cid: string): boolean {
+    return this.#options.source.lookup({ kind: 'cid', cid }).length > 0;
+  }
+
+  /** What is here whole is not given in parts. */
+  #partial(cid: string): PartialReader | undefined {
+    const found = this.#options.partial(cid);
+    return found === undefined || this.#shares(cid) ? undefined : found;
   }
 
   async #manifest(request: number, cid: string, source: Pick<BlockReader, 'manifest'>): Promise<void> {
@@ -167,6 +207,7 @@ class Upload {
       await this.#refuse(request, refusalOf(thrown));
       return;
     }
+    await this.#flush();
     const last = nodes.length - 1;
     if (last < 0) await this.#write(encodeFrame(FRAME.manifest, LAST, request, NOTHING));
     this.#listing = request;
@@ -176,43 +217,54 @@ class Upload {
     }
   }
 
-  /** Resolves when the block is with the socket, not when it is sent: the next is read meanwhile. */
+  /** Resolves when the block is with the socket, or waits for the next one to go with it; not when it is sent. */
   async #block(request: number, cid: string, index: number, own: BlockReader | undefined): Promise<void> {
-    const { peer, turns, sent } = this.#options;
-    const source = own ?? this.#options.source;
-    const buffer = await this.#buffer();
+    const pack = this.#pack ?? { buffer: await this.#buffer(), end: 0, blocks: [] };
+    this.#pack = pack;
+    const at = pack.end + HEAD_BYTES;
     let block: Uint8Array;
     try {
-      block = await source.readBlock(cid, index, buffer.subarray(HEAD_BYTES));
+      const room = pack.buffer.subarray(at, at + TRANSFER.blockBytes);
+      block = await (own ?? this.#options.source).readBlock(cid, index, room);
     } catch (thrown) {
-      this.#free.push(buffer);
       await this.#refuse(request, refusalOf(thrown));
       return;
     }
     // A file that is open to one peer may lie in memory of its own.
-    if (block.buffer !== buffer.buffer) buffer.set(block, HEAD_BYTES);
-    writeHead(buffer, { type: FRAME.data, flags: LAST, request, length: block.length });
-    const size = block.length;
+    if (block.buffer !== pack.buffer.buffer) pack.buffer.set(block, at);
+    const { length } = block;
+    writeHead(pack.buffer.subarray(pack.end, at), { type: FRAME.data, flags: LAST, request, length });
+    pack.end = at + length;
+    pack.blocks.push({ cid, bytes: length, name: own?.name });
+    if (pack.end >= TRANSFER.frameBytes) await this.#flush();
+  }
+
+  /** Resolves when what was read is with the socket: the next block is read meanwhile. */
+  async #flush(): Promise<void> {
+    const pack = this.#pack;
+    if (pack === null || pack.end === 0) return;
+    this.#pack = null;
+    const { buffer, end: size, blocks } = pack;
+    const { peer, turns } = this.#options;
     // A file of one block is what a search has shown, within SEARCH.confirmTimeoutMs: at once, where nobody waits.
-    const single = index === 0 && this.#lastCid?.single === true && turns.free();
+    const single = blocks.length === 1 && this.#lastCid?.single === true && turns.free();
     const piece = single ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
-    // The head goes with the first piece; an empty block is one piece.
-    for (let at = 0; at === 0 || at < size; at += piece) {
-      const end = Math.min(size, at + piece);
-      const wait = turns.take(peer, end - at, this.#over.signal);
+    for (let at = 0; at < size;) {
+      // Heads are no part of what is limited; the first goes with the first piece.
+      const end = Math.min(size, at + piece + (at === 0 ? HEAD_BYTES : 0));
+      const heads = at === 0 ? blocks.length * HEAD_BYTES : 0;
+      const wait = turns.take(peer, Math.max(0, end - at - heads), this.#over.signal);
       if (wait !== undefined) await wait;
-      const written = this.#write(buffer.subarray(at === 0 ? 0 : HEAD_BYTES + at, HEAD_BYTES + end));
-      if (end < size) written.catch(() => undefined);
-      else
-        written.then(
-          () => {
-            sent(cid, block.length, own?.name);
-            this.#free.push(buffer);
-            this.#wake?.();
-          },
-          () => undefined,
-        );
+      const written = this.#write(buffer.subarray(at, end));
+      written.then(end < size ? undefined : () => this.#sent(pack), ignore);
+      at = end;
     }
+  }
+
+  #sent({ buffer, blocks }: Pack): void {
+    for (const { cid, bytes, name } of blocks) this.#options.sent(cid, bytes, name);
+    this.#free.push(buffer);
+    this.#wake?.();
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
@@ -225,8 +277,9 @@ class Upload {
     }
   }
 
-  #refuse(request: number, code: RefusalCode): Promise<void> {
-    return this.#channel.write(encodeFrame(FRAME.refused, 0, request, Uint8Array.of(REFUSALS.indexOf(code))));
+  async #refuse(request: number, code: RefusalCode): Promise<void> {
+    await this.#flush();
+    await this.#channel.write(encodeFrame(FRAME.refused, 0, request, Uint8Array.of(REFUSALS.indexOf(code))));
   }
 
   async #buffer(): Promise<Uint8Array> {
@@ -236,7 +289,8 @@ class Upload {
       if (free !== undefined) return free;
       if (this.#buffers < TRANSFER.readAhead) {
         this.#buffers += 1;
-        return new Uint8Array(HEAD_BYTES + TRANSFER.blockBytes);
+        // A block may follow what is not yet enough for a write.
+        return new Uint8Array(TRANSFER.frameBytes + HEAD_BYTES + TRANSFER.blockBytes);
       }
       await this.#change();
     }
@@ -261,6 +315,8 @@ class Upload {
     }
   }
 }
+
+const ignore = (): void => undefined;
 
 function refusalOf(thrown: unknown): RefusalCode {
   if (thrown instanceof RangeError) return 'absent';

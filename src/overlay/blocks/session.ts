@@ -1,6 +1,6 @@
 import { OVERLAY } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
-import type { BlockSourcePort } from '../../core/ports.ts';
+import type { BlockSourcePort, Provider } from '../../core/ports.ts';
 import type { BlockSession } from '../../core/transfer/ports.ts';
 import type { Turns } from '../turns.ts';
 import type { Asked, BlockClient } from './client.ts';
@@ -10,13 +10,18 @@ export class ClientSession implements BlockSession {
   readonly #client: BlockClient;
   readonly #release: () => void;
   readonly #turns: Turns;
+  readonly #port: number;
   readonly #stopped = new AbortController();
   readonly #asked = new Set<number>();
   #over: KelanaError | null = null;
 
-  /** `turns`: the bandwidth of downloads; each block waits for it before it is asked for. */
-  constructor(client: BlockClient, turns: Turns, release: () => void) {
+  /**
+   * `turns`: the bandwidth of downloads; each block waits for it before it is asked for. `port`: where this node gives
+   * what it has so far.
+   */
+  constructor(client: BlockClient, turns: Turns, port: number, release: () => void) {
     this.#client = client;
+    this.#port = port;
     this.#turns = turns;
     this.#release = release;
   }
@@ -46,6 +51,11 @@ export class ClientSession implements BlockSession {
   async have(cid: string): Promise<Uint8Array | null> {
     this.#check();
     return (await this.#answer(this.#client.have(cid))) as Uint8Array | null;
+  }
+
+  async others(cid: string): Promise<readonly Provider[]> {
+    this.#check();
+    return (await this.#answer(this.#client.peers(cid, this.#port))) as readonly Provider[];
   }
 
   async block(cid: string, index: number, into: Uint8Array): Promise<void> {
@@ -100,7 +110,7 @@ export function localSession(source: BlockSourcePort, peer: string, label: strin
     via: 'stream',
     manifest: (cid) => source.manifest(cid),
     root: async (cid) => (await source.manifest(cid))[0] ?? new Uint8Array(0),
-    have: (cid) => Promise.resolve(source.have?.(cid) ?? null),
+    have: () => Promise.resolve(null),
     block: async (cid, index, into) => {
       const read = await source.readBlock(cid, index, into);
       if (read.length !== into.length) throw new KelanaError('SOURCE_CHANGED', { name: cid });

@@ -5,7 +5,7 @@ import { peerOf } from './certificate.ts';
 import { contextOf, handshake } from './encrypter.ts';
 
 /** ALPN of a lane, so that no other TLS on the port is taken for one. */
-const LANE = 'kelana-lane/2';
+const LANE = 'kelana-lane/2.1';
 /** What both sides of a lane show each other: the certificate of libp2p's TLS, so that both are known by their peer id. */
 export async function laneContext(identity: PrivateKey): Promise<SecureContext> {
   return await contextOf(identity);

@@ -1,0 +1,28 @@
+import { KelanaError } from '../core/errors.ts';
+import { compileGlob } from '../core/search/glob.ts';
+import { parseCid, RAW } from '../core/transfer/cid.ts';
+import type { ListedFile } from '../core/transfer/listing.ts';
+import type { FolderItem } from './options.ts';
+
+/**
+ * The files of a listing that match one of the patterns, or all where there is none, and their places in it.
+ * @throws KelanaError TRANSFER_FAILED where none matches
+ */
+export function wantedOf(
+  name: string,
+  files: readonly ListedFile[],
+  only: readonly string[],
+): { readonly items: readonly FolderItem[]; readonly listed: readonly number[] } {
+  const globs = only.map((pattern) => compileGlob(pattern));
+  const items: FolderItem[] = [];
+  const listed: number[] = [];
+  for (const [at, { path, cid, size }] of files.entries()) {
+    if (globs.length > 0 && !globs.some((glob) => glob.matches(path))) continue;
+    const parsed = parseCid(cid);
+    items.push({ path, cid, size, digest: parsed?.codec === RAW ? parsed.digest : null });
+    listed.push(at);
+  }
+  if (items.length > 0 || only.length === 0) return { items, listed };
+  const why = { id: 'tidak ada berkas di dalamnya yang cocok', en: 'no file in it matches' };
+  throw new KelanaError('TRANSFER_FAILED', { name, why });
+}
