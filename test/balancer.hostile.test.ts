@@ -160,19 +160,6 @@ test('a bad request after a good one is answered in its turn', async (t) => {
   );
 });
 
-test('Upgrade is not passed on, so nothing tunnels through', async (t) => {
-  const one = await backend(t);
-  const bench = await balance(t, one.url);
-  const upgrade = `GET /ws HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n`;
-  const text = await once(t, bench, upgrade);
-  assert.deepEqual(
-    readResponses([bytesOf(text)]).messages.map(({ head }) => head.status),
-    [200, 400],
-  );
-  assert.equal(one.requests.length, 1);
-  assert.ok(one.requests[0]?.head.fields.every(({ name }) => name !== 'upgrade'));
-});
-
 test('a head that drips in gets 408 at its time, however steadily it drips', async (t) => {
   const one = await backend(t);
   const bench = await balance(t, one.url);

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { parseBackend } from '../src/balancer/address.ts';
 import { startBalancer, type Balancer } from '../src/balancer/balancer.ts';
+import { BALANCE_DEFAULTS, type BalanceOptions } from '../src/core/balance/options.ts';
 import type { EventBody } from '../src/core/events.ts';
 import { RequestParser } from '../src/core/http/parser.ts';
 import type { RequestHead } from '../src/core/http/request.ts';
@@ -119,14 +121,23 @@ export interface Bench {
   skip(ms: number): void;
 }
 
-export async function balance(t: TestContext, ...urls: readonly string[]): Promise<Bench> {
+export function balance(t: TestContext, ...urls: readonly string[]): Promise<Bench> {
+  return balanceWith(t, {}, ...urls);
+}
+
+/** The same with settings of its own; checks come only after failures, unless these say otherwise. */
+export async function balanceWith(
+  t: TestContext,
+  settings: Partial<BalanceOptions>,
+  ...backends: readonly string[]
+): Promise<Bench> {
   const events: EventBody[] = [];
   let skipped = 0;
   const balancer = await startBalancer({
     host: '127.0.0.1',
     port: 0,
-    backends: urls.map((url) => ({ url })),
-    method: 'round-robin',
+    backends: backends.map(parseBackend),
+    balance: { health: { ...BALANCE_DEFAULTS.health, intervalMs: 0 }, ...settings },
     emit: (event) => void events.push(event),
     clock: () => performance.now() + skipped,
   });

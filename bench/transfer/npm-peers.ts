@@ -13,7 +13,7 @@ const PEERS = new URL('../peers/', import.meta.url);
 let installing: Promise<void> | undefined;
 
 /** Installs them at the first run, exactly as the lock file says and without running their scripts. */
-function peersInstalled(workshop: Workshop): Promise<void> {
+export function peersInstalled(workshop: Workshop): Promise<void> {
   return (installing ??= install(workshop));
 }
 
@@ -22,7 +22,7 @@ async function install(workshop: Workshop): Promise<void> {
   // npm writes what it installed; another lock file means that it is to be done again.
   const hidden = join(folder, 'node_modules/.package-lock.json');
   if (existsSync(hidden) && sameLock(join(folder, 'package-lock.json'), hidden)) return;
-  process.stderr.write('        installing WebTorrent and Helia into bench/peers (once)\n');
+  process.stderr.write('        installing the npm packages of bench/peers (once)\n');
   try {
     // With the person's own settings, such as a registry or a proxy.
     await workshop.spawn('npm', ['ci', '--ignore-scripts'], { cwd: folder, env: process.env }).ended();

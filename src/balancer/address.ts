@@ -1,10 +1,6 @@
+import { WEIGHTS, type BackendSpec } from '../core/balance/spec.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
-
-export interface BackendAddress {
-  readonly url: string;
-  readonly weight: number;
-}
 
 export interface ListenAddress {
   readonly host: string;
@@ -44,26 +40,29 @@ export function parseBackendUrl(text: string): HostPort & { readonly url: string
   return { host, port, label: hostPort(host, port), url: `http://${hostPort(host, port)}` };
 }
 
-/** `URL[,weight=N]`. @throws KelanaError BAD_VALUE */
-export function parseBackend(text: string): BackendAddress {
+/** `URL[,weight=N][,max=N]`. @throws KelanaError BAD_VALUE */
+export function parseBackend(text: string): BackendSpec {
   const [address = '', ...options] = text.split(',');
   let weight = 1;
+  let maxConnections = 0;
   for (const option of options) {
-    const match = /^weight=([0-9]{1,4})$/.exec(option.trim());
-    weight = match === null ? 0 : Number(match[1]);
-    if (weight < 1 || weight > 1000) {
+    const match = /^(weight|max)=([0-9]{1,6})$/.exec(option.trim());
+    const number = Number(match?.[2]);
+    if (match?.[1] === 'weight' && number >= WEIGHTS.least && number <= WEIGHTS.most) weight = number;
+    else if (match?.[1] === 'max' && number > 0) maxConnections = number;
+    else {
       throw new KelanaError('BAD_VALUE', {
         value: text,
         name: '--backend',
         why: {
-          id: "setelah koma hanya boleh 'weight=N', N dari 1 sampai 1000",
-          en: "after the comma only 'weight=N' may stand, N from 1 to 1000",
+          id: `setelah koma hanya boleh 'weight=N' (N dari ${WEIGHTS.least} sampai ${WEIGHTS.most}) dan 'max=N' (permintaan sekaligus)`,
+          en: `after the comma only 'weight=N' (N from ${WEIGHTS.least} to ${WEIGHTS.most}) and 'max=N' (requests at once) may stand`,
         },
-        example: '--backend http://localhost:8080,weight=2',
+        example: '--backend http://localhost:8080,weight=2,max=100',
       });
     }
   }
-  return { url: parseBackendUrl(address.trim()).url, weight };
+  return { url: parseBackendUrl(address.trim()).url, weight, maxConnections };
 }
 
 /** `HOST:PORT`, `[IPv6]:PORT` or `:PORT`. @throws KelanaError BAD_VALUE */

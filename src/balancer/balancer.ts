@@ -1,47 +1,67 @@
-import { createMethod } from '../core/balance/methods.ts';
-import type { MethodName } from '../core/balance/method.ts';
-import { BALANCER } from '../core/config.ts';
+import { randomBytes } from 'node:crypto';
+import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
+import type { BackendSpec } from '../core/balance/spec.ts';
+import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
 import { reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import { hostPort, type BackendAddress } from './address.ts';
+import { hostPort } from './address.ts';
+import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
 import { ClientConnection } from './client.ts';
+import { forwardingOf, type Forwarding } from './forwarding.ts';
+import type { Bound } from './handles.ts';
 import { listen } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
+import { stickyIds } from './sticky-key.ts';
+import { Turns } from './turns.ts';
 
 export interface BalancerOptions {
   /** `localhost` is both 127.0.0.1 and, where there is one, ::1. */
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly backends: readonly { readonly url: string; readonly weight?: number }[];
-  readonly method: MethodName;
+  /** X-Forwarded-* where it is left out, and no proxy in front is trusted. */
+  readonly forwarding?: Forwarding;
+  readonly backends: readonly (Partial<BackendSpec> & { readonly url: string })[];
+  /** The defaults, where nothing is said. */
+  readonly balance?: Partial<BalanceOptions>;
   readonly emit: Emit;
+  /** Sockets that another process has bound; then it listens on them, and on nothing else. */
+  readonly sockets?: readonly Bound[];
+  /** What hides which backend a sticky cookie names; one of its own where none is given. */
+  readonly stickyKey?: Uint8Array;
   /** ms, monotonic. */
   readonly clock?: () => number;
+  /** 0 to below 1. */
+  readonly random?: () => number;
 }
 
 export interface BalancerStats {
   /** Requests answered, and in flight. */
   readonly requests: number;
   readonly active: number;
+  /** Of those, waiting for room; and answered 503 so far because there was too much to do. */
+  readonly queued: number;
+  readonly shed: number;
   /** Client connections open. */
   readonly connections: number;
-  readonly backends: readonly {
-    readonly url: string;
-    readonly label: string;
-    readonly up: boolean;
-    readonly active: number;
-    readonly requests: number;
-    readonly failures: number;
-    readonly idle: number;
-  }[];
+  readonly backends: readonly BackendStats[];
 }
 
 export interface Balancer {
   readonly url: string;
   readonly port: number;
+  /** To be changed while it runs: add, drain, remove, weight, method. */
+  readonly backends: Backends;
   stats(): BalancerStats;
+  /** Its sockets, for another process to accept from. */
+  bound(): readonly Bound[];
+  /**
+   * Stops accepting, and says so to each client with its next response. A connection between two requests stays open
+   * until then, or until it idled too long: closed sooner, it could lose a request that is on its way (RFC 9112 section
+   * 9.6). Resolves when all connections are gone, after `BALANCER_CHANGE.drainMs` at the latest.
+   */
+  drain(): Promise<void>;
   /** Stops accepting, lets running requests end within `BALANCER.closeMs`, then closes what is left. */
   close(): Promise<void>;
 }
@@ -49,16 +69,24 @@ export interface Balancer {
 /** @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE */
 export async function startBalancer(options: BalancerOptions): Promise<Balancer> {
   const clock = options.clock ?? (() => performance.now());
-  const addresses: BackendAddress[] = options.backends.map(({ url, weight }) => ({
-    url,
-    weight: weight ?? 1,
-  }));
+  const balance = { ...BALANCE_DEFAULTS, ...options.balance };
+  const specs = options.backends.map((spec) => ({ weight: 1, maxConnections: 0, ...spec }));
   const connections = new Set<ClientConnection>();
   const emit = options.emit;
+  const backends = new Backends(specs, {
+    balance,
+    who: () => shared.who,
+    emit,
+    clock,
+    random: options.random ?? Math.random,
+    stickyId: stickyIds(options.stickyKey ?? randomBytes(BALANCER.stickyKeyBytes)),
+  });
   const shared: Shared = {
     who: 'balancer',
-    backends: new Backends(addresses, () => shared.who, emit, clock),
-    method: createMethod(options.method),
+    forwarding: options.forwarding ?? forwardingOf(),
+    backends,
+    turns: new Turns(backends, balance, () => shared.active, clock),
+    balance,
     emit,
     clock,
     date: dateSource(Date.now),
@@ -73,55 +101,61 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       connections.add(new ClientConnection(socket, shared, (gone) => connections.delete(gone)));
     },
     (thrown) => emit({ type: 'error', who: shared.who, code: 'LISTENER', detail: reason(thrown) }),
+    options.sockets,
   );
   const label = hostPort(options.host, listener.port);
   shared.who = label;
-  const { backends } = shared;
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
     for (const connection of connections) connection.check(now);
     backends.sweep(now);
+    shared.turns.sweep(now);
   }, BALANCER.sweepMs);
   emit({
     type: 'balancer.ready',
     who: shared.who,
     url: `http://${label}`,
-    method: shared.method.name,
+    method: backends.methodText,
     backends: backends.list.map((backend) => backend.label),
   });
 
-  let closing: Promise<void> | null = null;
-  const close = async (): Promise<void> => {
-    shared.stopping = true;
-    const closed = listener.close();
-    for (const connection of connections) connection.stop();
+  let over: Promise<void> | null = null;
+  const end = (): Promise<void> =>
+    (over ??= listener.close().then(() => {
+      clearInterval(sweeper);
+      backends.close();
+    }));
+  /** Ends with the last connection, or, after so long, ends them. */
+  const within = async (ms: number): Promise<void> => {
     const timer = setTimeout(() => {
       for (const connection of connections) connection.destroy();
-    }, BALANCER.closeMs);
-    await closed;
+    }, ms);
+    await end();
     clearTimeout(timer);
-    clearInterval(sweeper);
-    backends.close();
   };
 
   return {
     url: `http://${label}`,
     port: listener.port,
+    backends,
     stats: () => ({
       requests: shared.requests,
       active: shared.active,
+      queued: shared.turns.queued,
+      shed: shared.turns.shed,
       connections: connections.size,
-      backends: backends.list.map(({ url, label, up, active, requests, failures, pool }) => ({
-        url,
-        label,
-        up,
-        active,
-        requests,
-        failures,
-        idle: pool.size,
-      })),
+      backends: backends.stats(),
     }),
-    close: () => (closing ??= close()),
+    bound: () => listener.bound(),
+    drain: () => {
+      shared.stopping = true;
+      return within(BALANCER_CHANGE.drainMs);
+    },
+    close: () => {
+      shared.stopping = true;
+      for (const connection of connections) connection.stop();
+      return within(BALANCER.closeMs);
+    },
   };
 }

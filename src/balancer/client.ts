@@ -1,26 +1,32 @@
 import type { Socket } from 'node:net';
 import { BALANCER } from '../core/config.ts';
 import { RequestParser } from '../core/http/parser.ts';
+import { originOf, type Origin } from '../core/http/provenance.ts';
 import type { HttpProblem } from '../core/http/syntax.ts';
 import { hostPort } from './address.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
-import { HTTP_LIMITS } from './limits.ts';
+import { HTTP_LIMITS, SEEN_REQUESTS } from './limits.ts';
 import type { Outgoing } from './outgoing.ts';
+import { reading } from './reading.ts';
 import { badRequest, ownResponse, requestStalled, type OwnReply } from './reply.ts';
 import type { Shared } from './shared.ts';
+import type { TunnelEnd } from './tunnel.ts';
+import { Writer } from './writer.ts';
 
 /**
  * One client's connection: reads requests one after another, and gives each to an exchange. The next request is
  * not read before the last is answered, so at most one read of the socket waits in memory.
  */
 export class ClientConnection implements ExchangeClient {
-  readonly address: string;
+  readonly origin: Origin;
   readonly label: string;
   readonly #socket: Socket;
+  readonly #writer: Writer;
   readonly #shared: Shared;
-  readonly #parser = new RequestParser(HTTP_LIMITS);
+  readonly #parser = new RequestParser(HTTP_LIMITS, SEEN_REQUESTS);
   #exchange: Exchange | null = null;
   #pumping = false;
+  #paused = false;
   /** The client sent its FIN: it may still read (RFC 9112 section 9.6). */
   #halfClosed = false;
   /** No further request is taken; what still comes is read and dropped until this time, 0 while open. */
@@ -29,18 +35,16 @@ export class ClientConnection implements ExchangeClient {
   /** When the first byte of a head that is not complete came; 0 where there is none. */
   #headSince = 0;
 
-  constructor(socket: Socket, shared: Shared, gone: (connection: ClientConnection) => void) {
+  constructor(accepted: Socket, shared: Shared, gone: (connection: ClientConnection) => void) {
+    const socket = reading(accepted, (bytes, count) => this.#received(bytes, count));
     this.#socket = socket;
+    this.#writer = new Writer(socket, () => this.#exchange?.clientWritable());
     this.#shared = shared;
     this.#idleSince = shared.clock();
     const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    this.address = address;
+    const { form, trusts } = shared.forwarding;
+    this.origin = originOf(address, 'encrypted' in socket ? 'https' : 'http', form, trusts(address));
     this.label = hostPort(address, socket.remotePort ?? 0);
-    socket.on('data', (bytes: Buffer) => {
-      if (this.#closeAt !== 0) return;
-      this.#parser.push(bytes);
-      this.pump();
-    });
     socket.on('drain', () => this.#exchange?.clientWritable());
     socket.on('end', () => this.#ended());
     // What matters follows as `close`; a reset by the client is no fault of ours.
@@ -51,6 +55,33 @@ export class ClientConnection implements ExchangeClient {
       exchange?.clientGone();
       gone(this);
     });
+  }
+
+  /** The first `count` bytes, lent until it returns. */
+  #received(bytes: Uint8Array, count: number): void {
+    if (this.#closeAt !== 0) return;
+    const tunnel = this.#exchange?.tunnel;
+    if (tunnel !== null && tunnel !== undefined) {
+      tunnel.fromClient(bytes.subarray(0, count));
+      return;
+    }
+    this.#parser.push(bytes, count);
+    this.pump();
+    this.#parser.keep();
+  }
+
+  get tunnel(): TunnelEnd {
+    const socket = this.#socket;
+    return {
+      open: () => {
+        this.#resume();
+        return this.#parser.release();
+      },
+      write: (bytes) => socket.write(Buffer.from(bytes)),
+      end: () => void socket.end(),
+      pause: () => this.#pause(),
+      resume: () => this.#resume(),
+    };
   }
 
   pump(): void {
@@ -84,15 +115,16 @@ export class ClientConnection implements ExchangeClient {
   }
 
   send(outgoing: Outgoing): boolean {
-    return outgoing.send(this.#socket);
+    return outgoing.send(this.#socket, this.#writer);
   }
 
   finished(keepAlive: boolean | null): void {
+    const movedAt = this.#exchange?.movedAt;
     this.#exchange = null;
     if (keepAlive === null) this.#reset();
     else if (!keepAlive) this.#close();
     else {
-      this.#idleSince = this.#shared.clock();
+      this.#idleSince = movedAt ?? this.#shared.clock();
       this.pump();
     }
   }
@@ -108,8 +140,8 @@ export class ClientConnection implements ExchangeClient {
       if (now > this.#closeAt) this.#socket.destroy();
     } else if (this.#exchange !== null) this.#exchange.check(now);
     else if (this.#headSince !== 0) {
-      if (now - this.#headSince > BALANCER.headTimeoutMs) this.#turnAway(requestStalled());
-    } else if (now - this.#idleSince > BALANCER.clientIdleMs) this.#socket.destroy();
+      if (now - this.#headSince > this.#shared.balance.timeouts.headMs) this.#turnAway(requestStalled());
+    } else if (now - this.#idleSince > this.#shared.balance.timeouts.idleMs) this.#socket.destroy();
   }
 
   /** The balancer stops: an idle connection ends now, a busy one after its response. */
@@ -121,6 +153,17 @@ export class ClientConnection implements ExchangeClient {
     this.#socket.destroy();
   }
 
+  #pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
   /** After each pump: what waits, and for what. */
   #settle(): void {
     const waiting = this.#parser.buffered > 0;
@@ -130,8 +173,8 @@ export class ClientConnection implements ExchangeClient {
       if (this.#halfClosed) this.#close();
     }
     // Reading goes on while a response is awaited, so that the client's leaving is noticed; but not past one read.
-    if (waiting && this.#exchange?.wantsBody === false) this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    if (waiting && this.#exchange?.wantsBody === false) this.#pause();
+    else this.#resume();
   }
 
   #ended(): void {
@@ -139,6 +182,7 @@ export class ClientConnection implements ExchangeClient {
     if (this.#closeAt !== 0) return;
     const exchange = this.#exchange;
     if (exchange === null) this.#close();
+    else if (exchange.tunnel !== null) exchange.clientEnded();
     else if (!exchange.complete) {
       // Half a request will never be whole: nothing of it may count.
       this.#exchange = null;
@@ -176,7 +220,7 @@ export class ClientConnection implements ExchangeClient {
   #close(): void {
     this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
     this.#socket.end();
-    this.#socket.resume();
+    this.#resume();
   }
 
   /**

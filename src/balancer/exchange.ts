@@ -5,22 +5,28 @@ import {
   forwardInterim,
   forwardRequest,
   forwardResponse,
+  forwardSwitch,
   selfDelimited,
   sendsChunked,
+  switchesTo,
 } from '../core/http/forward.ts';
 import type { Field } from '../core/http/head.ts';
+import type { Origin } from '../core/http/provenance.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import type { ResponseHead } from '../core/http/response.ts';
-import type { Backend } from './backends.ts';
+import type { Outcome } from '../core/balance/breaker.ts';
+import type { Backend } from './backend.ts';
 import { Outgoing } from './outgoing.ts';
-import { badGateway, requestStalled, timedOut, unavailable, type OwnReply } from './reply.ts';
+import { badGateway, requestStalled, timedOut, type OwnReply } from './reply.ts';
 import { Replay } from './replay.ts';
 import type { Shared } from './shared.ts';
+import { Tunnel, type TunnelEnd } from './tunnel.ts';
+import { Turn, type Next, type Waiter } from './turn.ts';
 import type { Upstream, UpstreamUser } from './upstream.ts';
 
 /** What an exchange needs of the client's connection. */
 export interface ExchangeClient {
-  readonly address: string;
+  readonly origin: Origin;
   readonly label: string;
   /** Writes; false where `clientWritable` will be called later. */
   send(outgoing: Outgoing): boolean;
@@ -30,6 +36,8 @@ export interface ExchangeClient {
   finished(keepAlive: boolean | null): void;
   /** Answers by itself, in place of a response. */
   answer(reply: OwnReply, keepAlive: boolean, method: string): void;
+  /** Left out where the connection can carry nothing but HTTP. */
+  readonly tunnel?: TunnelEnd;
 }
 
 /** The status of a request whose client left before there was one, as nginx logs it. */
@@ -42,20 +50,16 @@ const CLIENT_GONE = 499;
  *       │  next backend  ▲         │            └ broken: the client's connection is reset, never completed
  *       └────────────────┴─────────┘ broken before a response byte, and Replay allows: again; else 502
  */
-export class Exchange implements UpstreamUser {
+export class Exchange implements UpstreamUser, Waiter {
   readonly #client: ExchangeClient;
   readonly #request: RequestHead;
   readonly #shared: Shared;
-  readonly #order: readonly number[];
+  readonly #turn: Turn;
   readonly #replay: Replay;
-  readonly #toBackend = new Outgoing(false);
-  readonly #toClient = new Outgoing(true);
+  readonly #toBackend = new Outgoing();
+  readonly #toClient = new Outgoing();
   readonly #startedAt: number;
-  #next = 0;
-  #attempts = 0;
-  #backend: Backend | null = null;
   #upstream: Upstream | null = null;
-  #reused = false;
   #ready = false;
   /** The backend does not take more for now; the client's body waits. */
   #blocked = false;
@@ -64,7 +68,10 @@ export class Exchange implements UpstreamUser {
   #heard = false;
   #interims = 0;
   #response: ResponseHead | null = null;
+  #tunnel: Tunnel | null = null;
   #headSent = false;
+  /** The client does not take more for now; the backend's answer waits. */
+  #unread = false;
   #keepAlive = false;
   #bytes = 0;
   #over = false;
@@ -75,8 +82,8 @@ export class Exchange implements UpstreamUser {
     this.#client = client;
     this.#request = request;
     this.#shared = shared;
+    this.#turn = new Turn(shared.turns, request, client.origin.client, this);
     this.#replay = new Replay(request);
-    this.#order = shared.method.order(shared.backends.list);
     this.#requestDone = request.framing === 'none' || (request.framing === 'length' && request.length === 0);
     this.#startedAt = this.#movedAt = shared.clock();
     shared.active += 1;
@@ -87,13 +94,17 @@ export class Exchange implements UpstreamUser {
     return this.#ready && !this.#blocked && !this.#requestDone;
   }
 
+  get movedAt(): number {
+    return this.#movedAt;
+  }
+
   /** The whole request has been taken. */
   get complete(): boolean {
     return this.#requestDone;
   }
 
   start(): void {
-    this.#attempt(this.#nextBackend());
+    this.#follow(this.#turn.begin(this.#startedAt));
   }
 
   // What the client's connection tells.
@@ -111,6 +122,7 @@ export class Exchange implements UpstreamUser {
     this.#trailers = trailers;
     this.#movedAt = this.#shared.clock();
     if (this.#request.framing === 'chunked') this.#toBackend.text(chunkedEnd(trailers));
+    if (this.#ready) this.#turn.sent(this.#movedAt);
   }
 
   /** Writes what was gathered for the backend. */
@@ -127,47 +139,73 @@ export class Exchange implements UpstreamUser {
 
   clientGone(): void {
     if (this.#over) return;
-    this.#drop();
+    this.#drop('left');
     this.#end(this.#response?.status ?? CLIENT_GONE);
   }
 
   clientWritable(): void {
+    this.#unread = false;
     this.#movedAt = this.#shared.clock();
-    this.#upstream?.resume();
+    if (this.#tunnel !== null) this.#tunnel.clientWritable();
+    else this.#upstream?.resume();
+  }
+
+  /** After a 101 the connection carries something else than HTTP. */
+  get tunnel(): Tunnel | null {
+    return this.#tunnel;
+  }
+
+  /** The client sent its FIN into a tunnel. */
+  clientEnded(): void {
+    this.#tunnel?.clientEnded();
+    this.#endTunnel();
   }
 
   /** Ends what has waited too long. */
   check(now: number): void {
     if (this.#over) return;
+    if (this.#tunnel !== null) {
+      if (this.#tunnel.stalled(now)) this.#breakTunnel();
+      return;
+    }
     const waited = now - this.#movedAt;
-    const backend = this.#backend;
     if (!this.#ready) {
-      if (waited > BALANCER.connectTimeoutMs) this.#broken('no connection in time');
+      // Who waits for room has its time from the queue.
+      if (this.#upstream !== null && waited > this.#shared.balance.timeouts.connectMs)
+        this.#broken('no connection in time');
     } else if (this.#response !== null) {
-      if (waited > BALANCER.bodyIdleMs) this.#fail(timedOut('the response stalled'));
+      if (waited > this.#shared.balance.timeouts.bodyMs)
+        // A client that does not read must not speak against the server.
+        this.#fail(timedOut('the response stalled'), this.#unread ? 'left' : 'bad');
     } else if (!this.#requestDone) {
-      if (waited <= BALANCER.bodyIdleMs) return;
-      if (this.#blocked) this.#suspect(backend, timedOut('the server stopped reading the request'));
+      if (waited <= this.#shared.balance.timeouts.bodyMs) return;
+      if (this.#blocked) this.#suspect(timedOut('the server stopped reading the request'));
       else this.#fail(requestStalled());
-    } else if (waited > BALANCER.responseTimeoutMs) {
-      this.#suspect(backend, timedOut('the server did not answer in time'));
+    } else if (waited > this.#shared.balance.timeouts.responseMs) {
+      this.#suspect(timedOut('the server did not answer in time'));
     }
   }
 
   // What the connection to the backend tells.
 
   connected(): void {
+    this.#movedAt = this.#shared.clock();
     this.#begin();
     this.#client.pump();
   }
 
-  received(bytes: Uint8Array): void {
+  received(bytes: Uint8Array, count: number): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
+    if (this.#tunnel !== null) {
+      this.#bytes += count;
+      this.#tunnel.fromBackend(bytes.subarray(0, count));
+      return;
+    }
     this.#heard = true;
     this.#movedAt = this.#shared.clock();
-    upstream.parser.push(bytes);
-    while (!this.#over) {
+    upstream.parser.push(bytes, count);
+    while (!this.#over && this.#tunnel === null) {
       const event = upstream.parser.next();
       if (event === undefined) break;
       if (event.type === 'head') this.#respond(event.head);
@@ -176,17 +214,29 @@ export class Exchange implements UpstreamUser {
       else if (event.type === 'end') this.#complete(event.trailers);
       else this.#fail(badGateway(`the server's answer is not valid HTTP: ${event.problem.why}`));
     }
-    if (!this.#over) this.#flushResponse();
+    if (!this.#over && this.#tunnel === null) this.#flushResponse();
   }
 
   writable(): void {
     this.#movedAt = this.#shared.clock();
     this.#blocked = false;
-    this.#client.pump();
+    if (this.#tunnel !== null) this.#tunnel.backendWritable();
+    else this.#client.pump();
+  }
+
+  ended(): boolean {
+    if (this.#tunnel === null) return false;
+    this.#tunnel.backendEnded();
+    this.#endTunnel();
+    return true;
   }
 
   closed(reason: string | null): void {
     if (this.#over) return;
+    if (this.#tunnel !== null) {
+      this.#breakTunnel();
+      return;
+    }
     if (reason === null && this.#response?.framing === 'close') {
       const event = this.#upstream?.parser.finish();
       if (event?.type === 'end') {
@@ -197,71 +247,66 @@ export class Exchange implements UpstreamUser {
     this.#broken(reason ?? 'closed');
   }
 
-  // Choosing and retrying.
+  // Choosing and retrying (turn.ts).
 
-  #nextBackend(): Backend | null {
-    for (; this.#next < this.#order.length; this.#next += 1) {
-      const backend = this.#shared.backends.list[this.#order[this.#next] ?? -1];
-      if (backend?.up !== true) continue;
-      this.#next += 1;
-      return backend;
-    }
-    return null;
+  granted(backend: Backend): void {
+    this.#movedAt = this.#shared.clock();
+    this.#attempt(backend);
   }
 
-  #attempt(backend: Backend | null, fresh = false): void {
-    if (backend === null) {
-      // Once something was written it is a request that failed, not one that found no server.
-      this.#fail(this.#replay.touched ? badGateway('no other server is up') : unavailable());
-      return;
-    }
-    this.#attempts += 1;
-    this.#backend = backend;
-    backend.active += 1;
-    backend.requests += 1;
-    this.#movedAt = this.#shared.clock();
+  expired(reply: OwnReply): void {
+    this.#fail(reply);
+  }
+
+  #follow(next: Next, fresh = false): void {
+    if (next === null) return;
+    if ('status' in next) this.#fail(next);
+    else this.#attempt(next, fresh);
+  }
+
+  /** `#movedAt` is now. */
+  #attempt(backend: Backend, fresh = false): void {
+    this.#turn.take(backend, this.#movedAt);
     const idle = fresh ? null : backend.pool.take(this);
-    this.#reused = idle !== null;
+    this.#turn.reused = idle !== null;
     this.#upstream = idle ?? backend.pool.connect(this);
-    if (idle !== null) this.connected();
+    if (idle === null) return;
+    this.#begin();
+    this.#client.pump();
   }
 
   /** The connection is there: the head goes first, then what of the body was written to one that broke. */
   #begin(): void {
     const upstream = this.#upstream;
-    const backend = this.#backend;
+    const { backend } = this.#turn;
     if (upstream === null || backend === null) return;
     this.#ready = true;
     this.#blocked = false;
-    this.#movedAt = this.#shared.clock();
     upstream.parser.expect(this.#request.method);
     this.#toBackend.clear();
-    const route = { client: this.#client.address, scheme: 'http', fallbackHost: backend.label } as const;
+    const route = { origin: this.#client.origin, fallbackHost: backend.label };
     this.#toBackend.text(forwardRequest(this.#request, route));
     for (const bytes of this.#replay.body) this.#addBody(bytes);
     if (this.#requestDone && this.#request.framing === 'chunked')
       this.#toBackend.text(chunkedEnd(this.#trailers));
+    if (this.#requestDone) this.#turn.sent(this.#movedAt);
   }
 
   /** The connection broke, or was never made. */
   #broken(reason: string): void {
-    const backend = this.#backend;
-    if (backend === null) return;
+    const turn = this.#turn;
     const connected = this.#ready;
-    const stale = this.#reused;
-    this.#drop();
-    if (connected) this.#shared.backends.suspected(backend);
-    else this.#shared.backends.failed(backend, reason);
-    if (this.#heard || !this.#replay.allowed) {
-      this.#fail(badGateway('the server closed the connection before a whole answer'));
-      return;
-    }
+    this.#cut();
+    const again = !this.#heard && this.#replay.allowed;
+    const { backend } = turn;
+    this.#movedAt = this.#shared.clock();
+    const next = turn.broke(reason, connected, again, this.#replay.touched, this.#movedAt);
     // A connection that idled may have been closed by a healthy server: once more there, on a new one.
-    this.#attempt(connected && stale ? backend : this.#nextBackend(), stale);
+    this.#follow(next, next === backend);
   }
 
-  #suspect(backend: Backend | null, reply: OwnReply): void {
-    if (backend !== null) this.#shared.backends.suspected(backend);
+  #suspect(reply: OwnReply): void {
+    if (this.#turn.backend !== null) this.#shared.backends.suspected(this.#turn.backend);
     this.#fail(reply);
   }
 
@@ -269,14 +314,49 @@ export class Exchange implements UpstreamUser {
 
   #interim(head: ResponseHead): void {
     this.#interims += 1;
-    // 101 answers an Upgrade, and none was sent.
-    if (head.status === 101 || this.#interims > BALANCER.maxInterim)
+    if (head.status === 101 && switchesTo(this.#request, head)) this.#switch(head);
+    // Any other 101 answers what was not asked.
+    else if (head.status === 101 || this.#interims > BALANCER.maxInterim)
       this.#fail(badGateway('the server sent interim responses that were not asked for'));
     else if (this.#request.minor === 1) this.#toClient.text(forwardInterim(head));
   }
 
+  /** Nothing that came after the request has gone to the backend before this, and nothing of HTTP comes after. */
+  #switch(head: ResponseHead): void {
+    const upstream = this.#upstream;
+    const end = this.#client.tunnel;
+    if (upstream === null || end === undefined) {
+      this.#fail(badGateway('the server switched to a protocol that cannot be carried here'));
+      return;
+    }
+    this.#response = head;
+    this.#turn.answered(head.status, this.#movedAt);
+    this.#toClient.text(forwardSwitch(head));
+    this.#flushResponse();
+    const tunnel = new Tunnel(end, upstream, this.#shared.clock);
+    this.#tunnel = tunnel;
+    const early = upstream.parser.release();
+    this.#bytes += early.length;
+    tunnel.fromBackend(early);
+    tunnel.fromClient(end.open());
+  }
+
+  #endTunnel(): void {
+    if (this.#tunnel?.over !== true) return;
+    this.#drop('good');
+    this.#end(101);
+    this.#client.finished(false);
+  }
+
+  #breakTunnel(): void {
+    this.#drop('good');
+    this.#end(101);
+    this.#client.finished(null);
+  }
+
   #respond(head: ResponseHead): void {
     this.#response = head;
+    this.#turn.answered(head.status, this.#movedAt);
     // A final answer before the whole request: the rest of it may never come, so the connection ends after it.
     this.#keepAlive =
       this.#request.keepAlive &&
@@ -288,6 +368,7 @@ export class Exchange implements UpstreamUser {
         minor: this.#request.minor,
         keepAlive: this.#keepAlive,
         date: this.#shared.date(),
+        added: this.#turn.cookie,
       }),
     );
   }
@@ -304,7 +385,9 @@ export class Exchange implements UpstreamUser {
   #flushResponse(): void {
     if (this.#toClient.size === 0) return;
     if (this.#response !== null) this.#headSent = true;
-    if (!this.#client.send(this.#toClient)) this.#upstream?.pause();
+    if (this.#client.send(this.#toClient)) return;
+    this.#unread = true;
+    this.#upstream?.pause();
   }
 
   #complete(trailers: readonly Field[]): void {
@@ -315,42 +398,48 @@ export class Exchange implements UpstreamUser {
     this.#flushResponse();
     // Bytes after the answer, or an answer before the whole request, would be taken for part of the next.
     const clean = this.#requestDone && upstream.flushed && upstream.parser.idle;
-    if (clean && head.keepAlive && this.#backend !== null && !this.#shared.stopping) {
+    const { backend } = this.#turn;
+    if (clean && head.keepAlive && backend !== null && !this.#shared.stopping) {
       this.#upstream = null;
       // The connection may be paused for this client; an idle one must notice its close.
       upstream.resume();
-      this.#backend.pool.put(upstream, this.#shared.clock());
+      backend.pool.put(upstream, this.#movedAt);
     }
     const keepAlive = this.#keepAlive;
-    this.#drop(true);
-    this.#end(head.status);
+    this.#drop('good', this.#movedAt);
+    this.#end(head.status, this.#movedAt);
     this.#client.finished(keepAlive);
   }
 
   // The end.
 
-  /** Lets go of the backend. */
-  #drop(succeeded = false): void {
+  /** Lets go of the connection. */
+  #cut(): void {
     this.#upstream?.destroy();
     this.#upstream = null;
     this.#ready = false;
-    this.#reused = false;
-    if (this.#backend === null) return;
-    this.#backend.active -= 1;
-    if (!succeeded) this.#backend.failures += 1;
+  }
+
+  /** Lets go of the backend, or of the place in the queue. */
+  #drop(outcome: Outcome, now = this.#shared.clock()): void {
+    this.#cut();
+    this.#turn.release(outcome, now);
   }
 
   /** Answers with an error of our own, or cuts the client off where part of the response has gone out. */
-  #fail(reply: OwnReply): void {
+  #fail(
+    reply: OwnReply,
+    outcome: Outcome = reply.status === 502 || reply.status === 504 ? 'bad' : 'left',
+  ): void {
     if (this.#over) return;
-    if (this.#upstream !== null) this.#drop();
+    this.#drop(outcome);
     const { who, emit } = this.#shared;
     if (reply.status === 502 || reply.status === 504)
       emit({
         type: 'error',
         who,
         code: reply.code,
-        detail: `${this.#backend?.label ?? '-'}: ${reply.message}`,
+        detail: `${this.#turn.backend?.label ?? '-'}: ${reply.message}`,
       });
     if (this.#headSent) {
       this.#end(this.#response?.status ?? reply.status);
@@ -363,7 +452,7 @@ export class Exchange implements UpstreamUser {
     this.#client.answer(reply, keepAlive && this.#request.minor === 1, this.#request.method);
   }
 
-  #end(status: number): void {
+  #end(status: number, now = this.#shared.clock()): void {
     this.#over = true;
     const shared = this.#shared;
     shared.active -= 1;
@@ -372,13 +461,13 @@ export class Exchange implements UpstreamUser {
       type: 'balancer.request',
       who: shared.who,
       client: this.#client.label,
-      backend: this.#backend?.label ?? '-',
+      backend: this.#turn.backend?.label ?? '-',
       method: this.#request.method,
       target: this.#request.target,
       status,
-      seconds: (shared.clock() - this.#startedAt) / 1000,
+      seconds: (now - this.#startedAt) / 1000,
       bytes: this.#bytes,
-      retries: Math.max(0, this.#attempts - 1),
+      retries: Math.max(0, this.#turn.attempts - 1),
     });
   }
 

@@ -1,4 +1,4 @@
-import { BALANCER } from '../core/config.ts';
+import type { CheckRequest } from '../core/balance/options.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Pool } from './pool.ts';
 import type { Upstream, UpstreamUser } from './upstream.ts';
@@ -9,11 +9,16 @@ export interface Probe {
 }
 
 /**
- * Asks a backend for `/healthz` on a connection of its own. An answer below 500 is good, so that a backend without
- * that path counts too; connecting alone is not enough, since the system accepts for a stopped process as well.
- * `done` gets null, or why the backend is not up; within `connectTimeoutMs`, once.
+ * Asks a backend whether it serves, on a connection of its own. Over HTTP a status in the given range is good, and so
+ * is nonsense: someone is there, and each request judges its own answer. Over TCP a connection is enough, though the
+ * system accepts for a stopped process as well. `done` gets null, or why the backend is not up; within `timeoutMs`, once.
  */
-export function probe(pool: Pool, host: string, done: (reason: string | null) => void): Probe {
+export function probe(
+  pool: Pool,
+  host: string,
+  check: CheckRequest & { readonly timeoutMs: number },
+  done: (reason: string | null) => void,
+): Probe {
   let over = false;
   let upstream: Upstream | null = null;
   const finish = (reason: string | null): void => {
@@ -23,20 +28,25 @@ export function probe(pool: Pool, host: string, done: (reason: string | null) =>
     upstream?.destroy();
     done(reason);
   };
-  const timer = setTimeout(() => finish('no answer in time'), BALANCER.connectTimeoutMs);
+  const timer = setTimeout(() => finish('no answer in time'), check.timeoutMs);
   const user: UpstreamUser = {
     connected() {
-      const outgoing = new Outgoing(false);
-      outgoing.text(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      if (check.kind === 'tcp') {
+        finish(null);
+        return;
+      }
+      const outgoing = new Outgoing();
+      outgoing.text(`${check.method} ${check.path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
       upstream?.send(outgoing);
     },
-    received(bytes) {
-      if (upstream === null) return;
-      upstream.parser.push(bytes);
+    received(bytes, count) {
+      if (upstream === null || check.kind === 'tcp') return;
+      upstream.parser.push(bytes, count);
       for (let event = upstream.parser.next(); event !== undefined; event = upstream.parser.next()) {
         if (event.type === 'interim') continue;
-        // Someone who answers nonsense is there; each request judges its own answer.
-        finish(event.type === 'head' && event.head.status >= 500 ? `answered ${event.head.status}` : null);
+        const status = event.type === 'head' ? event.head.status : null;
+        const [low, high] = check.status;
+        finish(status === null || (status >= low && status <= high) ? null : `answered ${status}`);
         return;
       }
     },
@@ -46,7 +56,7 @@ export function probe(pool: Pool, host: string, done: (reason: string | null) =>
     },
   };
   upstream = pool.connect(user);
-  upstream.parser.expect('GET');
+  if (check.kind === 'http') upstream.parser.expect(check.method);
   return {
     stop() {
       over = true;

@@ -51,6 +51,23 @@ export function unavailable(): OwnReply {
   };
 }
 
+/** Shed early: nothing was sent anywhere, and the client hears it at once. */
+export function overloaded(): OwnReply {
+  return busy('OVERLOADED', 'too many requests are under way; try again soon');
+}
+
+export function queueFull(): OwnReply {
+  return busy('QUEUE_FULL', 'every server is busy and too many requests wait already; try again soon');
+}
+
+export function waitedInVain(): OwnReply {
+  return busy('QUEUE_TIMEOUT', 'no server had room in time; try again soon');
+}
+
+function busy(code: string, message: string): OwnReply {
+  return { status: 503, code, message, retryAfterSeconds: BALANCER.retryAfterSeconds };
+}
+
 export function requestStalled(): OwnReply {
   return { status: 408, code: 'REQUEST_TIMEOUT', message: 'the request did not arrive in time' };
 }

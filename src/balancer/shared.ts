@@ -1,13 +1,17 @@
-import type { Method } from '../core/balance/method.ts';
+import type { BalanceOptions } from '../core/balance/options.ts';
 import type { Emit } from '../core/events.ts';
 import type { Backends } from './backends.ts';
+import type { Forwarding } from './forwarding.ts';
+import type { Turns } from './turns.ts';
 
 /** What all connections of one balancer share. */
 export interface Shared {
   /** Its label in events; the port is known once it listens. */
   who: string;
   readonly backends: Backends;
-  readonly method: Method;
+  readonly forwarding: Forwarding;
+  readonly turns: Turns;
+  readonly balance: BalanceOptions;
   readonly emit: Emit;
   /** ms, monotonic. */
   readonly clock: () => number;

@@ -16,6 +16,10 @@ export interface Option {
   readonly many?: boolean;
   /** Allowed words, for `text`. */
   readonly oneOf?: readonly string[];
+  /** The text that says the same as a table of kelana.toml, for `many`. @throws KelanaError BAD_VALUE */
+  readonly fromTable?: (table: Readonly<Record<string, unknown>>) => string;
+  /** Throws KelanaError BAD_VALUE for a text that is not valid. */
+  readonly check?: (text: string) => unknown;
   /** Lowest and highest value, for `count`, `port`, `seconds` and `rate`. */
   readonly min?: number;
   readonly max?: number;

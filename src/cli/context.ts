@@ -1,3 +1,4 @@
+import type { SendHandle } from 'node:child_process';
 import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { EXIT, KelanaError, reason } from '../core/errors.ts';
@@ -24,6 +25,8 @@ export interface Context {
   memory(): number;
   /** Aborted by the first SIGINT or SIGTERM; `reason` is the signal's name. A second one ends the process. */
   readonly signal: AbortSignal;
+  /** Takes a signal over for a part that runs; without it SIGHUP ends the process, and SIGUSR2 does so by itself. */
+  readonly on?: (signal: 'SIGHUP' | 'SIGUSR2', handler: () => void) => void;
   out(text: string): void;
   /** Writes to stdout as it is, with no line end: prompts and the progress line, only on a terminal. */
   write(text: string): void;
@@ -68,9 +71,15 @@ export function processContext(): Context {
   const env = process.env;
   const lang = langFrom(flagLang(args), env['KELANA_LANG'], env['LC_ALL'], env['LC_MESSAGES'], env['LANG']);
   const controller = new AbortController();
+  const handlers = new Map<string, () => void>();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     let seen = 0;
     process.on(name, () => {
+      const handler = handlers.get(name);
+      if (handler !== undefined) {
+        handler();
+        return;
+      }
       seen += 1;
       if (seen === 1) controller.abort(new KelanaError('INTERRUPTED', { command: args[0] ?? '' }));
       else process.exit(EXIT.interrupted);
@@ -110,6 +119,10 @@ export function processContext(): Context {
     uptime: () => process.uptime(),
     memory: () => process.memoryUsage.rss(),
     signal: controller.signal,
+    on: (name, handler) => {
+      handlers.set(name, handler);
+      if (name === 'SIGUSR2') process.on(name, handler);
+    },
     out: (text) => void process.stdout.write(text + '\n'),
     write: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text + '\n'),
@@ -119,6 +132,28 @@ export function processContext(): Context {
         // One turn later an error of what was written before has been told.
         process.stdout.write('', () => setImmediate(resolve));
       }),
+  };
+}
+
+/** What a process that this one started says to it, and hears; each with the handle that goes along. */
+export interface ParentChannel {
+  send(message: unknown, handle?: SendHandle): void;
+  listen(message: (message: unknown, handle: SendHandle | undefined) => void, gone: () => void): void;
+}
+
+/** The channel to the process that started this one, where it was started with one. */
+export function parentChannel(): ParentChannel | null {
+  if (process.send === undefined) return null;
+  return {
+    send(message, handle) {
+      // The other side may be gone: `gone` tells of it.
+      if (process.connected) process.send?.(message, handle, undefined, () => undefined);
+    },
+    listen(message, gone) {
+      process.on('message', (said, handle) => message(said, handle));
+      process.once('disconnect', gone);
+      if (!process.connected) gone();
+    },
   };
 }
 

@@ -167,7 +167,7 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
   }
   if (option.many === true) {
     const list = Array.isArray(raw) ? (raw as unknown[]) : [raw];
-    return list.map((item) => checkText(option, String(item), bad));
+    return list.map((item) => checkText(option, textOf(option, item), bad));
   }
   if (option.type === 'text') return checkText(option, String(raw), bad);
   if (option.type === 'limit') return parseLimit(String(raw), `--${option.name}`).text;
@@ -185,6 +185,12 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
   return number;
 }
 
+function textOf(option: Option, item: unknown): string {
+  const { fromTable } = option;
+  const table = typeof item === 'object' && item !== null && fromTable !== undefined;
+  return table ? fromTable(item as Readonly<Record<string, unknown>>) : String(item);
+}
+
 function checkText(option: Option, text: string, bad: (why: Text) => KelanaError): string {
   if (text === '') throw bad({ id: 'nilainya kosong', en: 'it is empty' });
   if (text.includes('\0')) throw bad({ id: 'berisi karakter NUL', en: 'it holds a NUL character' });
@@ -193,6 +199,7 @@ function checkText(option: Option, text: string, bad: (why: Text) => KelanaError
       id: `harus salah satu dari: ${option.oneOf.join(', ')}`,
       en: `it must be one of: ${option.oneOf.join(', ')}`,
     });
+  option.check?.(text);
   return text;
 }
 

@@ -8,6 +8,8 @@ export interface Located {
   readonly raw: unknown;
   readonly key: string;
   readonly line: number;
+  /** Of a list of tables, `[[balancer.backend]]`: its name, each table of which has lines of its own. */
+  readonly tables?: string;
 }
 
 /**
@@ -94,21 +96,42 @@ export class Settings {
       });
     }
     return new Map(
-      Object.entries(table).map(([key, raw]) => [key, { raw, key, line: this.lineOf(name, index, key) }]),
+      Object.entries(table).map(([key, raw]) => {
+        const line = this.lineOf(name, index, key);
+        const tables = isTables(raw) && this.lineOf(`${name}.${key}`, 0) > 1 ? `${name}.${key}` : undefined;
+        return [key, { raw, key, line, ...(tables === undefined ? {} : { tables }) }];
+      }),
     );
   }
 
   /** Runs a check on a value and puts the file's line into its error. */
   locate<T>(located: Located, check: (raw: unknown) => T): T {
+    const { raw, tables, line } = located;
+    if (tables !== undefined && Array.isArray(raw)) {
+      for (const [at, item] of (raw as unknown[]).entries())
+        this.#checked(
+          () => check([item]),
+          (key) => this.lineOf(tables, at, key),
+        );
+    }
+    return this.#checked(
+      () => check(raw),
+      () => line,
+    );
+  }
+
+  /** `lineOf` is given the key of a table that an error names. */
+  #checked<T>(check: () => T, lineOf: (key?: string) => number): T {
     try {
-      return check(located.raw);
+      return check();
     } catch (thrown) {
       if (!(thrown instanceof KelanaError)) throw thrown;
+      const { key } = thrown.params;
       throw new KelanaError(
         'BAD_CONFIG',
         {
           file: this.path ?? '',
-          line: located.line,
+          line: lineOf(typeof key === 'string' ? key : undefined),
           why: {
             id: thrown.describe('id').says.replace(/\.$/, ''),
             en: thrown.describe('en').says.replace(/\.$/, ''),
@@ -126,6 +149,8 @@ export class Settings {
     for (const [at, line] of this.#lines.entries()) {
       const table = /^\s*\[\[?\s*([\w.-]+)\s*\]\]?/.exec(line);
       if (table !== null) {
+        // A list of tables under this key: `[[balancer.backend]]`.
+        if ((seen === index || seen < 0) && key !== undefined && table[1] === `${name}.${key}`) return at + 1;
         if (seen === index && table[1] !== name && key !== undefined && !(table[1] ?? '').startsWith(name))
           return head;
         if (table[1] === name) {
@@ -142,4 +167,10 @@ export class Settings {
     }
     return head;
   }
+}
+
+function isTables(raw: unknown): boolean {
+  return (
+    Array.isArray(raw) && raw.length > 0 && raw.every((item) => typeof item === 'object' && item !== null)
+  );
 }

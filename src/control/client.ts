@@ -1,19 +1,15 @@
-import { request, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
-import { ERRORS, KelanaError, reason, type ErrorCode, type ErrorParams } from '../core/errors.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { GetHow, Holding, LimitsInfo, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { Transfer } from '../core/transfer/ports.ts';
 import type { InboxItem, OutboxItem } from '../core/messages/ports.ts';
+import { ask, call, revive, type ErrorJson } from './call.ts';
 import type { InboxView } from './mail.ts';
 import type { AcceptEvent, SendEvent } from './mail-events.ts';
 import type { GetEvent } from './operations.ts';
 import type { SendRequest } from './sending.ts';
 import type { LimitsChange, NodeStatus, PeerRow, ShareEvent, ShareRow, UnshareRow } from './server.ts';
-
-/** ms for a short answer; streams (find, get) have the search's own deadline. */
-const ANSWER_MS = 15_000;
-/** Bytes of a short answer: the list of a library of a million files is asked for in one piece. */
-const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 
 /** A running node, spoken to over its Unix socket. All calls fail with NO_NODE when it is gone. */
 export class NodeClient {
@@ -144,42 +140,16 @@ export class NodeClient {
     }
   }
 
-  async #ask(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await this.#request(method, path, body, AbortSignal.timeout(ANSWER_MS));
-    return JSON.parse(await textOf(response)) as unknown;
+  #ask(method: string, path: string, body?: unknown): Promise<unknown> {
+    return ask({ socket: this.#path, method, path, body }, this.#gone);
   }
 
   #request(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      const payload = body === undefined ? undefined : JSON.stringify(body);
-      const headers =
-        payload === undefined
-          ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
-      const call = request(
-        { socketPath: this.#path, method, path, headers, ...(signal === undefined ? {} : { signal }) },
-        (response) => {
-          if ((response.statusCode ?? 500) < 400) resolve(response);
-          else textOf(response).then((text) => reject(revive(JSON.parse(text) as ErrorJson)), reject);
-        },
-      );
-      call.once('error', (thrown) =>
-        reject(new KelanaError('NO_NODE', { path: this.#folder, why: reason(thrown) }, thrown)),
-      );
-      call.end(payload);
-    });
+    return call({ socket: this.#path, method, path, body, signal }, this.#gone);
   }
-}
 
-interface ErrorJson {
-  readonly error: string;
-  readonly params: ErrorParams;
-}
-
-function revive({ error, params }: ErrorJson): KelanaError {
-  return Object.hasOwn(ERRORS, error)
-    ? new KelanaError(error as ErrorCode, params)
-    : new KelanaError('INTERNAL', { detail: error });
+  readonly #gone = (why: string, thrown: unknown): KelanaError =>
+    new KelanaError('NO_NODE', { path: this.#folder, why }, thrown);
 }
 
 function peerRow(row: Omit<PeerRow, 'error'> & { error: ErrorJson | null }): PeerRow {
@@ -189,15 +159,4 @@ function peerRow(row: Omit<PeerRow, 'error'> & { error: ErrorJson | null }): Pee
 /** All that crosses the socket; the signal does as the end of the connection. */
 function asked(query: Query, { timeoutMs, strategy, want, trace, ipfs }: GetHow): object {
   return { query, timeoutMs, strategy, want, trace, ipfs };
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of response as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > MAX_ANSWER_BYTES) throw new KelanaError('INTERNAL', { detail: 'answer too large' });
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }

@@ -1,7 +1,4 @@
-import { chmod } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
-import type { FastifyInstance } from 'fastify';
-import { KelanaError } from '../core/errors.ts';
+import type { KelanaError } from '../core/errors.ts';
 import type {
   GetHow,
   Holding,
@@ -15,7 +12,7 @@ import type {
 import type { QueuePort } from '../core/transfer/ports.ts';
 import type { MailControls } from './mail.ts';
 import type { GetEvent } from './operations.ts';
-import { clearSocket } from './socket.ts';
+import { serveSocket } from './serve-socket.ts';
 
 export interface PeerRow {
   readonly address: string;
@@ -113,37 +110,6 @@ export interface NodeStatus {
  * Serves the commands of this machine's user over a Unix socket (0600). Resolves to the way to stop it. What answers is
  * loaded by the first command: it takes 30 MiB, and most nodes of a network are never asked anything by a person.
  */
-export async function serveControl(path: string, controls: NodeControls): Promise<() => Promise<void>> {
-  let routes: Promise<FastifyInstance> | undefined;
-  const open = new Set<Socket>();
-  // Nothing is read of a connection before those who understand it are there.
-  const server = createServer({ pauseOnConnect: true }, (connection) => {
-    open.add(connection);
-    connection.on('close', () => open.delete(connection)).on('error', () => undefined);
-    routes ??= import('./routes.ts').then(({ openRoutes }) => openRoutes(controls));
-    routes.then(
-      (app) => {
-        app.server.emit('connection', connection);
-        connection.resume();
-      },
-      (thrown: unknown) => connection.destroy(thrown instanceof Error ? thrown : undefined),
-    );
-  });
-  await clearSocket(path);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(path, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  }).catch((thrown: unknown) => {
-    throw new KelanaError('CANNOT_WRITE', { path, why: String(thrown) }, thrown);
-  });
-  await chmod(path, 0o600);
-  return async () => {
-    server.close();
-    const ended = routes?.then((app) => app.close()).catch(() => undefined) ?? Promise.resolve();
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
-    for (const connection of open) connection.destroy();
-    await clearSocket(path);
-  };
+export function serveControl(path: string, controls: NodeControls): Promise<() => Promise<void>> {
+  return serveSocket(path, () => import('./routes.ts').then(({ openRoutes }) => openRoutes(controls)));
 }

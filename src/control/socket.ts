@@ -9,12 +9,12 @@ import { KelanaError, reason } from '../core/errors.ts';
 const MAX_PATH_BYTES = 100;
 
 /**
- * Where the node with this data folder listens for commands: `node.sock` in the folder, or, where that path is too
- * long for a socket, a private folder of the temporary directory.
+ * Where the part with this data folder listens for commands: `name` in the folder, or, where that path is too long for
+ * a socket, a private folder of the temporary directory.
  */
-export async function socketPath(dataFolder: string): Promise<string> {
+export async function socketPath(dataFolder: string, name = 'node.sock'): Promise<string> {
   const folder = resolve(dataFolder);
-  const plain = join(folder, 'node.sock');
+  const plain = join(folder, name);
   if (Buffer.byteLength(plain) <= MAX_PATH_BYTES) return plain;
   const short = join(tmpdir(), `kelana-${userInfo().uid}`);
   await mkdir(short, { recursive: true, mode: 0o700 });

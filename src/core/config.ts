@@ -836,8 +836,16 @@ export const BALANCER = {
   maxReplayBytes: 64 * KiB,
   /** Bytes joined into one write; above this, copying costs more than the second buffer. */
   joinBytes: 16 * KiB,
-  /** Bytes of the buffer an upstream connection reads into; what libuv offers a read. */
-  readBytes: 64 * KiB,
+  /** Bytes of the one buffer that all connections read into; more in one read means fewer of them for large bodies. */
+  readBytes: 256 * KiB,
+  /** Bytes of a message that is written as text; the system's copy of it is made on the stack up to 16 KiB. */
+  textBytes: 4 * KiB,
+  /** Heads kept to be recognised when they come again, of requests and of responses; at most 2 KiB each. */
+  seenHeads: 256,
+  /** ms a tunnel (Upgrade) may be silent; WebSockets are pinged within minutes, and large clouds give them 10. */
+  tunnelIdleMs: 600_000,
+  /** ms a tunnel may be silent once one side has ended. */
+  tunnelHalfClosedMs: 30_000,
   /** ms between looks at the deadlines above; the shortest of them is tens of times longer. */
   sweepMs: 100,
   /** ms a refused client is still read from, so that the answer is not lost to a reset (RFC 9112 section 9.6). */
@@ -846,6 +854,95 @@ export const BALANCER = {
   closeMs: 3_000,
   /** Seconds a client should wait when no backend is up: they are looked at twice a second. */
   retryAfterSeconds: 1,
+  // Choosing (core/balance).
+  /** ms over which a peak of the answering time fades to a third; Finagle's default. */
+  ewmaMs: 10_000,
+  /** A failure counts as so many times the answering time so far, in these bounds (ms): one costs little, ten in a row much. */
+  failureFactor: 10,
+  failureMinMs: 100,
+  failureMaxMs: 10_000,
+  /** ms in which half of the load is forgiven that failures count as; and that load at most. */
+  strainHalfMs: 1_000,
+  strainMax: 100,
+  /** Times its share of the load from which a hashed backend passes keys on; HAProxy advises 1.25 to 2. */
+  hashBound: 1.5,
+  /** Name of the sticky cookie; bytes of the key that hides which backend it names, and characters of the cookie. */
+  stickyCookie: 'kelana',
+  stickyKeyBytes: 32,
+  stickyIdChars: 22,
+  // Health, failure and overload (core/balance/options.ts); each can be set.
+  /** What a check asks, and the statuses that are good: below 500, so that a server without that path counts too. */
+  checkPath: '/healthz',
+  checkStatus: [200, 499],
+  /** ms between checks of a backend that is up, as HAProxy; part of it by which it varies; ms for one check. */
+  checkIntervalMs: 2_000,
+  checkJitter: 0.2,
+  checkTimeoutMs: 3_000,
+  /** Good and bad checks in a row that change what a backend is; HAProxy's defaults. */
+  checkRise: 2,
+  checkFall: 3,
+  /** Failures in a row that take a backend out; Envoy's default. */
+  outlierConsecutive: 5,
+  /** Part of its answers that must fail, and be twice that of the others; 20 requests make half of them no accident. */
+  outlierRate: 0.5,
+  outlierWindowMs: 10_000,
+  outlierLeastRequests: 20,
+  /** Part of all backends that may be out: one of two, so that a fault all share takes away half at most. */
+  outlierMaxShare: 0.5,
+  /** ms out, first and at most; longer each time. Envoy: 30 s and 300 s. */
+  outlierBaseMs: 10_000,
+  outlierMaxMs: 300_000,
+  /**
+   * Retries for each request of the last 10 s (Finagle: 20 %), and always so many a second: a killed backend that had
+   * 200 requests in flight loses none of those that are safe to repeat.
+   */
+  retryRatio: 0.2,
+  retryPerSecond: 20,
+  retryWindowMs: 10_000,
+  /** Requests that wait for room: a second's worth of 1,000 a second, each a client that holds its connection anyhow. */
+  queueMax: 1_000,
+  /** ms of waiting: a person's patience; and while the queue does not empty for 1 s, so that what is served is not late. */
+  queueTimeoutMs: 5_000,
+  queueBusyTimeoutMs: 500,
+  queueBusyMs: 1_000,
+  /** ms without a byte in a tunnel; HAProxy's usual `timeout tunnel`. */
+  tunnelTimeoutMs: 3_600_000,
+  /** ms of growing weight after coming up: none, as others; servers that must warm up ask for it. */
+  slowStartMs: 0,
+  /** Part of the weight it has at once then, as Envoy: enough requests to warm up by. */
+  slowStartLeast: 0.1,
+  /** Requests in flight in all: one for each client connection. */
+  maxActive: 10_000,
+  /** ms that a removed backend's requests may take; what lasts longer is left to end by itself. */
+  drainMs: 30_000,
+  /** Backends at most; each costs a check, and every choice looks at all. */
+  maxBackends: 1_024,
+} as const;
+
+/** Changing a balancer while it runs. */
+export const BALANCER_CHANGE = {
+  /** Commands that wait for the one that runs; people and scripts send one at a time. */
+  maxPending: 64,
+  /** ms a new process gets to be ready; it takes some 0.3 s, ten times as long on a busy machine. */
+  startMs: 15_000,
+  /** ms a process gets to answer the one that started it: an answer is a few microseconds of work. */
+  answerMs: 5_000,
+  /**
+   * ms a process that was replaced may finish what it has: longer than `clientIdleMs`, so that no idle connection is
+   * closed sooner than it would have been anyway, and long enough for a large file.
+   */
+  drainMs: 600_000,
+  /** Replaced processes that still finish; of more, the oldest is ended. */
+  maxRetiring: 8,
+  /** Processes on one port; more than there are cores gain nothing, and 64 is a large machine. */
+  maxWorkers: 64,
+  /** ms before a process that died is started again: doubled each time up to the most, back to the least once it ran. */
+  restartMinMs: 100,
+  restartMaxMs: 10_000,
+  /** ms after which a process that ran is taken to be sound. */
+  stableMs: 10_000,
+  /** Bytes of the file of changes; a thousand backends need some 100 KiB. */
+  maxStateBytes: MiB,
 } as const;
 
 export const CLIENTS = {

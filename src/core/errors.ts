@@ -213,6 +213,81 @@ export const ERRORS = {
       en: 'Start one: kelana node (or kelana up), or point to its data folder with --data',
     },
   },
+  NO_BALANCER: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Tidak ada balancer yang berjalan dengan folder data '{path}'.",
+      en: "No balancer is running with data folder '{path}'.",
+    },
+    fix: {
+      id: 'Jalankan: kelana balancer, atau tunjuk yang berjalan dengan --listen H:P atau --data',
+      en: 'Start one: kelana balancer, or point to the one that runs with --listen H:P or --data',
+    },
+  },
+  MANY_BALANCERS: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: {
+      id: 'Ada beberapa balancer yang berjalan di sini, di port {ports}.',
+      en: 'Several balancers are running here, on ports {ports}.',
+    },
+    fix: { id: 'Sebut satu: --listen :{first}', en: 'Name one: --listen :{first}' },
+  },
+  LAST_BACKEND: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "'{name}' server terakhir yang menerima permintaan: tanpa itu semua permintaan gagal.",
+      en: "'{name}' is the last backend that takes requests: without it every request would fail.",
+    },
+    fix: {
+      id: 'Tambah yang lain dulu: kelana balancer add URL, atau hentikan balancer-nya',
+      en: 'Add another first: kelana balancer add URL, or stop the balancer',
+    },
+  },
+  BACKEND_EXISTS: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "Balancer sudah punya server '{name}'.",
+      en: "The balancer already has the backend '{name}'.",
+    },
+    fix: {
+      id: 'Lihat: kelana balancer ls; ganti bobotnya dengan: kelana balancer weight {name} N',
+      en: 'See: kelana balancer ls; change its weight with: kelana balancer weight {name} N',
+    },
+  },
+  UPGRADE_FAILED: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Proses baru balancer tidak bisa mulai ({why}); yang lama jalan terus.',
+      en: 'The new process of the balancer could not start ({why}); the old one goes on.',
+    },
+    fix: {
+      id: 'Perbaiki sebabnya, lalu ulangi: kelana balancer upgrade',
+      en: 'Put the cause right and try again: kelana balancer upgrade',
+    },
+  },
+  WORKER_FAILED: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Sebuah proses balancer tidak menjawab ({why}).',
+      en: 'A process of the balancer does not answer ({why}).',
+    },
+    fix: {
+      id: 'Lihat keadaannya: kelana balancer ls; proses yang mati dijalankan lagi dengan sendirinya',
+      en: 'See how it is: kelana balancer ls; a process that died is started again by itself',
+    },
+  },
   PEER_UNREACHABLE: {
     source: 'peer',
     retryable: true,
@@ -655,6 +730,16 @@ export const ERRORS = {
     exit: EXIT.failed,
     says: { id: 'Sudah ada {most} {what} yang berjalan.', en: 'There are {most} {what} under way already.' },
     fix: { id: 'Tunggu sebentar lalu coba lagi', en: 'Wait a moment and try again' },
+  },
+  NO_SUCH_BACKEND: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: "Balancer ini tidak punya server '{name}'.",
+      en: "This balancer has no server '{name}'.",
+    },
+    fix: { id: 'Yang ada: {known}', en: 'There is: {known}' },
   },
   NO_SUCH_ITEM: {
     source: 'user',

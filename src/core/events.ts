@@ -24,6 +24,23 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
+export const BALANCER_CHANGES = [
+  'add',
+  'remove',
+  'drain',
+  'undrain',
+  'weight',
+  'method',
+  'reload',
+  'reset',
+  'upgrade',
+] as const;
+export type BalancerChange = (typeof BALANCER_CHANGES)[number];
+
+/** Why a balancer takes a server out: failures in a row, too large a part of all, or its probe failed. */
+export const EJECTIONS = ['in-a-row', 'rate', 'probe'] as const;
+export type Ejection = (typeof EJECTIONS)[number];
+
 export type EventBody =
   // connection
   | { type: 'node.ready'; who: string; peerId: string; files: number }
@@ -88,6 +105,11 @@ export type EventBody =
     }
   | { type: 'backend.up'; who: string; backend: string }
   | { type: 'backend.down'; who: string; backend: string; reason: string }
+  // by command or signal; `what` is one of BALANCER_CHANGES, `subject` the backend or method, `value` the new weight
+  | { type: 'balancer.changed'; who: string; what: BalancerChange; subject: string; value: number | null }
+  // taken out because its requests fail (`reason` is one of EJECTIONS), for so many seconds; and back after one that did not
+  | { type: 'backend.ejected'; who: string; backend: string; reason: string; seconds: number }
+  | { type: 'backend.readmitted'; who: string; backend: string }
   | { type: 'part.started'; who: string; part: string; pid: number }
   | { type: 'part.exited'; who: string; part: string; reason: string; restartSeconds: number | null }
   | { type: 'part.stopped'; who: string; part: string }
@@ -143,6 +165,9 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'balancer.request': 'status',
   'backend.up': 'status',
   'backend.down': 'status',
+  'balancer.changed': 'status',
+  'backend.ejected': 'status',
+  'backend.readmitted': 'status',
   'part.started': 'status',
   'part.exited': 'status',
   'part.stopped': 'status',

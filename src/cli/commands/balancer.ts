@@ -1,25 +1,24 @@
-import { hostPort, parseBackend, parseListen, type BackendAddress } from '../../balancer/address.ts';
-import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
-import { createMethod } from '../../core/balance/methods.ts';
-import { isMethodName, METHODS, type MethodName } from '../../core/balance/method.ts';
 import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
+import { openBalancer, type BalancerApp } from '../balancer/app.ts';
+import { backendFromTable, BACKENDS, checkBackend, LISTEN } from '../balancer/configuration.ts';
+import { runVerb, VERB_ARGS } from '../balancer/verbs.ts';
+import { BALANCE_OPTIONS } from '../balancer-options.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
+import { DATA_FOLDER } from '../data-folder.ts';
 import { openLog } from '../logging.ts';
 import type { Values } from '../values.ts';
 import { untilStopped } from '../stopping.ts';
 
-/** The two servers of the seed. */
-const BACKENDS = [`http://localhost:${PORTS.server}`, `http://localhost:${PORTS.server + 1}`];
-const LISTEN = `localhost:${PORTS.balancer}`;
-
 export const command: Command = {
   name: 'balancer',
   summary: {
-    id: 'bagi permintaan HTTP ke beberapa server',
-    en: 'share HTTP requests out among servers',
+    id: 'bagi permintaan HTTP ke beberapa server, dan ubah itu sambil jalan',
+    en: 'share HTTP requests out among servers, and change that while it runs',
   },
+  args: VERB_ARGS,
+  positionals: [0, 3],
   section: 'balancer',
   options: [
     {
@@ -32,20 +31,43 @@ export const command: Command = {
     {
       name: 'backend',
       type: 'text',
-      value: 'URL[,weight=N]',
+      value: 'URL[,weight=N][,max=N]',
       many: true,
+      check: checkBackend,
+      fromTable: backendFromTable,
       help: {
-        id: `server di belakangnya (bawaan: ${BACKENDS.join(' dan ')})`,
-        en: `a server behind it (default: ${BACKENDS.join(' and ')})`,
+        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya (bawaan: ${BACKENDS.join(' dan ')})`,
+        en: `a server behind it, its weight, and requests on it at once (default: ${BACKENDS.join(' and ')})`,
+      },
+    },
+    ...BALANCE_OPTIONS,
+    {
+      name: 'workers',
+      type: 'text',
+      value: 'N',
+      default: '1',
+      help: {
+        id: 'proses yang berbagi port itu; auto: satu tiap inti',
+        en: 'processes that share the port; auto: one a core',
       },
     },
     {
-      name: 'method',
+      name: 'data',
       type: 'text',
-      value: 'M',
-      oneOf: METHODS,
-      default: 'round-robin',
-      help: { id: 'cara memilih server', en: 'how a server is chosen' },
+      value: 'DIR',
+      default: DATA_FOLDER,
+      help: {
+        id: 'folder data: soket perintah dan perubahan, di balancer-PORT di dalamnya',
+        en: 'data folder: command socket and changes, in balancer-PORT below it',
+      },
+    },
+    {
+      name: 'forget',
+      type: 'flag',
+      help: {
+        id: 'untuk reload: lupakan juga yang diubah dengan perintah',
+        en: 'for reload: also forget what was changed by command',
+      },
     },
     ...LOGGING,
   ],
@@ -58,35 +80,64 @@ export const command: Command = {
       },
     },
     {
+      line: 'kelana balancer --method ewma --backend http://10.0.0.5:8080,weight=3,max=200 --backend http://10.0.0.6:8080',
+      what: {
+        id: 'ke server yang menjawab paling cepat; yang pertama tiga kali lebih besar, paling banyak 200 permintaan sekaligus',
+        en: 'to the server that answers fastest; the first is three times as large, at most 200 requests at once',
+      },
+    },
+    {
       line: 'kelana balancer --listen 0.0.0.0:8000 --backend http://10.0.0.5:8080 --backend http://10.0.0.6:8080',
       what: { id: 'untuk server di mesin lain', en: 'for servers on other machines' },
+    },
+    {
+      line: 'kelana balancer ls',
+      what: {
+        id: 'server, proses dan hitungan balancer yang berjalan',
+        en: 'backends, processes and counts of the balancer that runs',
+      },
+    },
+    {
+      line: 'kelana balancer add http://10.0.0.7:8080',
+      what: { id: 'tambah server sambil jalan', en: 'add a backend while it runs' },
+    },
+    {
+      line: 'kelana balancer drain 10.0.0.5:8080',
+      what: {
+        id: 'tanpa permintaan baru, sampai undrain',
+        en: 'no new requests to it, until undrain',
+      },
+    },
+    {
+      line: 'kelana balancer reload',
+      what: { id: 'baca kelana.toml lagi (atau SIGHUP)', en: 'read kelana.toml again (or SIGHUP)' },
+    },
+    {
+      line: 'kelana balancer upgrade',
+      what: {
+        id: 'ganti prosesnya dengan yang baru tanpa kehilangan permintaan (atau SIGUSR2)',
+        en: 'new processes in place of the old, without losing a request (or SIGUSR2)',
+      },
     },
   ],
   run,
 };
 
 async function run(context: Context, values: Values): Promise<number> {
-  const { host, port } = parseListen(values.text('listen') ?? LISTEN);
-  const asked = values.text('method') ?? 'round-robin';
-  const method = isMethodName(asked) ? asked : 'round-robin';
-  const backends = backendsFrom(values.texts('backend'), method);
-  const own = backends.find(({ url }) => url === `http://${hostPort(host, port)}`);
-  if (own !== undefined) {
-    throw new KelanaError('BAD_VALUE', {
-      value: own.url,
-      name: '--backend',
-      why: { id: 'itu alamat balancer ini sendiri', en: 'it is this balancer itself' },
-      example: `--backend ${BACKENDS[0] ?? ''}`,
+  if (values.positionals.length > 0) return await runVerb(context, values);
+  if (values.flag('forget'))
+    throw new KelanaError('USAGE', {
+      detail: { id: '--forget hanya untuk reload.', en: '--forget is for reload only.' },
+      command: 'balancer',
     });
-  }
   const log = await openLog(context, values);
   try {
-    const balancer = await startBalancer({ host, port, backends, method, emit: log.emit });
+    const app = await openBalancer(context, command, values, log.emit);
     try {
-      announce(context, balancer, values.flag('json'));
+      await announce(context, app, values.flag('json'));
       await untilStopped(context);
     } finally {
-      await balancer.close();
+      await app.close();
     }
     return EXIT.done;
   } finally {
@@ -94,40 +145,15 @@ async function run(context: Context, values: Values): Promise<number> {
   }
 }
 
-function announce(context: Context, balancer: Balancer, json: boolean): void {
+async function announce(context: Context, { balancer, manager }: BalancerApp, json: boolean): Promise<void> {
   if (json) {
     context.out(JSON.stringify({ ready: true, url: balancer.url, port: balancer.port }));
     return;
   }
-  const labels = balancer.stats().backends.map((backend) => backend.label);
+  const { backends } = await manager.view();
+  const names = backends.map(({ name }) => name);
   context.say({
-    id: `Balancer siap di ${balancer.url} untuk ${labels.join(' dan ')}.`,
-    en: `Balancer ready at ${balancer.url} for ${labels.join(' and ')}.`,
+    id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
+    en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,
   });
-}
-
-/** @throws KelanaError BAD_VALUE */
-export function backendsFrom(texts: readonly string[], method: MethodName): readonly BackendAddress[] {
-  // A list from the environment is cut at its commas, so a weight may stand alone: it belongs to what precedes it.
-  const joined: string[] = [];
-  for (const text of texts.length === 0 ? BACKENDS : texts) {
-    const last = joined.pop();
-    if (last !== undefined && text.startsWith('weight=')) joined.push(`${last},${text}`);
-    else joined.push(...(last === undefined ? [] : [last]), text);
-  }
-  const backends = joined.map(parseBackend);
-  const { usesWeights } = createMethod(method);
-  for (const [index, { url, weight }] of backends.entries()) {
-    const twice = backends.findIndex((other) => other.url === url) !== index;
-    if (!twice && (weight === 1 || usesWeights)) continue;
-    throw new KelanaError('BAD_VALUE', {
-      value: joined[index] ?? url,
-      name: '--backend',
-      why: twice
-        ? { id: 'server ini sudah disebut', en: 'this server was given before' }
-        : { id: `metode ${method} tidak memakai bobot`, en: `the method ${method} does not use weights` },
-      example: `--backend ${url}`,
-    });
-  }
-  return backends;
 }

@@ -98,7 +98,7 @@ export async function planParts(
   return [
     ...nodes.map((values) => part(context, 'node', values)),
     ...servers.map((values) => part(context, 'server', values)),
-    part(context, 'balancer', balancer),
+    part(context, 'balancer', balancer, settings.path === null ? undefined : balancers[0], settings.path),
   ];
 }
 
@@ -130,9 +130,18 @@ function readTables(settings: Settings, command: Command): readonly Values[] {
   });
 }
 
-function part(context: Context, kind: Part['kind'], values: Values): Part {
+/** `own`: what the part reads from the file by itself, and again when it is told to. */
+function part(
+  context: Context,
+  kind: Part['kind'],
+  values: Values,
+  own: Values = {},
+  file: string | null = null,
+): Part {
   const args = [kind, '--json', '--lang', context.lang];
+  if (file !== null) args.push(`--config=${file}`);
   for (const [name, value] of Object.entries(values)) {
+    if (Object.hasOwn(own, name)) continue;
     // The file's `name` only picks an entry of nodes; all else is passed on as it stands.
     if (value === false) continue;
     for (const item of Array.isArray(value) ? (value as readonly string[]) : [value])

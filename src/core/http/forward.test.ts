@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chunkedEnd, forwardInterim, forwardRequest, forwardResponse, selfDelimited } from './forward.ts';
+import { originOf } from './provenance.ts';
 import type { RequestHead } from './request.ts';
 import type { ResponseHead } from './response.ts';
 import { bytesOf, readRequests, readResponses } from './testing.ts';
 
-const ROUTE = { client: '10.1.2.3', scheme: 'http', fallbackHost: 'backend:8080' } as const;
+const ROUTE = { origin: originOf('10.1.2.3', 'http'), fallbackHost: 'backend:8080' };
 
 function request(raw: string): RequestHead {
   const [message] = readRequests([bytesOf(raw)]).messages;
@@ -35,10 +36,10 @@ test('a request goes on with what ends at this hop taken out, also what Connecti
     'Host: kelana.test',
     'X-Kept: caf\u00e9',
     'Content-Length: 5',
+    'Via: 1.1 kelana',
+    'X-Forwarded-Host: kelana.test',
     'X-Forwarded-For: 10.1.2.3',
     'X-Forwarded-Proto: http',
-    'X-Forwarded-Host: kelana.test',
-    'Via: 1.1 kelana',
   ]);
 });
 

@@ -1,10 +1,11 @@
 import type { Field, MessageHead } from './head.ts';
+import { PROVENANCE, tellHost, tellTrusted, type Origin } from './provenance.ts';
 import type { RequestHead } from './request.ts';
 import type { ResponseHead } from './response.ts';
 
 /**
  * Fields that end at each hop whether Connection names them or not (RFC 9110 section 7.6.1), and those that the
- * sender of a message writes anew. Upgrade is among them: this hop does not tunnel, so it does not offer to.
+ * sender of a message writes anew: Upgrade too, where the protocol is one that may be tunnelled.
  */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
@@ -18,17 +19,8 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'proxy-authorization',
 ]);
 
-/** What says where a request came from. A client can write anything there, so all of it is replaced by what is known. */
-const PROVENANCE: ReadonlySet<string> = new Set([
-  'host',
-  'via',
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-forwarded-port',
-  'x-real-ip',
-]);
+/** Written anew too. Via is continued: it is how loops are seen (RFC 9110 section 7.6.3). */
+const REPLACED: ReadonlySet<string> = new Set(['host', 'via', ...PROVENANCE]);
 
 /** Fields that may not come as trailers: framing, routing, authentication, content (RFC 9110 section 6.5.1). */
 const NO_TRAILER: ReadonlySet<string> = new Set([
@@ -59,6 +51,11 @@ const NO_TRAILER: ReadonlySet<string> = new Set([
 /** The name this hop goes by in Via; no host name, which would tell strangers about the inside. */
 const VIA = 'kelana';
 
+/** The same text in one piece: engines keep what was added together as its parts until a character is asked for. */
+function joined(text: string): string {
+  return text.charCodeAt(0) >= 0 ? text : '';
+}
+
 /** Field lines to send on: what ends at this hop, and what Connection nominates, is taken out first. */
 function passOn(head: MessageHead, drop: ReadonlySet<string> | null): string {
   let text = '';
@@ -71,27 +68,37 @@ function passOn(head: MessageHead, drop: ReadonlySet<string> | null): string {
 }
 
 export interface RequestRoute {
-  /** IP address of the client. */
-  readonly client: string;
-  readonly scheme: 'http' | 'https';
+  readonly origin: Origin;
   /** Host to send where the client sent none, which only HTTP/1.0 may. */
   readonly fallbackHost: string;
 }
 
 /** A request's head for the next hop, as latin1, with the empty line. Only what was parsed is written, in one form. */
-export function forwardRequest(head: RequestHead, route: RequestRoute): string {
-  const host = head.host ?? route.fallbackHost;
-  // An expectation in HTTP/1.0 is ignored (RFC 9110 section 10.1.1), so it is not sent on either.
-  let text = `${head.method} ${head.path} HTTP/1.1\r\nHost: ${host}\r\n${passOn(head, head.minor === 0 ? OLD_REQUEST : PROVENANCE)}`;
-  if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
-  else if (head.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
-  const seen = head.options.includes('via') ? '' : viaOf(head.fields);
-  return `${text}X-Forwarded-For: ${route.client}\r\nX-Forwarded-Proto: ${route.scheme}\r\nX-Forwarded-Host: ${host}\r\nVia: ${seen}1.${head.minor} ${VIA}\r\n\r\n`;
+export function forwardRequest(head: RequestHead, { origin, fallbackHost }: RequestRoute): string {
+  const { memo, host = fallbackHost } = head;
+  if (origin.trusted) return writeRequest(head, host) + tellTrusted(head, host, origin);
+  if (memo.text !== null && memo.key === origin.form) return memo.text + origin.tail;
+  const text = writeRequest(head, host) + tellHost(host, origin.form);
+  if (head.host !== undefined) {
+    memo.text = joined(text);
+    memo.key = origin.form;
+  }
+  return text + origin.tail;
 }
 
-const OLD_REQUEST: ReadonlySet<string> = new Set([...PROVENANCE, 'expect']);
+/** All but what says where the request came from. */
+function writeRequest(head: RequestHead, host: string): string {
+  // An expectation in HTTP/1.0 is ignored (RFC 9110 section 10.1.1), so it is not sent on either.
+  let text = `${head.method} ${head.path} HTTP/1.1\r\nHost: ${host}\r\n${passOn(head, head.minor === 0 ? OLD_REQUEST : REPLACED)}`;
+  if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
+  else if (head.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  if (head.upgrade !== null) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+  const seen = head.options.includes('via') ? '' : viaOf(head.fields);
+  return `${text}Via: ${seen}1.${head.minor} ${VIA}\r\n`;
+}
 
-/** Via is kept, not replaced: it is how loops are seen (RFC 9110 section 7.6.3). */
+const OLD_REQUEST: ReadonlySet<string> = new Set([...REPLACED, 'expect']);
+
 function viaOf(fields: readonly Field[]): string {
   let text = '';
   for (const { name, value } of fields) if (name === 'via' && value !== '') text += `${value}, `;
@@ -105,25 +112,50 @@ export interface ResponseRoute {
   readonly keepAlive: boolean;
   /** Put in where the response has no Date (RFC 9110 section 6.6.1). */
   readonly date: string;
+  /** Field lines of our own to add, each with its CRLF. */
+  readonly added?: string;
 }
 
 /** A final response's head for the client, as latin1, with the empty line; `sendsChunked` says how the body goes. */
 export function forwardResponse(head: ResponseHead, route: ResponseRoute): string {
+  const { memo } = head;
+  const key = route.minor * 2 + (route.keepAlive ? 1 : 0);
+  const added = route.added ?? '';
+  if (added === '' && memo.text !== null && memo.key === key) return memo.text;
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${passOn(head, null)}`;
-  if (!head.fields.some((field) => field.name === 'date')) text += `Date: ${route.date}\r\n`;
+  const dated = head.fields.some((field) => field.name === 'date');
+  if (!dated) text += `Date: ${route.date}\r\n`;
   if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
   else if (sendsChunked(head, route.minor)) text += 'Transfer-Encoding: chunked\r\n';
   // HEAD and 304 may tell the length of what they leave out; 204 may not (RFC 9110 section 8.6).
   else if (head.framing === 'none' && head.hasLength && head.status !== 204)
     text += `Content-Length: ${head.length}\r\n`;
+  text += added;
   if (!route.keepAlive) text += 'Connection: close\r\n';
   else if (route.minor === 0) text += 'Connection: keep-alive\r\n';
-  return `${text}\r\n`;
+  text += '\r\n';
+  if (dated && added === '') {
+    memo.text = joined(text);
+    memo.key = key;
+  }
+  return text;
 }
 
 /** A 1xx response for the client; HTTP/1.0 clients must not be sent any (RFC 9110 section 15.2). */
 export function forwardInterim(head: ResponseHead): string {
   return `HTTP/1.1 ${head.status} ${head.reason}\r\n${passOn(head, null)}\r\n`;
+}
+
+/** The answer that ends HTTP on this connection: both sides speak `head.upgrade` after it (RFC 9110 section 7.8). */
+export function forwardSwitch(head: ResponseHead): string {
+  return `HTTP/1.1 101 ${head.reason}\r\n${passOn(head, null)}Connection: Upgrade\r\nUpgrade: ${head.upgrade ?? ''}\r\n\r\n`;
+}
+
+/** Whether a 101 switches to something that the request offered; protocol names are compared without case. */
+export function switchesTo(request: RequestHead, answer: ResponseHead): boolean {
+  if (request.upgrade === null || answer.upgrade === null) return false;
+  const offered = request.upgrade.toLowerCase().split(', ');
+  return offered.includes(answer.upgrade.toLowerCase());
 }
 
 /** Whether a body of unknown length goes out chunked; an HTTP/1.0 reader gets it up to the close. */
@@ -145,7 +177,7 @@ export function chunkStart(size: number): string {
 export function chunkedEnd(trailers: readonly Field[]): string {
   let text = '0\r\n';
   for (const { name, raw, value } of trailers) {
-    if (HOP_BY_HOP.has(name) || PROVENANCE.has(name) || NO_TRAILER.has(name)) continue;
+    if (HOP_BY_HOP.has(name) || REPLACED.has(name) || NO_TRAILER.has(name)) continue;
     text += `${raw}: ${value}\r\n`;
   }
   return `${text}\r\n`;

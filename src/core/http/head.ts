@@ -22,6 +22,16 @@ export interface MessageHead {
   readonly keepAlive: boolean;
   /** Lower-case options of Connection: names of fields that end here (RFC 9110 section 7.6.1). */
   readonly options: readonly string[];
+  /** The protocols of Upgrade, as they were written, where Connection has that option too; else null. */
+  readonly upgrade: string | null;
+  /** Kept for forward.ts, which writes heads that come again and again the same way each time. */
+  readonly memo: HeadMemo;
+}
+
+export interface HeadMemo {
+  text: string | null;
+  /** What else `text` depends on. */
+  key: unknown;
 }
 
 /**
@@ -36,11 +46,11 @@ export function parseFields(text: string, from: number): Field[] {
     const end = text.indexOf('\r\n', at);
     const colon = text.indexOf(':', at);
     if (colon < 0 || colon > end) throw new HttpRefusal(400, 'header line without a colon');
-    const raw = text.slice(at, colon);
-    if (!isToken(raw)) {
-      const spaced = /^[^ \t]+[ \t]+$/.test(raw);
+    if (!isToken(text, at, colon)) {
+      const spaced = /^[^ \t]+[ \t]+$/.test(text.slice(at, colon));
       throw new HttpRefusal(400, spaced ? 'white space before the colon' : 'header name is not a token');
     }
+    const raw = text.slice(at, colon);
     const value = trimOws(text.slice(colon + 1, end));
     if (!isText(value)) throw new HttpRefusal(400, 'control byte in a header value');
     fields.push({ name: raw.toLowerCase(), raw, value });
@@ -55,6 +65,8 @@ export interface FramingFields {
   readonly length: number | undefined;
   readonly chunked: boolean;
   readonly options: readonly string[];
+  readonly upgrade: string | null;
+  readonly expect: string | undefined;
 }
 
 const NO_OPTIONS: readonly string[] = [];
@@ -69,6 +81,8 @@ export function readFraming(fields: readonly Field[], minor: 0 | 1): FramingFiel
   let length: number | undefined;
   let coding: string | undefined;
   let options = NO_OPTIONS;
+  let upgrade: string | null = null;
+  let expect: string | undefined;
   for (const { name, value } of fields) {
     switch (name) {
       case 'host':
@@ -84,7 +98,13 @@ export function readFraming(fields: readonly Field[], minor: 0 | 1): FramingFiel
         coding = coding === undefined ? value : `${coding},${value}`;
         break;
       case 'connection':
-        options = [...options, ...connectionOptions(value)];
+        options = options.length === 0 ? connectionOptions(value) : [...options, ...connectionOptions(value)];
+        break;
+      case 'upgrade':
+        upgrade = upgrade === null ? value : `${upgrade}, ${value}`;
+        break;
+      case 'expect':
+        expect = value;
         break;
       default:
     }
@@ -95,7 +115,8 @@ export function readFraming(fields: readonly Field[], minor: 0 | 1): FramingFiel
     // Section 6.3, rule 3: the classic smuggling pair.
     if (length !== undefined) throw new HttpRefusal(400, 'both Content-Length and Transfer-Encoding');
   }
-  return { host, hosts, length, chunked: coding !== undefined, options };
+  if (!options.includes('upgrade')) upgrade = null;
+  return { host, hosts, length, chunked: coding !== undefined, options, upgrade, expect };
 }
 
 /** 1*DIGIT only: no sign, space, list, exponent or hex; and a number that arithmetic holds exactly. */
@@ -109,7 +130,7 @@ function parseLength(value: string): number {
 function checkCoding(value: string): void {
   if (value.toLowerCase() === 'chunked') return;
   const codings = value.split(',').map((coding) => trimOws(coding).toLowerCase());
-  if (!codings.every(isToken)) throw new HttpRefusal(400, 'invalid Transfer-Encoding');
+  if (!codings.every((coding) => isToken(coding))) throw new HttpRefusal(400, 'invalid Transfer-Encoding');
   if (codings.indexOf('chunked') !== codings.length - 1)
     throw new HttpRefusal(400, 'chunked must be the last transfer coding, once');
   throw new HttpRefusal(501, 'transfer coding not supported');

@@ -1,5 +1,5 @@
 import type { ByteQueue } from './queue.ts';
-import { HttpRefusal } from './syntax.ts';
+import { HttpRefusal, isTokenByte } from './syntax.ts';
 
 /**
  * A peer that speaks another protocol is told by its first bytes: it may never send the empty line that ends a head,
@@ -32,11 +32,6 @@ export class StatusLineOpening implements Opening {
     // It always looks at the front.
   }
 }
-
-/** 1 for each byte of a token (RFC 9110 section 5.6.2). */
-const TOKEN_BYTE = new Uint8Array(256);
-for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-  TOKEN_BYTE[char.charCodeAt(0)] = 1;
 
 type Part = 'method' | 'target' | 'version' | 'all';
 
@@ -74,7 +69,7 @@ export class RequestLineOpening implements Opening {
       this.#part = this.#part === 'method' ? 'target' : 'version';
       this.#from = this.#at + 1;
     } else if (this.#part === 'method') {
-      if (TOKEN_BYTE[byte] !== 1) throw new HttpRefusal(400, 'method is not a token');
+      if (!isTokenByte(byte)) throw new HttpRefusal(400, 'method is not a token');
     } else if (this.#part === 'target') {
       if (byte < SP || byte > 0x7e) throw new HttpRefusal(400, 'invalid request target');
     } else {

@@ -5,6 +5,7 @@ import { chunkExtension, hexDigit } from './chunk.ts';
 import { RequestLineOpening, StatusLineOpening, type Opening } from './opening.ts';
 import { parseRequestHead, type RequestHead } from './request.ts';
 import { parseResponseHead, type ResponseHead } from './response.ts';
+import type { SeenHeads } from './seen.ts';
 import { HttpRefusal, latin1, type Decode, type HttpProblem } from './syntax.ts';
 
 export interface ParserLimits {
@@ -29,7 +30,15 @@ type State =
   'head' | 'length' | 'chunk-size' | 'chunk-data' | 'chunk-end' | 'trailers' | 'close' | 'end' | 'done';
 
 const NO_TRAILERS: readonly Field[] = [];
+const NOTHING = new Uint8Array(0);
 const LONG_SECTION: HttpProblem = { status: 431, why: 'header section too large' };
+/** `GET / HTTP/1.0` and two line ends. */
+const SHORTEST_HEAD = 18;
+/** Bytes looked at first for the end of a head; nearly all end within. */
+const FIRST_LOOK = 2048;
+/** Longest head that is kept to be recognised, as latin1; few are longer but for their cookies. */
+const MAX_SEEN = 2048;
+const LONG_REQUEST_LINE: HttpProblem = { status: 414, why: 'request line too long' };
 const CR = 13;
 const LF = 10;
 const SP = 0x20;
@@ -77,14 +86,15 @@ abstract class MessageParser<H extends MessageHead> {
     return this.#state === 'done';
   }
 
-  /** Gives bytes to read. They must stay unchanged until `next` says undefined, and body slices until they are used. */
-  push(bytes: Uint8Array): void {
-    if (this.#state !== 'done') this.#queue.push(bytes);
+  /** Gives the first `count` of these bytes to read. They must stay unchanged until `next` says undefined, and body slices until they are used. */
+  push(bytes: Uint8Array, count = bytes.length): void {
+    if (this.#state !== 'done') this.#queue.push(bytes, count);
   }
 
   /** The next event, or undefined where more bytes are needed. After an error only that error. */
   next(): ParserEvent<H> | undefined {
     if (this.#problem !== null) return { type: 'error', problem: this.#problem };
+    if (this.#state === 'head' && this.#queue.length === 0) return undefined;
     try {
       const event = this.#step();
       if (event === undefined) this.#queue.own();
@@ -105,7 +115,25 @@ abstract class MessageParser<H extends MessageHead> {
     return this.#fail({ status: 400, why: 'connection closed in the middle of a message' });
   }
 
+  /**
+   * Gives up what was pushed and not read: the connection goes on as something else than HTTP, and nothing more is
+   * read here.
+   */
+  release(): Uint8Array {
+    const rest = this.#queue.take(Number.POSITIVE_INFINITY) ?? NOTHING;
+    this.#queue.clear();
+    this.#state = 'done';
+    return rest;
+  }
+
+  /** Copies what waits, so that the caller may use its buffer again though `next` was not asked to the end. */
+  keep(): void {
+    this.#queue.own();
+  }
+
   protected abstract readHead(text: string): H;
+  /** Heads that were read lately and mean what they meant then; undefined where the next one must be read. */
+  protected abstract readonly seen: SeenHeads<H> | undefined;
   protected abstract isInterim(head: H): boolean;
   /** Judges a start line before it is all there. */
   protected abstract readonly opening: Opening;
@@ -123,16 +151,10 @@ abstract class MessageParser<H extends MessageHead> {
     for (;;) {
       switch (this.#state) {
         case 'head': {
-          if (this.#lines === 0) this.opening.check(this.#queue, this.#limits.maxHeadBytes);
-          const text = this.#section();
-          if (text === undefined) return undefined;
-          if (text === '') {
-            this.#emptyLines += 1;
-            if (this.#emptyLines > MAX_EMPTY_LINES) throw new HttpRefusal(400, 'too many empty lines');
-            continue;
-          }
+          const head = this.#wholeHead() ?? this.#headByLines();
+          if (head === undefined) return undefined;
+          if (head === null) continue;
           this.#emptyLines = 0;
-          const head = this.readHead(text);
           if (this.isInterim(head)) return { type: 'interim', head };
           this.#keepAlive = head.keepAlive;
           this.#enter(head.framing, head.length);
@@ -172,6 +194,54 @@ abstract class MessageParser<H extends MessageHead> {
           return undefined;
       }
     }
+  }
+
+  /**
+   * The head where all of it is here and it is a valid one. What is not goes the long way, which says exactly why, and
+   * which accepts the same: every stray CR or LF, and every folded line, fails in readHead too.
+   */
+  #wholeHead(): H | undefined {
+    const queue = this.#queue;
+    if (this.#scanned !== 0 || queue.length < SHORTEST_HEAD) return undefined;
+    const { maxHeadBytes, maxHeaders } = this.#limits;
+    const first = queue.text(this.#decode, Math.min(queue.length, FIRST_LOOK));
+    let end = first.indexOf('\r\n\r\n');
+    if (end < 0 && queue.length > FIRST_LOOK) {
+      const more = queue.text(this.#decode, Math.min(queue.length, maxHeadBytes));
+      end = more.indexOf('\r\n\r\n');
+    }
+    const length = end + 4;
+    if (end < 0 || length > maxHeadBytes) return undefined;
+    // Decoded anew where more follows: a part of a longer text would keep all of that alive.
+    const text = length === first.length ? first : queue.text(this.#decode, length);
+    let head = this.seen?.get(text);
+    if (head === undefined) {
+      head = this.#readWhole(text);
+      if (head === undefined || head.fields.length > maxHeaders) return undefined;
+      if (length <= MAX_SEEN) this.seen?.put(text, head);
+    }
+    queue.skip(length);
+    return head;
+  }
+
+  #readWhole(text: string): H | undefined {
+    try {
+      return this.readHead(text.slice(0, -2));
+    } catch (thrown) {
+      if (thrown instanceof HttpRefusal) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** The head line by line, as its bytes come; null for an empty line before it, undefined where more is needed. */
+  #headByLines(): H | null | undefined {
+    if (this.#lines === 0) this.opening.check(this.#queue, this.#limits.maxHeadBytes);
+    const text = this.#section();
+    if (text === undefined) return undefined;
+    if (text !== '') return this.readHead(text);
+    this.#emptyLines += 1;
+    if (this.#emptyLines > MAX_EMPTY_LINES) throw new HttpRefusal(400, 'too many empty lines');
+    return null;
   }
 
   #enter(framing: Framing, length: number): void {
@@ -274,8 +344,14 @@ abstract class MessageParser<H extends MessageHead> {
 }
 
 export class RequestParser extends MessageParser<RequestHead> {
+  protected override readonly seen: SeenHeads<RequestHead> | undefined;
   protected override readonly opening = new RequestLineOpening();
-  protected override readonly longLine = { status: 414, why: 'request line too long' } as const;
+  protected override readonly longLine = LONG_REQUEST_LINE;
+
+  constructor(limits: ParserLimits, seen?: SeenHeads<RequestHead>) {
+    super(limits);
+    this.seen = seen;
+  }
 
   protected override readHead(text: string): RequestHead {
     return parseRequestHead(text);
@@ -288,7 +364,18 @@ export class RequestParser extends MessageParser<RequestHead> {
 export class ResponseParser extends MessageParser<ResponseHead> {
   protected override readonly opening = new StatusLineOpening();
   protected override readonly longLine = LONG_SECTION;
+  readonly #heads: SeenHeads<ResponseHead> | undefined;
   #method = 'GET';
+
+  constructor(limits: ParserLimits, seen?: SeenHeads<ResponseHead>) {
+    super(limits);
+    this.#heads = seen;
+  }
+
+  /** An answer to HEAD means something else than the same bytes to another method. */
+  protected override get seen(): SeenHeads<ResponseHead> | undefined {
+    return this.#method === 'HEAD' ? undefined : this.#heads;
+  }
 
   /** Names the method of the request whose response comes next: HEAD has no body. */
   expect(method: string): void {

@@ -19,17 +19,18 @@ export class ByteQueue {
     return this.#end - this.#start;
   }
 
-  push(bytes: Uint8Array): void {
+  /** The first `count` of these bytes. */
+  push(bytes: Uint8Array, count = bytes.length): void {
     if (this.length === 0) {
       this.#bytes = bytes;
       this.#start = 0;
-      this.#end = bytes.length;
+      this.#end = count;
       this.#owned = false;
       return;
     }
-    if (!this.#owned || this.#bytes.length - this.#end < bytes.length) this.#grow(bytes.length);
-    this.#bytes.set(bytes, this.#end);
-    this.#end += bytes.length;
+    if (!this.#owned || this.#bytes.length - this.#end < count) this.#grow(count);
+    this.#bytes.set(count === bytes.length ? bytes : bytes.subarray(0, count), this.#end);
+    this.#end += count;
   }
 
   /** Copies what is left, so that the caller may use its buffer again. */

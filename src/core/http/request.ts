@@ -1,5 +1,5 @@
 import { parseFields, persists, readFraming, type MessageHead } from './head.ts';
-import { HttpRefusal, isHost, isToken } from './syntax.ts';
+import { HttpRefusal, isHost, isToken, trimOws } from './syntax.ts';
 
 export interface RequestHead extends MessageHead {
   readonly method: string;
@@ -39,7 +39,7 @@ export function parseRequestHead(text: string): RequestHead {
   const target = line.slice(first + 1, second);
   const { path, authority } = parseTarget(method, target);
   const fields = parseFields(text, lineEnd + 2);
-  const { host, hosts, length, chunked, options } = readFraming(fields, minor);
+  const { host, hosts, length, chunked, options, upgrade, expect } = readFraming(fields, minor);
   if (hosts > 1) throw new HttpRefusal(400, 'more than one Host');
   if (host === undefined ? minor === 1 : !isHost(host))
     throw new HttpRefusal(400, host === undefined ? 'no Host' : 'invalid Host');
@@ -55,11 +55,26 @@ export function parseRequestHead(text: string): RequestHead {
     length: length ?? 0,
     keepAlive: persists(minor, options),
     options,
-    expectsContinue:
-      minor === 1 &&
-      fields.some((field) => field.name === 'expect' && field.value.toLowerCase() === '100-continue'),
+    expectsContinue: minor === 1 && expect !== undefined && expect.toLowerCase() === '100-continue',
+    upgrade: minor === 1 && !chunked && (length ?? 0) === 0 ? tunnelled(upgrade) : null,
+    memo: { text: null, key: null },
   };
 }
+
+/**
+ * The protocols that may be offered to a backend (RFC 9110 section 7.8). Another HTTP is not among them: this hop would
+ * take its requests for opaque bytes, and a backend would take them past every check made here.
+ */
+function tunnelled(upgrade: string | null): string | null {
+  if (upgrade === null) return null;
+  const protocols = upgrade.split(',').map(trimOws);
+  const wanted = protocols.filter((protocol) => PROTOCOL.test(protocol) && !ANOTHER_HTTP.test(protocol));
+  return wanted.length === protocols.length ? wanted.join(', ') : null;
+}
+
+/** protocol-name [ "/" protocol-version ], both tokens. */
+const PROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?$/;
+const ANOTHER_HTTP = /^(?:h2c?|h3|http|tls)(?:$|[/\d-])/i;
 
 /** Section 2.3. @throws HttpRefusal 400 for what is no version, 505 for another major version */
 export function parseVersion(text: string): 0 | 1 {

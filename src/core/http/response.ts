@@ -27,7 +27,7 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
   const reason = match[3] ?? '';
   if (!isText(reason)) throw new HttpRefusal(400, 'control byte in the reason phrase');
   const fields = parseFields(text, lineEnd + 2);
-  const { length, chunked, options } = readFraming(fields, minor);
+  const { length, chunked, options, upgrade } = readFraming(fields, minor);
   const bodiless = method === 'HEAD' || status < 200 || status === 204 || status === 304;
   if (chunked && (status < 200 || status === 204)) {
     // RFC 9112 section 6.1: "MUST NOT"; a reader that obeys the field would take the next answer for a body.
@@ -44,5 +44,7 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
     hasLength: length !== undefined,
     keepAlive: framing !== 'close' && persists(minor, options),
     options,
+    upgrade,
+    memo: { text: null, key: null },
   };
 }

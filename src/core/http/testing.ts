@@ -1,9 +1,14 @@
 import { RequestParser, ResponseParser, type ParserEvent, type ParserLimits } from './parser.ts';
 import type { RequestHead } from './request.ts';
 import type { ResponseHead } from './response.ts';
+import { SeenHeads } from './seen.ts';
 
 /** What the tests of the parsers share. Nothing outside tests imports this. */
 export const LIMITS: ParserLimits = { maxHeadBytes: 8192, maxHeaders: 100, maxExtensionBytes: 1024 };
+
+/** Small, so that heads meet in it and the same one is found again: both must change nothing. */
+const SEEN_REQUESTS = new SeenHeads<RequestHead>(4);
+const SEEN_RESPONSES = new SeenHeads<ResponseHead>(4);
 
 export interface Read<H> {
   readonly messages: { head: H; interim: H[]; body: string; trailers: string[] }[];
@@ -32,7 +37,7 @@ export function everyByte(bytes: Uint8Array): Uint8Array[] {
 }
 
 export function readRequests(parts: readonly Uint8Array[], limits = LIMITS): Read<RequestHead> {
-  return readAll(new RequestParser(limits), parts, false);
+  return readAll(new RequestParser(limits, SEEN_REQUESTS), parts, false);
 }
 
 export function readResponses(
@@ -41,7 +46,7 @@ export function readResponses(
   closed = false,
   limits = LIMITS,
 ): Read<ResponseHead> {
-  const parser = new ResponseParser(limits);
+  const parser = new ResponseParser(limits, SEEN_RESPONSES);
   let at = 0;
   parser.expect(methods[0] ?? 'GET');
   return readAll(parser, parts, closed, () => {

@@ -1,5 +1,7 @@
 import { ERRORS, KelanaError, type ErrorCode } from '../errors.ts';
+import type { Ejection } from '../events.ts';
 import type { Lang, Text } from '../lang.ts';
+import { quoted as q } from './escape.ts';
 import type { BodyOf } from './fields.ts';
 
 /** The reasons by which our own code ends a link (overlay), in words; any other is told as it is. */
@@ -55,6 +57,20 @@ const OUTCOMES: Readonly<Record<string, Text>> = {
 /** What became of an offer, in the log's language where it is known. The result still has to be escaped. */
 export function outcome(name: string, lang: Lang): string {
   return Object.hasOwn(OUTCOMES, name) ? (OUTCOMES[name]?.[lang] ?? name) : name;
+}
+
+const EJECTED: Readonly<Record<Ejection, Text>> = {
+  'in-a-row': {
+    id: 'terlalu banyak permintaan gagal berturut-turut',
+    en: 'too many requests in a row failed',
+  },
+  rate: { id: 'bagian permintaan yang gagal terlalu besar', en: 'too large a part of its requests fails' },
+  probe: { id: 'permintaan percobaan gagal', en: 'the request that tried it failed' },
+};
+
+/** Why a balancer takes a server out, in the log's language where it is known. */
+export function ejection(reason: string, lang: Lang): string {
+  return Object.hasOwn(EJECTED, reason) ? EJECTED[reason as Ejection][lang] : q(reason);
 }
 
 /** What an error says, in the log's language where its parameters came with it. The result still has to be escaped. */

@@ -1,8 +1,9 @@
+import { CHANGED } from './changes.ts';
 import type { EventType, Verdict } from '../events.ts';
 import type { Lang, Text } from '../lang.ts';
 import { quoted as q, token as t, tokens } from './escape.ts';
 import type { BodyOf } from './fields.ts';
-import { errorText, lie, linkEnd, outcome } from './reasons.ts';
+import { ejection, errorText, lie, linkEnd, outcome } from './reasons.ts';
 
 type Sentences = {
   readonly [T in EventType]: Readonly<Record<Lang, (event: BodyOf<T>) => string>>;
@@ -155,6 +156,20 @@ export const SENTENCES: Sentences = {
   'backend.down': {
     id: (e) => `Server ${t(e.backend)} tidak melayani, menurut balancer ${t(e.who)}: ${q(e.reason)}.`,
     en: (e) => `Server ${t(e.backend)} is down, says balancer ${t(e.who)}: ${q(e.reason)}.`,
+  },
+  'balancer.changed': {
+    id: (e) => `Balancer ${t(e.who)} ${CHANGED[e.what].id(t(e.subject), e.value)}.`,
+    en: (e) => `Balancer ${t(e.who)} ${CHANGED[e.what].en(t(e.subject), e.value)}.`,
+  },
+  'backend.ejected': {
+    id: (e) =>
+      `Server ${t(e.backend)} dikeluarkan selama ${e.seconds}s oleh balancer ${t(e.who)}: ${ejection(e.reason, 'id')}.`,
+    en: (e) =>
+      `Server ${t(e.backend)} is taken out for ${e.seconds}s by balancer ${t(e.who)}: ${ejection(e.reason, 'en')}.`,
+  },
+  'backend.readmitted': {
+    id: (e) => `Server ${t(e.backend)} kembali dipakai balancer ${t(e.who)}.`,
+    en: (e) => `Server ${t(e.backend)} is back in service, says balancer ${t(e.who)}.`,
   },
   'part.started': {
     id: (e) => `Bagian ${t(e.part)} dijalankan (pid ${e.pid}).`,

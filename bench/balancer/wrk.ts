@@ -1,0 +1,63 @@
+/** wrk as the client: what it counted, and what a request cost the proxy meanwhile. */
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Workshop } from '../transfer/workshop.ts';
+
+export interface Load {
+  readonly port: number;
+  readonly path: string;
+  readonly connections: number;
+  readonly seconds: number;
+  /** A connection for each request. */
+  readonly close?: boolean;
+}
+
+export interface Heard {
+  readonly requests: number;
+  readonly bytes: number;
+  readonly seconds: number;
+  /** ms. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  /** Requests that failed in any way. */
+  readonly errors: number;
+}
+
+const SCRIPT = `done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format('KELANA {"requests":%d,"bytes":%d,"seconds":%f,"p50":%f,"p99":%f,"p999":%f,"errors":%d}\\n',
+    summary.requests, summary.bytes, summary.duration / 1e6, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
+    latency:percentile(99.9) / 1000, e.connect + e.read + e.write + e.status + e.timeout))
+end
+`;
+
+export async function wrk(workshop: Workshop, load: Load): Promise<Heard> {
+  const script = join(workshop.folder, 'report.lua');
+  await writeFile(script, SCRIPT);
+  const args = ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '--timeout', '10s', '-s', script];
+  if (load.close === true) args.push('-H', 'Connection: close');
+  const child = workshop.spawn('wrk', [...args, `http://127.0.0.1:${load.port}${load.path}`]);
+  await child.ended();
+  const told = /^KELANA (.*)$/m.exec(child.out)?.[1];
+  if (told === undefined) throw new Error(`wrk did not report: ${child.out}`);
+  return JSON.parse(told) as Heard;
+}
+
+/** Whether something answers a small request with 200. */
+export function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.setTimeout(1_000, () => socket.destroy());
+    socket.on('connect', () =>
+      socket.write('GET /small HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n'),
+    );
+    socket.on('data', (bytes) => {
+      socket.destroy();
+      resolve(bytes.toString('latin1').startsWith('HTTP/1.1 200'));
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(false));
+  });
+}

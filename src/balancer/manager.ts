@@ -1,0 +1,223 @@
+import {
+  desired,
+  edit,
+  NO_CHANGES,
+  stillMeant,
+  type Changes,
+  type Desired,
+  type Edit,
+  type Given,
+  type GivenBackend,
+} from '../core/balance/changes.ts';
+import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
+import { asKelanaError, KelanaError } from '../core/errors.ts';
+import type { BalancerChange, Emit } from '../core/events.ts';
+import type { Fleet } from './fleet.ts';
+import type { SettledOptions } from './protocol.ts';
+import { viewOf, type BalancerView } from './view.ts';
+
+/** What flags, environment and file say together. */
+export interface Configuration {
+  readonly given: Given;
+  readonly settings: SettledOptions;
+  readonly workers: number;
+}
+
+export interface ManagerOptions {
+  readonly fleet: Fleet;
+  readonly url: string;
+  readonly pid: number;
+  readonly who: string;
+  readonly emit: Emit;
+  readonly configuration: Configuration;
+  readonly changes: Changes;
+  /** Reads flags, environment and file again. @throws KelanaError where any of it is not valid */
+  readonly read: () => Configuration;
+  /** @throws KelanaError BAD_VALUE */
+  readonly parseBackend: (spec: string) => GivenBackend;
+  /** Whether a change makes sense as things are. @throws KelanaError BAD_VALUE */
+  readonly check: (asked: Edit, now: Desired) => void;
+  /** @throws KelanaError CANNOT_WRITE */
+  readonly save: (changes: Changes) => Promise<void>;
+  /** Options that only a restart changes; all others but backends and method take an upgrade. */
+  readonly fixed: ReadonlySet<string>;
+}
+
+export interface Reloaded {
+  readonly view: BalancerView;
+  /** Options whose new values wait for `upgrade`, or for a restart. */
+  readonly needUpgrade: readonly string[];
+  readonly needRestart: readonly string[];
+}
+
+const BUSY = {
+  most: BALANCER_CHANGE.maxPending,
+  what: { id: 'perintah untuk balancer ini', en: 'commands for this balancer' },
+};
+
+/** Options that a reload itself carries out. */
+const LIVE: ReadonlySet<string> = new Set(['backend', 'method']);
+/** Options of the command line alone. */
+const IGNORED: ReadonlySet<string> = new Set(['json', 'lang', 'config', 'help', 'forget']);
+
+/** Carries out what is asked of a running balancer, one thing after another, on all of its processes. */
+export class Manager {
+  readonly #options: ManagerOptions;
+  #configuration: Configuration;
+  /** The options that the processes run with. */
+  #running: Configuration;
+  #changes: Changes;
+  #last: Promise<unknown> = Promise.resolve();
+  #pending = 0;
+
+  constructor(options: ManagerOptions) {
+    this.#options = options;
+    this.#configuration = this.#running = options.configuration;
+    this.#changes = options.changes;
+  }
+
+  /** Starts the processes that were asked for; with one, this process goes on alone. */
+  start(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { workers } = this.#configuration;
+      if (workers > 1) await this.#roll(this.#configuration, this.#changes);
+    });
+  }
+
+  async view(): Promise<BalancerView> {
+    const { fleet, url, pid } = this.#options;
+    const wanted = desired(this.#configuration.given, this.#changes);
+    return viewOf({ url, pid, wanted, given: this.#configuration.given, fleet: await fleet.stats() });
+  }
+
+  /** @throws KelanaError NO_SUCH_BACKEND, LAST_BACKEND, BACKEND_EXISTS, BAD_VALUE, CANNOT_WRITE; then nothing changed */
+  change(asked: Edit): Promise<BalancerView> {
+    return this.#inTurn(async () => {
+      const { given } = this.#configuration;
+      this.#options.check(asked, desired(given, this.#changes));
+      await this.#settle(this.#configuration, edit(given, this.#changes, asked));
+      this.#tell(...changeOf(asked));
+      return await this.view();
+    });
+  }
+
+  add(spec: string): Promise<BalancerView> {
+    return this.change({ type: 'add', backend: this.#options.parseBackend(spec) });
+  }
+
+  /**
+   * Reads the settings again and does what they say of backends and method.
+   * @throws KelanaError what is wrong with them; then nothing changed
+   */
+  reload(forget: boolean): Promise<Reloaded> {
+    return this.#inTurn(async () => {
+      const configuration = this.#options.read();
+      await this.#settle(configuration, forget ? NO_CHANGES : this.#changes);
+      this.#tell('reload');
+      return { view: await this.view(), ...this.#waiting(configuration) };
+    });
+  }
+
+  /** Forgets what was changed at run time. */
+  reset(): Promise<BalancerView> {
+    return this.#inTurn(async () => {
+      await this.#settle(this.#configuration, NO_CHANGES);
+      this.#tell('reset');
+      return await this.view();
+    });
+  }
+
+  /** New processes, of the code and the settings that are on disk now. @throws KelanaError UPGRADE_FAILED */
+  upgrade(): Promise<BalancerView> {
+    return this.#inTurn(async () => {
+      await this.#roll(this.#options.read(), this.#changes);
+      this.#tell('upgrade');
+      return await this.view();
+    });
+  }
+
+  /** For signals, where nobody waits for an answer: what goes wrong is told in the log. */
+  async unattended(what: 'reload' | 'upgrade'): Promise<void> {
+    try {
+      await (what === 'reload' ? this.reload(false) : this.upgrade());
+    } catch (thrown) {
+      const { code, params, message } = asKelanaError(thrown);
+      const { emit, who } = this.#options;
+      emit({ type: 'error', who, code, detail: message, params });
+    }
+  }
+
+  async #settle(configuration: Configuration, changes: Changes): Promise<void> {
+    const { given } = configuration;
+    const meant = stillMeant(given, changes);
+    const wanted = this.#bounded(given, meant);
+    await this.#save(meant);
+    this.#configuration = configuration;
+    await this.#options.fleet.apply(wanted);
+  }
+
+  async #roll(configuration: Configuration, changes: Changes): Promise<void> {
+    const { given, settings, workers } = configuration;
+    const meant = stillMeant(given, changes);
+    const wanted = this.#bounded(given, meant);
+    await this.#options.fleet.roll({ settings, workers, desired: wanted });
+    this.#configuration = this.#running = configuration;
+    await this.#save(meant);
+  }
+
+  #bounded(given: Given, changes: Changes): Desired {
+    const wanted = desired(given, changes);
+    if (wanted.backends.length > BALANCER.maxBackends)
+      throw new KelanaError('BAD_VALUE', {
+        value: String(wanted.backends.length),
+        name: 'backend',
+        why: {
+          id: `paling banyak ${BALANCER.maxBackends} server`,
+          en: `at most ${BALANCER.maxBackends} backends`,
+        },
+        example: 'kelana balancer ls',
+      });
+    return wanted;
+  }
+
+  async #save(changes: Changes): Promise<void> {
+    if (JSON.stringify(changes) !== JSON.stringify(this.#changes)) await this.#options.save(changes);
+    this.#changes = changes;
+  }
+
+  #waiting({ settings }: Configuration): Omit<Reloaded, 'view'> {
+    const before = new Map(this.#running.settings.map(([name, value]) => [name, JSON.stringify(value)]));
+    const after = new Map(settings.map(([name, value]) => [name, JSON.stringify(value)]));
+    const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
+      (name) => !LIVE.has(name) && !IGNORED.has(name) && before.get(name) !== after.get(name),
+    );
+    const { fixed } = this.#options;
+    return {
+      needUpgrade: changed.filter((name) => !fixed.has(name)),
+      needRestart: changed.filter((name) => fixed.has(name)),
+    };
+  }
+
+  #tell(what: BalancerChange, subject = '-', value: number | null = null): void {
+    const { emit, who } = this.#options;
+    emit({ type: 'balancer.changed', who, what, subject, value });
+  }
+
+  /** One after another: each begins from what the one before it left. @throws KelanaError BUSY */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#pending >= BALANCER_CHANGE.maxPending) return Promise.reject(new KelanaError('BUSY', BUSY));
+    this.#pending += 1;
+    const done = this.#last.then(work).finally(() => {
+      this.#pending -= 1;
+    });
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+}
+
+function changeOf(asked: Edit): [BalancerChange, string, number | null] {
+  if (asked.type === 'add') return ['add', asked.backend.name, null];
+  if (asked.type === 'method') return ['method', asked.method, null];
+  if (asked.type === 'drain') return [asked.on ? 'drain' : 'undrain', asked.name, null];
+  return [asked.type, asked.name, asked.type === 'weight' ? asked.weight : null];
+}

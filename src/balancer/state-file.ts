@@ -1,0 +1,68 @@
+import { open, readFile, rename, stat } from 'node:fs/promises';
+import { z } from 'zod';
+import { NO_CHANGES, type Changes, type GivenBackend } from '../core/balance/changes.ts';
+import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
+import { KelanaError, reason } from '../core/errors.ts';
+
+const name = z.string().min(1).max(300);
+const names = z.array(name).max(BALANCER.maxBackends);
+const method = z.string().min(1).max(300);
+const weight = z.int().min(0).max(1_000_000);
+const shape = z.strictObject({
+  version: z.literal(1),
+  method: z.strictObject({ to: method, over: method }).nullable(),
+  added: z
+    .array(z.strictObject({ name, spec: z.string().min(1).max(2_000), weight }))
+    .max(BALANCER.maxBackends),
+  removed: names,
+  weights: z.array(z.strictObject({ name, to: weight, over: weight })).max(BALANCER.maxBackends),
+  drained: names,
+});
+
+/**
+ * Reads what was changed at run time; with no file there is nothing. `parse` reads the spec of an added backend anew, so
+ * that the file can say nothing that a command could not.
+ * @throws KelanaError BAD_CONFIG, CANNOT_READ
+ */
+export async function readChanges(file: string, parse: (spec: string) => GivenBackend): Promise<Changes> {
+  let source: string;
+  try {
+    const { size } = await stat(file);
+    if (size > BALANCER_CHANGE.maxStateBytes) throw bad(file, { id: 'terlalu besar', en: 'it is too large' });
+    source = await readFile(file, 'utf8');
+  } catch (thrown) {
+    if (reason(thrown) === 'ENOENT') return NO_CHANGES;
+    if (thrown instanceof KelanaError) throw thrown;
+    throw new KelanaError('CANNOT_READ', { path: file, why: reason(thrown) }, thrown);
+  }
+  try {
+    const changes = shape.parse(JSON.parse(source));
+    return { ...changes, added: changes.added.map(({ spec }) => parse(spec)) };
+  } catch (thrown) {
+    const why = thrown instanceof z.ZodError ? z.prettifyError(thrown).split('\n')[0] : reason(thrown);
+    throw bad(file, {
+      id: `isinya bukan perubahan yang dikenal (${why ?? ''}); hapus berkas itu untuk kembali ke pengaturan`,
+      en: `it does not hold changes that are known (${why ?? ''}); delete it to go back to the settings`,
+    });
+  }
+}
+
+/** Whole or not at all, also over a power cut. @throws KelanaError CANNOT_WRITE */
+export async function writeChanges(file: string, changes: Changes): Promise<void> {
+  try {
+    const handle = await open(`${file}.new`, 'w', 0o600);
+    try {
+      await handle.writeFile(`${JSON.stringify(changes, null, 2)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(`${file}.new`, file);
+  } catch (thrown) {
+    throw new KelanaError('CANNOT_WRITE', { path: file, why: reason(thrown) }, thrown);
+  }
+}
+
+function bad(file: string, why: { id: string; en: string }): KelanaError {
+  return new KelanaError('BAD_CONFIG', { file, line: 1, why });
+}

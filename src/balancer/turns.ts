@@ -1,0 +1,85 @@
+import { RetryBudget } from '../core/balance/budget.ts';
+import type { BalanceOptions } from '../core/balance/options.ts';
+import { WaitQueue } from '../core/balance/wait-queue.ts';
+import type { Backend } from './backend.ts';
+import type { Backends } from './backends.ts';
+import { overloaded, queueFull, waitedInVain, type OwnReply } from './reply.ts';
+import type { Turn } from './turn.ts';
+
+/** What all requests share on their way to a backend: the queue, the budget of retries, the bound on all of them. */
+export class Turns {
+  readonly backends: Backends;
+  readonly budget: RetryBudget;
+  readonly #queue: WaitQueue<Turn>;
+  readonly #maxActive: number;
+  readonly #active: () => number;
+  #serving = false;
+  /** Requests answered 503 because there was too much to do. */
+  shed = 0;
+
+  /** @param active requests in flight, the one that asks included */
+  constructor(backends: Backends, balance: BalanceOptions, active: () => number, clock: () => number) {
+    this.backends = backends;
+    this.budget = new RetryBudget(balance.retry, clock());
+    this.#queue = new WaitQueue(balance.queue);
+    this.#maxActive = balance.maxActive;
+    this.#active = active;
+    backends.onRoom = () => this.#serve();
+  }
+
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /** Counts a request; the answer where there are too many already. */
+  overloaded(): OwnReply | null {
+    this.budget.request();
+    if (this.#active() <= this.#maxActive) return null;
+    this.shed += 1;
+    return overloaded();
+  }
+
+  /** Who waits goes first. */
+  choose(turn: Turn): Backend | undefined {
+    return this.#queue.size > 0 ? undefined : this.backends.choose(turn.request, turn.client, turn.tried);
+  }
+
+  /** Some backend that the request has not tried is in service, so that waiting for room makes sense. */
+  hasHope(tried: readonly Backend[]): boolean {
+    return this.backends.list.some((backend) => backend.usable && !tried.includes(backend));
+  }
+
+  /** Null where it waits now, else the answer. */
+  wait(turn: Turn, now: number): OwnReply | null {
+    if (this.#queue.push(turn, now)) return null;
+    this.shed += 1;
+    return queueFull();
+  }
+
+  leave(turn: Turn): void {
+    this.#queue.delete(turn);
+  }
+
+  sweep(now: number): void {
+    this.budget.tick(now);
+    this.#serve();
+    for (let turn = this.#queue.expired(now); turn !== undefined; turn = this.#queue.expired(now)) {
+      this.shed += 1;
+      turn.waiter.expired(waitedInVain());
+    }
+  }
+
+  /** Gives free room to who waits, the oldest first. */
+  #serve(): void {
+    // Granting may give a backend back at once, which calls this again.
+    if (this.#serving) return;
+    this.#serving = true;
+    for (let turn = this.#queue.first(); turn !== undefined; turn = this.#queue.first()) {
+      const backend = this.backends.choose(turn.request, turn.client, turn.tried);
+      if (backend === undefined) break;
+      this.#queue.delete(turn);
+      turn.waiter.granted(backend);
+    }
+    this.#serving = false;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Desired } from '../core/balance/changes.ts';
+import { apply } from './apply.ts';
+import type { Balancer, BalancerStats } from './balancer.ts';
+import type { Bound } from './handles.ts';
+
+/** What one process of the balancer tells of itself. */
+export interface WorkerStats extends BalancerStats {
+  readonly pid: number;
+}
+
+/** One process that accepts and relays, seen from the one that holds them together. */
+export interface Worker {
+  readonly pid: number;
+  /** Why it ended; null where it was asked to. Never rejects. */
+  readonly ended: Promise<string | null>;
+  /** @throws KelanaError WORKER_FAILED */
+  apply(desired: Desired): Promise<void>;
+  /** @throws KelanaError WORKER_FAILED */
+  stats(): Promise<WorkerStats>;
+  /** Accepts no more, finishes what it has within `BALANCER_CHANGE.drainMs`, and ends. Resolves when it stopped accepting. */
+  drain(): Promise<void>;
+  /** Ends within `BALANCER.closeMs`. */
+  close(): Promise<void>;
+  /** Copies of its sockets, which outlive it; a process of its own gives them, the own one lends those it has. */
+  bound(): readonly Bound[];
+}
+
+/** The balancer of this very process: no message, no second process, until the first upgrade. */
+export class LocalWorker implements Worker {
+  readonly pid: number;
+  readonly ended: Promise<string | null>;
+  readonly #balancer: Balancer;
+  readonly #workers: number;
+  #end: (why: null) => void = () => undefined;
+
+  /** `workers`: the processes that share the work. */
+  constructor(balancer: Balancer, pid: number, workers = 1) {
+    this.#balancer = balancer;
+    this.#workers = workers;
+    this.pid = pid;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  apply(desired: Desired): Promise<void> {
+    apply(this.#balancer.backends, desired, this.#workers);
+    return Promise.resolve();
+  }
+
+  stats(): Promise<WorkerStats> {
+    return Promise.resolve({ pid: this.pid, ...this.#balancer.stats() });
+  }
+
+  drain(): Promise<void> {
+    void this.#balancer.drain().then(() => this.#end(null));
+    return Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    await this.#balancer.close();
+    this.#end(null);
+  }
+
+  bound(): readonly Bound[] {
+    return this.#balancer.bound();
+  }
+}

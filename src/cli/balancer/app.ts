@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseListen } from '../../balancer/address.ts';
+import type { Balancer } from '../../balancer/balancer.ts';
+import { Fleet } from '../../balancer/fleet.ts';
+import { Manager, type Configuration } from '../../balancer/manager.ts';
+import { LocalWorker } from '../../balancer/worker.ts';
+import { serveSocket } from '../../control/serve-socket.ts';
+import { isAlive } from '../../control/socket.ts';
+import { desired, NO_CHANGES, type Changes } from '../../core/balance/changes.ts';
+import { KelanaError, reason } from '../../core/errors.ts';
+import type { Emit } from '../../core/events.ts';
+import type { Context } from '../context.ts';
+import { settle } from '../options.ts';
+import { Settings } from '../settings.ts';
+import type { Values } from '../values.ts';
+import type { Command } from '../command.ts';
+import { checkEdit, configurationOf, givenBackend, LISTEN, refuseOwn } from './configuration.ts';
+import { adminSocket, folderOf } from './place.ts';
+import { startServing } from './serving.ts';
+
+const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
+/** File of the changes that were made while it ran. */
+const CHANGES = 'changes.json';
+/** Options that name what is bound, or where the changes are kept. */
+const FIXED: ReadonlySet<string> = new Set(['listen', 'data']);
+
+export interface BalancerApp {
+  readonly balancer: Balancer;
+  readonly manager: Manager;
+  close(): Promise<void>;
+}
+
+/**
+ * A balancer that can be changed while it runs: it serves in this process, answers commands on a socket in its data
+ * folder, and starts further processes where there are to be several, or new ones.
+ * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE, BAD_CONFIG, CANNOT_WRITE, DATA_IN_USE, UPGRADE_FAILED
+ */
+export async function openBalancer(
+  context: Context,
+  command: Command,
+  values: Values,
+  emit: Emit,
+): Promise<BalancerApp> {
+  const configuration = configurationOf(values, availableParallelism());
+  const { host, port } = parseListen(values.text('listen') ?? LISTEN);
+  // With a port of the system's choosing there is nothing to come back to.
+  const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
+  const wanted = desired(configuration.given, kept);
+  const balancer = await startServing(context, values, wanted, emit);
+  try {
+    const folder = folderOf(context, values, balancer.port);
+    await makeFolder(folder);
+    const socket = await adminSocket(folder);
+    if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
+    const who = balancer.url.replace('http://', '');
+    const fleet = new Fleet({
+      local: new LocalWorker(balancer, context.pid),
+      launcher: {
+        execPath: context.execPath,
+        args: ['--disable-warning=ExperimentalWarning', WORKER],
+        // Its standard input is empty: it must not take that for the end of `kelana up`.
+        env: { ...context.env, KELANA_SUPERVISED: undefined },
+        cwd: context.cwd,
+        lang: context.lang,
+      },
+      who: () => who,
+      emit,
+      clock: () => performance.now(),
+    });
+    const manager = new Manager({
+      fleet,
+      url: balancer.url,
+      pid: context.pid,
+      who,
+      emit,
+      configuration,
+      changes: kept,
+      read: () => readAgain(context, command),
+      parseBackend: (spec) => {
+        const backend = givenBackend(spec);
+        refuseOwn(backend, { host, port: balancer.port });
+        return backend;
+      },
+      check: checkEdit,
+      save: async (changes) => {
+        const { writeChanges } = await import('../../balancer/state-file.ts');
+        await writeChanges(join(folder, CHANGES), changes);
+      },
+      fixed: FIXED,
+    });
+    await manager.start();
+    const stopAdmin = await serveSocket(socket, () =>
+      import('../../balancer/admin.ts').then(({ adminRoutes }) => adminRoutes(manager)),
+    );
+    context.on?.('SIGHUP', () => void manager.unattended('reload'));
+    context.on?.('SIGUSR2', () => void manager.unattended('upgrade'));
+    return {
+      balancer,
+      manager,
+      close: async () => {
+        await stopAdmin();
+        await fleet.close();
+      },
+    };
+  } catch (thrown) {
+    await balancer.close();
+    throw thrown;
+  }
+}
+
+async function keptChanges(folder: string): Promise<Changes> {
+  const file = join(folder, CHANGES);
+  if (!existsSync(file)) return NO_CHANGES;
+  const { readChanges } = await import('../../balancer/state-file.ts');
+  return await readChanges(file, givenBackend);
+}
+
+/** Flags and environment as they were, the file as it is now. */
+function readAgain(context: Context, command: Command): Configuration {
+  const args = context.args.slice(1);
+  const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
+  const asked = at < 0 ? undefined : (args[at] ?? '').includes('=') ? args[at]?.slice(9) : args[at + 1];
+  const settings = Settings.load(context.cwd, asked ?? context.env['KELANA_CONFIG']);
+  return configurationOf(settle(command, args, context.env, settings), availableParallelism());
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (thrown) {
+    throw new KelanaError('CANNOT_WRITE', { path: folder, why: reason(thrown) }, thrown);
+  }
+}

@@ -1,0 +1,165 @@
+import {
+  hostPort,
+  parseBackend,
+  parseBackendUrl,
+  parseListen,
+  type ListenAddress,
+} from '../../balancer/address.ts';
+import type { Configuration } from '../../balancer/manager.ts';
+import type { Desired, Edit, GivenBackend } from '../../core/balance/changes.ts';
+import { methodText, parseMethod } from '../../core/balance/choice.ts';
+import { createMethod } from '../../core/balance/methods.ts';
+import { WEIGHTS } from '../../core/balance/spec.ts';
+import { BALANCER_CHANGE, PORTS } from '../../core/config.ts';
+import { KelanaError } from '../../core/errors.ts';
+import type { Text } from '../../core/lang.ts';
+import type { Values } from '../values.ts';
+
+/** The two servers of the seed. */
+export const BACKENDS = [`http://localhost:${PORTS.server}`, `http://localhost:${PORTS.server + 1}`];
+export const LISTEN = `localhost:${PORTS.balancer}`;
+
+/** What the settled options say. @throws KelanaError BAD_VALUE */
+export function configurationOf(values: Values, cores: number): Configuration {
+  const { host, port } = parseListen(values.text('listen') ?? LISTEN);
+  const method = methodText(parseMethod(values.text('method') ?? 'round-robin'));
+  const backends = backendsFrom(values.texts('backend'), method);
+  for (const backend of backends) refuseOwn(backend, { host, port });
+  return {
+    given: { method, backends },
+    settings: [...values.entries()].map(([name, { value, origin }]) => [name, value, origin] as const),
+    workers: workersOf(values.text('workers') ?? '1', cores),
+  };
+}
+
+/** `URL[,weight=N]…`, as it is kept and shown. @throws KelanaError BAD_VALUE */
+export function givenBackend(spec: string): GivenBackend {
+  const { url, weight } = parseBackend(spec);
+  return { name: parseBackendUrl(url).label, spec, weight };
+}
+
+/** As after `--backend`, from a `[[balancer.backend]]` table. @throws KelanaError BAD_VALUE, its `key` the bad one */
+export function backendFromTable(table: Readonly<Record<string, unknown>>): string {
+  const bad = (key: string, value: unknown, why: Text): KelanaError =>
+    new KelanaError('BAD_VALUE', {
+      value: typeof value === 'string' ? value : JSON.stringify(value ?? ''),
+      name: `balancer.backend.${key}`,
+      why,
+      example: 'url = "http://localhost:8080"',
+      key,
+    });
+  const { url } = table;
+  if (typeof url !== 'string') throw bad('url', url, { id: 'url harus ada', en: 'there must be a url' });
+  let spec = url;
+  for (const [key, value] of Object.entries(table)) {
+    if (key === 'url') continue;
+    if (key !== 'weight' && key !== 'max')
+      throw bad(key, value, {
+        id: 'hanya url, weight dan max yang dikenal',
+        en: 'only url, weight and max are known',
+      });
+    const [least, most] = key === 'weight' ? [WEIGHTS.least, WEIGHTS.most] : [1, 999_999];
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
+      throw bad(key, value, {
+        id: `harus bilangan bulat dari ${least} sampai ${most}`,
+        en: `it must be a whole number from ${least} to ${most}`,
+      });
+    spec += `,${key}=${value}`;
+  }
+  return spec;
+}
+
+/** A part that the environment's commas cut off is looked at with what it belongs to. @throws KelanaError BAD_VALUE */
+export function checkBackend(text: string): void {
+  if (!PART.test(text)) parseBackend(text);
+}
+
+const PART = /^(weight|max)=/;
+
+/** @throws KelanaError BAD_VALUE */
+export function backendsFrom(texts: readonly string[], method: string): readonly GivenBackend[] {
+  // A list from the environment is cut at its commas, so weight=N and max=N may stand alone: they belong to what precedes it.
+  const joined: string[] = [];
+  for (const text of texts.length === 0 ? BACKENDS : texts) {
+    const last = joined.pop();
+    if (last !== undefined && PART.test(text)) joined.push(`${last},${text}`);
+    else joined.push(...(last === undefined ? [] : [last]), text);
+  }
+  const backends = joined.map(givenBackend);
+  const { usesWeights } = createMethod(parseMethod(method));
+  for (const [index, { name, spec, weight }] of backends.entries()) {
+    const twice = backends.findIndex((other) => other.name === name) !== index;
+    if (!twice && (weight === 1 || usesWeights)) continue;
+    throw badBackend(
+      spec,
+      twice ? { id: 'server ini sudah disebut', en: 'this server was given before' } : weightless(method),
+    );
+  }
+  return backends;
+}
+
+/**
+ * Whether a change makes sense where everything else stays as it is.
+ * @throws KelanaError BAD_VALUE
+ */
+export function checkEdit(asked: Edit, { method }: Desired): void {
+  if (asked.type === 'method') {
+    parseMethod(asked.method);
+    return;
+  }
+  const weight =
+    asked.type === 'weight' ? asked.weight : asked.type === 'add' ? asked.backend.weight : undefined;
+  if (weight === undefined) return;
+  if (weight < WEIGHTS.least || weight > WEIGHTS.most)
+    throw new KelanaError('BAD_VALUE', {
+      value: String(weight),
+      name: 'weight',
+      why: {
+        id: `harus bilangan bulat dari ${WEIGHTS.least} sampai ${WEIGHTS.most}`,
+        en: `it must be a whole number from ${WEIGHTS.least} to ${WEIGHTS.most}`,
+      },
+      example: 'kelana balancer weight localhost:8080 3',
+    });
+  if (weight === 1 || createMethod(parseMethod(method)).usesWeights) return;
+  throw new KelanaError('BAD_VALUE', {
+    value: String(weight),
+    name: 'weight',
+    why: weightless(method),
+    example: 'kelana balancer method weighted',
+  });
+}
+
+function weightless(method: string): Text {
+  return { id: `metode ${method} tidak memakai bobot`, en: `the method ${method} does not use weights` };
+}
+
+/** @throws KelanaError BAD_VALUE for the balancer itself, which would ask itself without end */
+export function refuseOwn({ name, spec }: GivenBackend, listen: ListenAddress): void {
+  if (name !== hostPort(listen.host, listen.port)) return;
+  throw badBackend(spec, { id: 'itu alamat balancer ini sendiri', en: 'it is this balancer itself' });
+}
+
+/** @throws KelanaError BAD_VALUE */
+export function workersOf(text: string, cores: number): number {
+  if (text === 'auto') return Math.min(cores, BALANCER_CHANGE.maxWorkers);
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= BALANCER_CHANGE.maxWorkers) return count;
+  throw new KelanaError('BAD_VALUE', {
+    value: text,
+    name: '--workers',
+    why: {
+      id: `harus auto, atau bilangan bulat dari 1 sampai ${BALANCER_CHANGE.maxWorkers}`,
+      en: `it must be auto, or a whole number from 1 to ${BALANCER_CHANGE.maxWorkers}`,
+    },
+    example: '--workers auto',
+  });
+}
+
+function badBackend(value: string, why: Text): KelanaError {
+  return new KelanaError('BAD_VALUE', {
+    value,
+    name: '--backend',
+    why,
+    example: `--backend ${BACKENDS[0] ?? ''}`,
+  });
+}

@@ -1,0 +1,39 @@
+import { resolve } from 'node:path';
+import { parseListen } from '../../balancer/address.ts';
+import { apply, specOf } from '../../balancer/apply.ts';
+import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
+import type { Bound } from '../../balancer/handles.ts';
+import { readStickyKey } from '../../balancer/sticky-key.ts';
+import type { Desired } from '../../core/balance/changes.ts';
+import { parseMethod } from '../../core/balance/choice.ts';
+import type { Emit } from '../../core/events.ts';
+import type { Context } from '../context.ts';
+import { balanceFrom } from '../balancer-options.ts';
+import type { Values } from '../values.ts';
+import { LISTEN } from './configuration.ts';
+
+const STICKY_KEY = '.kelana/sticky.key';
+
+/**
+ * The balancer of one process, from its options, be it the only one or one of several: what an option means is said
+ * here. Backends and method are those wanted now, which may differ from the options'.
+ * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE
+ */
+export async function startServing(
+  { cwd }: Pick<Context, 'cwd'>,
+  values: Values,
+  wanted: Desired,
+  emit: Emit,
+  workers = 1,
+  sockets: readonly Bound[] = [],
+): Promise<Balancer> {
+  const { host, port } = parseListen(values.text('listen') ?? LISTEN);
+  const balance = { ...balanceFrom(values), method: parseMethod(wanted.method) };
+  const backends = wanted.backends.map((backend) => specOf(backend, workers));
+  // Kept in any case: the method may become sticky later, and all processes must name backends the same way.
+  const stickyKey = await readStickyKey(resolve(cwd, values.text('sticky-key') ?? STICKY_KEY), true);
+  const balancer = await startBalancer({ host, port, backends, balance, emit, sockets, stickyKey });
+  // Which of them are drained.
+  apply(balancer.backends, wanted, workers);
+  return balancer;
+}

@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { BalancerView } from '../src/balancer/view.ts';
+import { RawClient } from './balancer.kit.ts';
+import { afterwards, temporaryFolder, until } from './support/basics.ts';
+import { inProcess } from './support/in-process.ts';
+import { start, type Run } from './support/run.ts';
+
+const NO_LOG = ['--log', 'none', '--log-db', 'none'];
+
+/** Servers that say who they are, a folder, and what a command there says. */
+async function house(t: TestContext, count: number) {
+  const folder = await temporaryFolder(t);
+  const names: string[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const server = createServer((_, response) => void response.end(names[at]));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    afterwards(t, () => {
+      server.closeAllConnections();
+      server.close();
+    });
+    names.push(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  }
+  const balancer = async (...args: readonly string[]): Promise<{ run: Run; port: number }> => {
+    const run = start(t, ['balancer', '--json', '--lang', 'en', ...NO_LOG, ...args], { cwd: folder });
+    return { run, port: Number((await run.ready())['port']) };
+  };
+  const command = (...args: readonly string[]) => inProcess(['balancer', ...args], folder);
+  const view = async (...args: readonly string[]): Promise<BalancerView> => {
+    const { code, out, err } = await command(...args, '--json');
+    assert.equal(code, 0, err);
+    return JSON.parse(out) as BalancerView;
+  };
+  return { folder, names, balancer, command, view };
+}
+
+async function askedOf(port: number, count: number): Promise<readonly string[]> {
+  const answers: string[] = [];
+  for (let at = 0; at < count; at += 1) answers.push(await (await fetch(`http://127.0.0.1:${port}/`)).text());
+  return answers;
+}
+
+test('backends are added, weighed, drained and removed while it runs, and all of it holds after a restart', async (t) => {
+  const { folder, names, balancer, command, view } = await house(t, 3);
+  const [a = '', b = '', c = ''] = names;
+  const first = await balancer(
+    '--listen',
+    '127.0.0.1:0',
+    '--backend',
+    `http://${a}`,
+    '--backend',
+    `http://${b}`,
+  );
+  const listen = `127.0.0.1:${first.port}`;
+  const own = join(folder, '.kelana', `balancer-${first.port}`);
+  assert.equal((await stat(join(own, 'balancer.sock'))).mode & 0o777, 0o600);
+  assert.equal((await stat(own)).mode & 0o777, 0o700);
+
+  await view('add', `http://${c}`);
+  await view('remove', a);
+  await view('drain', `http://${b}`);
+  assert.deepEqual(new Set(await askedOf(first.port, 4)), new Set([c]));
+  await view('undrain', b);
+  await view('method', 'weighted');
+  const weighed = await view('weight', c, '3');
+  assert.deepEqual(
+    weighed.backends.map(({ name, weight, origin, weightOrigin }) => [name, weight, origin, weightOrigin]),
+    [
+      [b, 1, 'given', 'given'],
+      [c, 3, 'runtime', 'runtime'],
+    ],
+  );
+  const shown = await command('ls');
+  assert.match(shown.out, new RegExp(`method weighted \\(by command\\)`));
+  assert.match(shown.out, new RegExp(`${c} +up +3 .*command`));
+  await first.run.end();
+
+  const again = await balancer('--listen', listen, '--backend', `http://${a}`, '--backend', `http://${b}`);
+  const kept = await view('ls');
+  assert.equal(kept.method, 'weighted');
+  assert.deepEqual(
+    kept.backends.map(({ name, weight }) => [name, weight]),
+    [
+      [b, 1],
+      [c, 3],
+    ],
+  );
+  const reset = await view('reset');
+  assert.equal(reset.method, 'round-robin');
+  assert.deepEqual(
+    reset.backends.map(({ name, origin }) => [name, origin]),
+    [
+      [a, 'given'],
+      [b, 'given'],
+    ],
+  );
+  await again.run.end();
+});
+
+test('what cannot be done is refused with its reason, and nothing changes', async (t) => {
+  const { names, balancer, command, view } = await house(t, 1);
+  const [a = ''] = names;
+  assert.match((await command('ls')).err, /No balancer is running/);
+  const { port } = await balancer('--listen', 'localhost:0', '--backend', `http://${a}`);
+  const before = await view('ls');
+  for (const [args, code, says] of [
+    [['remove', a], 1, /last backend/],
+    [['drain', a], 1, /last backend/],
+    [['remove', '127.0.0.1:1'], 1, /no server '127\.0\.0\.1:1'.*\n.*There is: /],
+    [['add', `http://${a}`], 1, /already has/],
+    [['add', 'ftp://x'], 2, /only http/],
+    [['add', `http://localhost:${port}`], 2, /this balancer itself/],
+    [['add', 'http://127.0.0.1:1,weight=2'], 2, /does not use weights/],
+    [['weight', a, '2'], 2, /does not use weights/],
+    [['weight', a, 'two'], 2, /whole number/],
+    [['method', 'best'], 2, /one of/],
+    [['add'], 2, /may stand/],
+    [['ls', 'x'], 2, /may stand/],
+    [['fly'], 2, /may stand/],
+    [['ls', '--listen', ':1'], 1, /No balancer is running/],
+  ] as const) {
+    const said = await command(...args);
+    assert.equal(said.code, code, `${args.join(' ')}: ${said.err}`);
+    assert.match(said.err, says);
+  }
+  assert.deepEqual((await view('ls')).backends, before.backends);
+});
+
+test('the settings are read again whole: a mistake is told with its line and changes nothing', async (t) => {
+  const { folder, names, balancer, command, view } = await house(t, 3);
+  const [a = '', b = '', c = ''] = names;
+  const file = join(folder, 'kelana.toml');
+  const table = (name: string, more = ''): string => `[[balancer.backend]]\nurl = "http://${name}"\n${more}`;
+  await writeFile(file, `[balancer]\nmethod = "weighted"\n${table(a, 'weight = 2\n')}${table(b)}`);
+  const { run } = await balancer('--listen', '127.0.0.1:0');
+  await view('weight', b, '9');
+  await view('add', `http://${c}`);
+
+  await writeFile(file, `[balancer]\nmethod = "weighted"\n${table(a, 'weight = 5000\n')}`);
+  const bad = await command('reload');
+  assert.equal(bad.code, 2);
+  assert.match(bad.err, /kelana\.toml, line 5: .*weight/);
+  // By signal nobody reads an answer; the process goes on.
+  run.child.kill('SIGHUP');
+  await writeFile(file, `[balancer]\nmethod = "weighted"\n${table(a, 'wieght = 2\n')}`);
+  assert.match((await command('reload')).err, /line 5: .*only url, weight and max are known/);
+
+  await writeFile(
+    file,
+    `[balancer]\nmethod = "weighted"\nworkers = "2"\nlog-lang = "en"\n${table(a, 'weight = 4\n')}${table(b)}`,
+  );
+  const reloaded = await command('reload');
+  assert.match(reloaded.out, /Only after kelana balancer upgrade: .*workers/);
+  const now = await view('ls');
+  assert.deepEqual(
+    now.backends.map(({ name, weight }) => [name, weight]),
+    [
+      [a, 4],
+      [b, 9],
+      [c, 1],
+    ],
+  );
+  const upgraded = await view('upgrade');
+  assert.equal(upgraded.workers.length, 2);
+  await command('reload', '--forget');
+  assert.deepEqual(
+    (await view('ls')).backends.map(({ name, weight }) => [name, weight]),
+    [
+      [a, 4],
+      [b, 1],
+    ],
+  );
+  const changes = await readFile(join(folder, '.kelana', `balancer-${portOf(now)}`, 'changes.json'), 'utf8');
+  assert.deepEqual((JSON.parse(changes) as { weights: unknown }).weights, []);
+});
+
+test('an upgrade keeps the pid, the idle connections and what is under way, and a process that dies comes back', async (t) => {
+  const { names, balancer, view } = await house(t, 1);
+  const [a = ''] = names;
+  const { run, port } = await balancer('--listen', '127.0.0.1:0', '--backend', `http://${a}`);
+  const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+  const idle = new RawClient(port);
+  t.after(() => idle.socket.destroy());
+  await idle.send(request).reads(a);
+  const before = await view('ls');
+  assert.deepEqual([before.pid, before.workers[0]?.pid], [run.pid, run.pid]);
+
+  const after = await view('upgrade');
+  assert.equal(after.pid, run.pid);
+  assert.notEqual(after.workers[0]?.pid, run.pid);
+  // The connection that idled is answered by the process that has it, and told that this was the last.
+  assert.deepEqual(after.retiring, [run.pid]);
+  idle.received = '';
+  await idle.send(request).reads('Connection: close', a);
+  await idle.closes();
+  await until('the old one is through', async () => (await view('ls')).retiring.length === 0);
+
+  const dead = after.workers[0]?.pid ?? 0;
+  process.kill(dead, 'SIGKILL');
+  // While nobody serves, connections wait: none is refused.
+  assert.deepEqual(await askedOf(port, 3), [a, a, a]);
+  const back = await view('ls');
+  assert.notEqual(back.workers[0]?.pid, dead);
+  await run.end('SIGTERM');
+  await until('no process is left', () => !alive(back.workers[0]?.pid ?? 0));
+});
+
+test('processes end with the one that holds them, even where that was killed', async (t) => {
+  const { names, balancer, view } = await house(t, 1);
+  const { run } = await balancer(
+    '--listen',
+    '127.0.0.1:0',
+    '--workers',
+    '2',
+    '--backend',
+    `http://${names[0]}`,
+  );
+  const pids = (await view('ls')).workers.map(({ pid }) => pid);
+  assert.equal(pids.length, 2);
+  await run.end('SIGKILL');
+  await until('both have ended', () => !pids.some(alive));
+});
+
+function portOf(view: BalancerView): number {
+  return Number(new URL(view.url).port);
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,347 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once as event } from 'node:events';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseMethod } from '../src/core/balance/choice.ts';
+import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
+import {
+  backend,
+  balanceWith,
+  client,
+  CLOSE,
+  eventually,
+  freePort,
+  get,
+  HELLO,
+  once,
+  post,
+  statusOf,
+  type Bench,
+} from './balancer.kit.ts';
+
+/** Health, failure, queue and overload over real sockets and with processes that are killed. */
+
+const CHILD = fileURLToPath(new URL('balancer.backend-child.ts', import.meta.url));
+
+async function spawnBackend(
+  t: TestContext,
+  port = 0,
+): Promise<{ readonly port: number; kill(): Promise<void> }> {
+  const child: ChildProcess = spawn(process.execPath, [CHILD, String(port)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const kill = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await event(child, 'exit');
+  };
+  t.after(kill);
+  assert.ok(child.stdout);
+  const [line] = (await event(createInterface({ input: child.stdout }), 'line')) as [string];
+  return { port: Number(line), kill };
+}
+
+/** Clients that send GETs, each with a number of its own, until told to stop; an answer must be that of its request. */
+function gets(t: TestContext, bench: Bench, clients: number): { stop(): Promise<number[]> } {
+  const statuses: number[] = [];
+  const stop = new AbortController();
+  const run = async (id: number): Promise<void> => {
+    const raw = client(t, bench);
+    for (let sent = 0; !stop.signal.aborted; sent += 1) {
+      raw.received = '';
+      raw.send(get(`/${id}-${sent}`));
+      const text = await raw.until(
+        ({ received }) => /\r\n\r\n.*\/\d+-\d+ |"}\n$/s.test(received),
+        'an answer',
+      );
+      statuses.push(statusOf(text));
+      if (statusOf(text) === 200)
+        assert.ok(text.includes(`/${id}-${sent} `), 'the answer is of this request');
+    }
+    raw.socket.destroy();
+  };
+  const all = Promise.all(Array.from({ length: clients }, (_, id) => run(id)));
+  return {
+    async stop() {
+      stop.abort();
+      await all;
+      return statuses;
+    },
+  };
+}
+
+const requestsOf = (bench: Bench): number => bench.balancer.stats().requests;
+
+for (const text of ['round-robin', 'least-connections', 'ewma'])
+  test(`${text}: kill -9 of a backend under load, twice, fails no request that is safe to repeat`, async (t) => {
+    let one = await spawnBackend(t);
+    const two = await spawnBackend(t);
+    const bench = await balanceWith(
+      t,
+      { method: parseMethod(text) },
+      `http://127.0.0.1:${one.port}`,
+      `http://127.0.0.1:${two.port}`,
+    );
+    const running = gets(t, bench, 24);
+    const up = (): boolean => bench.balancer.stats().backends.every((each) => each.up);
+    for (let round = 0; round < 2; round += 1) {
+      const [first] = bench.balancer.stats().backends;
+      await eventually(
+        () => (bench.balancer.stats().backends[0]?.requests ?? 0) > (first?.requests ?? 0) + 20,
+        'load',
+      );
+      await one.kill();
+      const seen = requestsOf(bench);
+      await eventually(() => requestsOf(bench) > seen + 100, 'more requests');
+      one = await spawnBackend(t, one.port);
+      await eventually(up, 'it to be up again');
+    }
+    const statuses = await running.stop();
+    assert.deepEqual(new Set(statuses), new Set([200]));
+    const retried = bench.events.some((each) => each.type === 'balancer.request' && each.retries > 0);
+    assert.ok(retried, 'some were sent again');
+  });
+
+test('drain gives a backend nothing new and loses nothing; remove waits for what runs, and add takes a new one', async (t) => {
+  const held: (() => void)[] = [];
+  const old = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const other = await backend(t);
+  const bench = await balanceWith(t, {}, old.url);
+  const waiting = [client(t, bench).send(get()), client(t, bench).send(post('body'))];
+  await eventually(() => held.length === 2, 'both to be on the old one');
+  const { backends } = bench.balancer;
+  backends.add({ url: other.url, weight: 1, maxConnections: 0 });
+  const label = `127.0.0.1:${old.port}`;
+  backends.drain(label, true);
+  for (let sent = 0; sent < 4; sent += 1) assert.equal(statusOf(await once(t, bench, get('/', CLOSE))), 200);
+  assert.deepEqual([old.requests.length, other.requests.length], [2, 4]);
+  let gone = false;
+  const removed = backends.remove(label).then(() => (gone = true));
+  await once(t, bench, get('/', CLOSE));
+  assert.deepEqual([gone, backends.list.length], [false, 2]);
+  for (const answer of held) answer();
+  for (const each of waiting) assert.equal(statusOf(await each.reads('hello')), 200);
+  await removed;
+  assert.deepEqual(
+    backends.stats().map((each) => each.label),
+    [`127.0.0.1:${other.port}`],
+  );
+  assert.throws(() => backends.drain(label, true), /no server/);
+  assert.throws(() => backends.add({ url: other.url, weight: 1, maxConnections: 0 }), /given before/);
+});
+
+test('a removed backend whose request never ends is let go after the time to drain, and the request lives on', async (t) => {
+  let end = (): void => {};
+  const endless = await backend(t, (_, socket) => {
+    end = () => socket.write(HELLO);
+  });
+  const bench = await balanceWith(t, { drainMs: 50 }, endless.url);
+  const waiting = client(t, bench).send(get());
+  await eventually(() => endless.requests.length === 1, 'the request');
+  await bench.balancer.backends.remove(`127.0.0.1:${endless.port}`);
+  assert.equal(bench.balancer.backends.list.length, 0);
+  assert.equal(statusOf(await once(t, bench, get('/', CLOSE))), 503);
+  end();
+  assert.equal(statusOf(await waiting.reads('hello')), 200);
+});
+
+test('beyond its limit a backend gets nothing, who waits is served in order, and a full queue answers 503', async (t) => {
+  const held: (() => void)[] = [];
+  const full = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const bench = await balanceWith(t, { queue: { ...BALANCE_DEFAULTS.queue, max: 2 } }, `${full.url},max=1`);
+  const clients = [client(t, bench), client(t, bench), client(t, bench)];
+  for (const [at, each] of clients.entries()) {
+    each.send(get(`/${at}`));
+    await eventually(() => bench.balancer.stats().active === at + 1, 'it to be under way');
+  }
+  assert.deepEqual([bench.balancer.stats().queued, full.requests.length], [2, 1]);
+  const refused = await once(t, bench, get('/', CLOSE));
+  assert.equal(statusOf(refused), 503);
+  assert.match(refused, /Retry-After: 1\r\n[^]*QUEUE_FULL/);
+  // One that leaves makes room in the queue.
+  clients[1]?.socket.resetAndDestroy();
+  await eventually(() => bench.balancer.stats().queued === 1, 'it to have left');
+  for (const at of [0, 2]) {
+    await eventually(() => held.length > 0, 'the next one');
+    held.shift()?.();
+    assert.equal(statusOf((await clients[at]?.reads('hello')) ?? ''), 200);
+  }
+  assert.deepEqual(
+    full.requests.map(({ head }) => head.path),
+    ['/0', '/2'],
+  );
+  assert.equal(bench.balancer.stats().shed, 1);
+});
+
+test('who waits too long for room is told 503 QUEUE_TIMEOUT, and a body that waited is still whole', async (t) => {
+  const held: (() => void)[] = [];
+  const full = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const bench = await balanceWith(t, {}, `${full.url},max=1`);
+  client(t, bench).send(get('/holds'));
+  await eventually(() => held.length === 1, 'the one that holds it');
+  const late = client(t, bench).send(get('/late', CLOSE));
+  await eventually(() => bench.balancer.stats().queued === 1, 'it to wait');
+  bench.skip(6_000);
+  assert.match(await late.closes(), /^HTTP\/1.1 503 [^]*QUEUE_TIMEOUT/);
+  const patient = client(t, bench).send(post('a body', CLOSE));
+  await eventually(() => bench.balancer.stats().queued === 1, 'it to wait');
+  held.shift()?.();
+  await eventually(() => full.requests.length === 2, 'it to be given on');
+  held.shift()?.();
+  assert.equal(statusOf(await patient.closes()), 200);
+  assert.equal(full.requests[1]?.body, 'a body');
+});
+
+test('what is too much in all is shed at once with 503, Retry-After and a connection that stays', async (t) => {
+  const held: (() => void)[] = [];
+  const busy = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const bench = await balanceWith(t, { maxActive: 2 }, busy.url);
+  for (const at of [1, 2]) {
+    client(t, bench).send(get(`/${at}`));
+    await eventually(() => held.length === at, 'it to be under way');
+  }
+  const third = client(t, bench).send(get('/3'));
+  const text = await third.reads('OVERLOADED');
+  assert.equal(statusOf(text), 503);
+  assert.match(text, /Retry-After: 1\r\n/);
+  held.shift()?.();
+  await eventually(() => bench.balancer.stats().active === 1, 'room');
+  third.send(get('/4'));
+  await eventually(() => held.length === 2, 'it to be taken now');
+  for (const answer of held) answer();
+  await third.reads('OVERLOADED', 'hello');
+  assert.equal(busy.requests.length, 3);
+});
+
+test('a circuit that is half open lets one request through, and opens for longer where that fails', async (t) => {
+  const held: ((text: string) => void)[] = [];
+  let hold = false;
+  const fault = 'HTTP/1.1 500 Ill\r\nContent-Length: 0\r\n\r\n';
+  const ill = await backend(t, (_, socket) => {
+    if (!hold) return fault;
+    held.push((text) => socket.write(text));
+    return undefined;
+  });
+  const well = await backend(t);
+  const outlier = { ...BALANCE_DEFAULTS.outlier, consecutive: 3 };
+  const bench = await balanceWith(t, { outlier }, ill.url, well.url);
+  const circuit = (): string | undefined => bench.balancer.stats().backends[0]?.circuit;
+  while (circuit() === 'closed') await once(t, bench, get('/', CLOSE));
+  assert.equal(ill.requests.length, 3);
+  for (let sent = 0; sent < 4; sent += 1) assert.equal(statusOf(await once(t, bench, get('/', CLOSE))), 200);
+  hold = true;
+  const probe = async (answer: string): Promise<void> => {
+    await eventually(() => circuit() === 'half-open', 'it to be half open');
+    const before = ill.requests.length;
+    const all = Array.from({ length: 6 }, () => client(t, bench).send(get('/', CLOSE)));
+    await eventually(() => held.length === 1, 'the probe');
+    await eventually(() => all.filter(({ over }) => over !== null).length === 5, 'the others');
+    assert.equal(ill.requests.length, before + 1);
+    held.shift()?.(answer);
+    await eventually(() => circuit() !== 'half-open', 'the verdict');
+  };
+  bench.skip(11_000);
+  await probe(fault);
+  assert.equal(circuit(), 'open');
+  const seconds = bench.events.flatMap((each) => (each.type === 'backend.ejected' ? [each.seconds] : []));
+  assert.deepEqual(seconds, [10, 20]);
+  bench.skip(21_000);
+  await probe(HELLO);
+  assert.equal(circuit(), 'closed');
+});
+
+test('a backend that fails half of its requests is taken out, and never the last one', async (t) => {
+  const flaky = await backend(t, ({ head }) =>
+    Number(head.path.slice(1)) % 4 < 2 ? 'HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n' : HELLO,
+  );
+  const well = await backend(t);
+  const bench = await balanceWith(t, {}, flaky.url, well.url);
+  for (let sent = 0; sent < 60; sent += 1) await once(t, bench, get(`/${sent}`, CLOSE));
+  assert.equal(bench.balancer.stats().backends[0]?.circuit, 'closed');
+  bench.skip(11_000);
+  await eventually(() => bench.balancer.stats().backends[0]?.circuit === 'open', 'it to be taken out');
+  // The other one goes: a backend that fails half is better than none.
+  await well.kill();
+  const statuses: number[] = [];
+  for (let sent = 0; sent < 8; sent += 1)
+    statuses.push(statusOf(await once(t, bench, get(`/${sent}`, CLOSE))));
+  assert.ok(statuses.includes(200));
+  assert.ok(!statuses.includes(503));
+});
+
+test('checks take a backend out whose answers are wrong or missing, and bring it back, without any request', async (t) => {
+  let healthy = true;
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      socket.end(`HTTP/1.1 ${healthy ? 204 : 404} x\r\nContent-Length: 0\r\n\r\n`);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await event(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as { port: number };
+  const silent = createServer((socket) => void socket.on('error', () => {}));
+  silent.listen(0, '127.0.0.1');
+  await event(silent, 'listening');
+  t.after(() => silent.close());
+  const mute = (silent.address() as { port: number }).port;
+  const health = { ...BALANCE_DEFAULTS.health, intervalMs: 50, recheckMs: 50, recheckMinMs: 20 };
+  const check = { kind: 'http', method: 'HEAD', path: '/ready', status: [200, 299], timeoutMs: 200 } as const;
+  const bench = await balanceWith(
+    t,
+    { health, check },
+    `http://127.0.0.1:${port}`,
+    `http://127.0.0.1:${mute}`,
+  );
+  const up = (): (boolean | undefined)[] => bench.balancer.stats().backends.map((each) => each.up);
+  await eventually(() => up()[1] === false, 'the silent one to be out');
+  assert.equal(up()[0], true);
+  healthy = false;
+  await eventually(() => up()[0] === false, 'the wrong status to be noticed');
+  healthy = true;
+  await eventually(() => up()[0] === true, 'it to be back');
+  const reasons = bench.events.flatMap((each) => (each.type === 'backend.down' ? [each.reason] : []));
+  assert.deepEqual(reasons, ['no answer in time', 'answered 404']);
+  // Over TCP the silent one is there, and a port that nobody listens on is not.
+  const tcp = { kind: 'tcp', timeoutMs: 200 } as const;
+  const urls = [mute, await freePort()].map((each) => `http://127.0.0.1:${each}`);
+  const plain = await balanceWith(t, { health, check: tcp }, ...urls);
+  await eventually(() => plain.balancer.stats().backends[1]?.up === false, 'the closed port to be noticed');
+  assert.equal(plain.balancer.stats().backends[0]?.up, true);
+});
+
+test('slow start gives a backend that came up little at first, and its whole share in the end', async (t) => {
+  const port = await freePort();
+  const steady = await backend(t);
+  const bench = await balanceWith(t, { slowStartMs: 60_000 }, `http://127.0.0.1:${port}`, steady.url);
+  await once(t, bench, get('/', CLOSE));
+  const returned = await backend(t, () => HELLO, port);
+  await eventually(() => bench.balancer.stats().backends[0]?.up === true, 'it to be up');
+  const share = async (): Promise<number> => {
+    const before = returned.requests.length;
+    for (let sent = 0; sent < 40; sent += 1) await once(t, bench, get('/', CLOSE));
+    return returned.requests.length - before;
+  };
+  assert.ok((await share()) <= 5);
+  bench.skip(60_000);
+  await eventually(() => bench.balancer.stats().backends[0]?.ramp === 1, 'its whole weight');
+  assert.equal(await share(), 20);
+});
+
+test('repeats stop when their budget is used up, and what was never written is tried elsewhere all the same', async (t) => {
+  const dying = await backend(t, () => null);
+  const well = await backend(t);
+  const outlier = { ...BALANCE_DEFAULTS.outlier, consecutive: 0 };
+  const retry = { ratio: 0, perSecond: 0.3, windowMs: 10_000 };
+  const bench = await balanceWith(t, { retry, outlier }, dying.url, well.url);
+  const statuses: number[] = [];
+  for (let sent = 0; sent < 20; sent += 1) statuses.push(statusOf(await once(t, bench, get('/', CLOSE))));
+  assert.equal(statuses.filter((status) => status === 502).length, dying.requests.length - 3);
+  await dying.kill();
+  for (let sent = 0; sent < 4; sent += 1)
+    assert.equal(statusOf(await once(t, bench, post('never written', CLOSE))), 200);
+});

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execPath, pid } from 'node:process';
+import { test, type TestContext } from 'node:test';
+import { startBalancer } from '../src/balancer/balancer.ts';
+import { Fleet } from '../src/balancer/fleet.ts';
+import { LocalWorker } from '../src/balancer/worker.ts';
+import { KelanaError } from '../src/core/errors.ts';
+import { backend } from './balancer.kit.ts';
+import { temporaryFolder } from './support/basics.ts';
+
+/** A fleet of this process alone, whose further processes run the given code. */
+async function fleetWith(t: TestContext, code: string) {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, 'child.mjs');
+  await writeFile(file, code);
+  const { url } = await backend(t);
+  const balancer = await startBalancer({
+    host: '127.0.0.1',
+    port: 0,
+    backends: [{ url }],
+    emit: () => undefined,
+  });
+  const fleet = new Fleet({
+    local: new LocalWorker(balancer, pid),
+    launcher: { execPath, args: [file], env: {}, cwd: folder, lang: 'en' },
+    who: () => 'localhost:0',
+    emit: () => undefined,
+    clock: () => performance.now(),
+  });
+  t.after(() => fleet.close());
+  const desired = { method: 'round-robin', backends: [] };
+  return { roll: () => fleet.roll({ settings: [], workers: 2, desired }), fleet, balancer };
+}
+
+for (const [what, code, why] of [
+  ['ends at once', 'process.exit(3)', /exit 3/],
+  [
+    'says why',
+    "process.on('message', () => process.send({ type: 'failed', error: 'CANNOT_READ', params: { path: 'key.pem', why: 'ENOENT' } }))",
+    /key\.pem/,
+  ],
+  [
+    'is of a version that does not fit',
+    "process.on('message', () => process.send({ type: 'failed', error: 'NEWER', params: {} }))",
+    /NEWER/,
+  ],
+] as const) {
+  test(`where a new process ${what}, the old one goes on and the reason is told`, async (t) => {
+    const { roll, fleet, balancer } = await fleetWith(t, code);
+    await assert.rejects(
+      roll(),
+      (error) => error instanceof KelanaError && error.code === 'UPGRADE_FAILED' && why.test(error.message),
+    );
+    assert.equal(await (await fetch(balancer.url)).text(), 'hello');
+    const { workers, retiring } = await fleet.stats();
+    assert.deepEqual([workers.map((worker) => worker.pid), retiring], [[pid], []]);
+  });
+}
