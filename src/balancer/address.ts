@@ -66,19 +66,19 @@ export function parseBackend(text: string): BackendSpec {
 }
 
 /** `HOST:PORT`, `[IPv6]:PORT` or `:PORT`. @throws KelanaError BAD_VALUE */
-export function parseListen(text: string): ListenAddress {
+export function parseListen(text: string, flag = '--listen', anywhere = '0.0.0.0'): ListenAddress {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s/]*)):([0-9]{1,5})$/.exec(text);
   const port = Number(match?.[3] ?? Number.NaN);
   if (match === null || !(port <= 65_535)) {
     throw new KelanaError('BAD_VALUE', {
       value: text,
-      name: '--listen',
+      name: flag,
       why: { id: 'harus HOST:PORT', en: 'it must be HOST:PORT' },
-      example: '--listen localhost:8000',
+      example: `${flag} localhost:8000`,
     });
   }
   const host = match[1] ?? match[2] ?? '';
-  return { host: host === '' ? '0.0.0.0' : host, port };
+  return { host: host === '' ? anywhere : host, port };
 }
 
 export function hostPort(host: string, port: number): string {

@@ -201,6 +201,12 @@ export class ClientConnection implements ExchangeClient {
   /** Answers what never became a request. */
   #turnAway(reply: OwnReply): void {
     this.#shared.requests += 1;
+    this.#shared.own.ended(reply.status, 0, 0, 0);
+    if (this.#shared.access.logs(reply.status, false)) this.#tellTurnedAway(reply);
+    this.answer(reply, false, '-');
+  }
+
+  #tellTurnedAway(reply: OwnReply): void {
     this.#shared.emit({
       type: 'balancer.request',
       who: this.#shared.who,
@@ -213,7 +219,6 @@ export class ClientConnection implements ExchangeClient {
       bytes: 0,
       retries: 0,
     });
-    this.answer(reply, false, '-');
   }
 
   /** Ends our side, and reads on for a while so that the answer is not lost to a reset (RFC 9112 section 9.6). */

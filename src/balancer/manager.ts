@@ -58,7 +58,15 @@ const BUSY = {
 /** Options that a reload itself carries out. */
 const LIVE: ReadonlySet<string> = new Set(['backend', 'method']);
 /** Options of the command line alone. */
-const IGNORED: ReadonlySet<string> = new Set(['json', 'lang', 'config', 'help', 'forget']);
+const IGNORED: ReadonlySet<string> = new Set([
+  'json',
+  'lang',
+  'config',
+  'help',
+  'forget',
+  'once',
+  'interval',
+]);
 
 /** Carries out what is asked of a running balancer, one thing after another, on all of its processes. */
 export class Manager {
@@ -76,11 +84,15 @@ export class Manager {
     this.#changes = options.changes;
   }
 
-  /** Starts the processes that were asked for; with one, this process goes on alone. */
+  /** Starts the processes that were asked for; with one, this process goes on alone. @throws KelanaError START_FAILED */
   start(): Promise<void> {
     return this.#inTurn(async () => {
       const { workers } = this.#configuration;
       if (workers > 1) await this.#roll(this.#configuration, this.#changes);
+    }).catch((thrown: unknown) => {
+      // There is no old process that would go on.
+      const error = asKelanaError(thrown);
+      throw error.code === 'UPGRADE_FAILED' ? new KelanaError('START_FAILED', error.params, error) : error;
     });
   }
 
@@ -139,12 +151,20 @@ export class Manager {
   /** For signals, where nobody waits for an answer: what goes wrong is told in the log. */
   async unattended(what: 'reload' | 'upgrade'): Promise<void> {
     try {
-      await (what === 'reload' ? this.reload(false) : this.upgrade());
+      if (what === 'upgrade') await this.upgrade();
+      else this.#tellWaiting(await this.reload(false));
     } catch (thrown) {
       const { code, params, message } = asKelanaError(thrown);
       const { emit, who } = this.#options;
       emit({ type: 'error', who, code, detail: message, params });
     }
+  }
+
+  #tellWaiting({ needUpgrade, needRestart }: Reloaded): void {
+    const { emit, who } = this.#options;
+    const type = 'balancer.waiting';
+    if (needUpgrade.length > 0) emit({ type, who, options: needUpgrade, needs: 'upgrade' });
+    if (needRestart.length > 0) emit({ type, who, options: needRestart, needs: 'restart' });
   }
 
   async #settle(configuration: Configuration, changes: Changes): Promise<void> {

@@ -97,6 +97,8 @@ export type FromWorker =
   /** Comes with a socket. */
   | { readonly type: 'echo'; readonly host: string; readonly port: number }
   | { readonly type: 'ready' }
+  /** Its counts as it ends. */
+  | { readonly type: 'last'; readonly stats?: WorkerStats }
   | { readonly type: 'failed'; readonly error: string; readonly params: ErrorParams }
   | { readonly type: 'answer'; readonly id: number; readonly stats?: WorkerStats }
   | { readonly type: 'refused'; readonly id: number; readonly error: string; readonly params: ErrorParams };
@@ -105,6 +107,7 @@ const failure = { error: z.string(), params: z.record(z.string(), z.any()) };
 const fromWorker = z.discriminatedUnion('type', [
   z.object({ type: z.literal('echo'), host: z.string(), port: z.int() }),
   z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('last'), stats: z.any().optional() }),
   z.object({ type: z.literal('failed'), ...failure }),
   z.object({ type: z.literal('answer'), id: z.int(), stats: z.any().optional() }),
   z.object({ type: z.literal('refused'), id: z.int(), ...failure }),

@@ -1,3 +1,5 @@
+import type { AccessLog } from '../core/balance/access-log.ts';
+import type { Tally } from '../core/balance/figures.ts';
 import type { BalanceOptions } from '../core/balance/options.ts';
 import type { Emit } from '../core/events.ts';
 import type { Backends } from './backends.ts';
@@ -13,6 +15,10 @@ export interface Shared {
   readonly turns: Turns;
   readonly balance: BalanceOptions;
   readonly emit: Emit;
+  /** Which requests are told of one by one. */
+  readonly access: AccessLog;
+  /** Of the requests that no backend answered. */
+  readonly own: Tally;
   /** ms, monotonic. */
   readonly clock: () => number;
   /** The time as a Date field has it. */

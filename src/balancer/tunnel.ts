@@ -23,13 +23,15 @@ export class Tunnel {
   readonly #clock: () => number;
   #clientEnded = false;
   #backendEnded = false;
+  /** ms, monotonic. */
+  readonly openedAt: number;
   #movedAt: number;
 
   constructor(client: TunnelEnd, backend: Upstream, clock: () => number) {
     this.#client = client;
     this.#backend = backend;
     this.#clock = clock;
-    this.#movedAt = clock();
+    this.openedAt = this.#movedAt = clock();
   }
 
   /** Both sides have ended. */

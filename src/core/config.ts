@@ -945,6 +945,20 @@ export const BALANCER_CHANGE = {
   maxStateBytes: MiB,
 } as const;
 
+/** Figures of a balancer over HTTP (`--stats`). */
+export const BALANCER_SEEING = {
+  /** Connections at once: a few monitors, each with one or two. */
+  maxConnections: 64,
+  /** Bytes of a request's head; a monitor sends some 300. */
+  maxHeadBytes: 8 * KiB,
+  /** ms for a request to arrive. */
+  timeoutMs: 5_000,
+  /** ms a connection may idle, or a client not read: longer than the usual 15 s between two scrapes. */
+  idleMs: 30_000,
+  /** ms between two looks of `top` when nobody says: often enough to seem live, cheap enough to leave running. */
+  topMs: 1_000,
+} as const;
+
 export const CLIENTS = {
   /** What a bare run proposes, as the seed's script does. */
   clients: 10,

@@ -34,6 +34,7 @@ export const BALANCER_CHANGES = [
   'reload',
   'reset',
   'upgrade',
+  'discover',
 ] as const;
 export type BalancerChange = (typeof BALANCER_CHANGES)[number];
 
@@ -107,6 +108,8 @@ export type EventBody =
   | { type: 'backend.down'; who: string; backend: string; reason: string }
   // by command or signal; `what` is one of BALANCER_CHANGES, `subject` the backend or method, `value` the new weight
   | { type: 'balancer.changed'; who: string; what: BalancerChange; subject: string; value: number | null }
+  // options whose new values a reload has read, and that wait for `needs`
+  | { type: 'balancer.waiting'; who: string; options: readonly string[]; needs: 'upgrade' | 'restart' }
   // taken out because its requests fail (`reason` is one of EJECTIONS), for so many seconds; and back after one that did not
   | { type: 'backend.ejected'; who: string; backend: string; reason: string; seconds: number }
   | { type: 'backend.readmitted'; who: string; backend: string }
@@ -166,6 +169,7 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'backend.up': 'status',
   'backend.down': 'status',
   'balancer.changed': 'status',
+  'balancer.waiting': 'status',
   'backend.ejected': 'status',
   'backend.readmitted': 'status',
   'part.started': 'status',

@@ -7,6 +7,7 @@ import { parseListen } from '../../balancer/address.ts';
 import type { Balancer } from '../../balancer/balancer.ts';
 import { Fleet } from '../../balancer/fleet.ts';
 import { Manager, type Configuration } from '../../balancer/manager.ts';
+import type { StatsServer } from '../../balancer/stats-server.ts';
 import { LocalWorker } from '../../balancer/worker.ts';
 import { serveSocket } from '../../control/serve-socket.ts';
 import { isAlive } from '../../control/socket.ts';
@@ -20,24 +21,27 @@ import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
 import { checkEdit, configurationOf, givenBackend, LISTEN, refuseOwn } from './configuration.ts';
 import { adminSocket, folderOf } from './place.ts';
+import { parseStats } from './seeing.ts';
 import { startServing } from './serving.ts';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** File of the changes that were made while it ran. */
 const CHANGES = 'changes.json';
 /** Options that name what is bound, or where the changes are kept. */
-const FIXED: ReadonlySet<string> = new Set(['listen', 'data']);
+const FIXED: ReadonlySet<string> = new Set(['listen', 'data', 'stats']);
 
 export interface BalancerApp {
   readonly balancer: Balancer;
   readonly manager: Manager;
+  /** Null where nobody asked for it. */
+  readonly stats: StatsServer | null;
   close(): Promise<void>;
 }
 
 /**
  * A balancer that can be changed while it runs: it serves in this process, answers commands on a socket in its data
  * folder, and starts further processes where there are to be several, or new ones.
- * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE, BAD_CONFIG, CANNOT_WRITE, DATA_IN_USE, UPGRADE_FAILED
+ * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE, BAD_CONFIG, CANNOT_WRITE, DATA_IN_USE, START_FAILED
  */
 export async function openBalancer(
   context: Context,
@@ -51,6 +55,7 @@ export async function openBalancer(
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
   const wanted = desired(configuration.given, kept);
   const balancer = await startServing(context, values, wanted, emit);
+  let stats: StatsServer | null = null;
   try {
     const folder = folderOf(context, values, balancer.port);
     await makeFolder(folder);
@@ -92,24 +97,37 @@ export async function openBalancer(
       },
       fixed: FIXED,
     });
+    stats = await openStats(values, manager);
     await manager.start();
     const stopAdmin = await serveSocket(socket, () =>
       import('../../balancer/admin.ts').then(({ adminRoutes }) => adminRoutes(manager)),
     );
     context.on?.('SIGHUP', () => void manager.unattended('reload'));
     context.on?.('SIGUSR2', () => void manager.unattended('upgrade'));
+    const opened = stats;
     return {
       balancer,
       manager,
+      stats: opened,
       close: async () => {
+        await opened?.close();
         await stopAdmin();
         await fleet.close();
       },
     };
   } catch (thrown) {
+    await stats?.close();
     await balancer.close();
     throw thrown;
   }
+}
+
+/** @throws KelanaError PORT_IN_USE, BAD_ADDRESS */
+async function openStats(values: Values, manager: Manager): Promise<StatsServer | null> {
+  const address = values.text('stats');
+  if (address === undefined) return null;
+  const { serveStats } = await import('../../balancer/stats-server.ts');
+  return await serveStats(parseStats(address), () => manager.view());
 }
 
 async function keptChanges(folder: string): Promise<Changes> {

@@ -3,6 +3,7 @@ import { EXIT, KelanaError } from '../../core/errors.ts';
 import { openBalancer, type BalancerApp } from '../balancer/app.ts';
 import { backendFromTable, BACKENDS, checkBackend, LISTEN } from '../balancer/configuration.ts';
 import { runVerb, VERB_ARGS } from '../balancer/verbs.ts';
+import { SEEING_OPTIONS } from '../balancer/seeing.ts';
 import { BALANCE_OPTIONS } from '../balancer-options.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -69,6 +70,7 @@ export const command: Command = {
         en: 'for reload: also forget what was changed by command',
       },
     },
+    ...SEEING_OPTIONS,
     ...LOGGING,
   ],
   examples: [
@@ -95,6 +97,13 @@ export const command: Command = {
       what: {
         id: 'server, proses dan hitungan balancer yang berjalan',
         en: 'backends, processes and counts of the balancer that runs',
+      },
+    },
+    {
+      line: 'kelana balancer top',
+      what: {
+        id: 'permintaan per detik, waktu dan kesalahan tiap server, langsung',
+        en: 'requests a second, times and errors of each backend, live',
       },
     },
     {
@@ -125,9 +134,10 @@ export const command: Command = {
 
 async function run(context: Context, values: Values): Promise<number> {
   if (values.positionals.length > 0) return await runVerb(context, values);
-  if (values.flag('forget'))
+  const [flag, verb] = values.flag('forget') ? ['--forget', 'reload'] : ['--once', 'top'];
+  if (values.flag('forget') || values.flag('once'))
     throw new KelanaError('USAGE', {
-      detail: { id: '--forget hanya untuk reload.', en: '--forget is for reload only.' },
+      detail: { id: `${flag} hanya untuk ${verb}.`, en: `${flag} is for ${verb} only.` },
       command: 'balancer',
     });
   const log = await openLog(context, values);
@@ -145,9 +155,14 @@ async function run(context: Context, values: Values): Promise<number> {
   }
 }
 
-async function announce(context: Context, { balancer, manager }: BalancerApp, json: boolean): Promise<void> {
+async function announce(
+  context: Context,
+  { balancer, manager, stats }: BalancerApp,
+  json: boolean,
+): Promise<void> {
   if (json) {
-    context.out(JSON.stringify({ ready: true, url: balancer.url, port: balancer.port }));
+    const more = stats === null ? {} : { stats: stats.url };
+    context.out(JSON.stringify({ ready: true, url: balancer.url, port: balancer.port, ...more }));
     return;
   }
   const { backends } = await manager.view();
@@ -156,4 +171,6 @@ async function announce(context: Context, { balancer, manager }: BalancerApp, js
     id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
     en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,
   });
+  if (stats !== null)
+    context.say({ id: `Angkanya di ${stats.url}/metrics.`, en: `Its figures are at ${stats.url}/metrics.` });
 }

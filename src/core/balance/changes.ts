@@ -6,6 +6,8 @@ export interface GivenBackend {
   /** As after `--backend`: `URL[,weight=N]…`. */
   readonly spec: string;
   readonly weight: number;
+  /** The name it was found by, as after `--backend`; left out where it was not discovered. */
+  readonly from?: string;
 }
 
 /** What flags, environment and file say of a balancer; `method` as after `--method`. */

@@ -75,6 +75,7 @@ export const FIELDS: Table = {
   'backend.up': { who, backend: 'text' },
   'backend.down': { who, backend: 'text', reason: 'text' },
   'balancer.changed': { who, what: 'text', subject: 'text', value: 'number or null' },
+  'balancer.waiting': { who, options: 'texts', needs: 'text' },
   'backend.ejected': { who, backend: 'text', reason: 'text', seconds: 'number' },
   'backend.readmitted': { who, backend: 'text' },
   'part.started': { who, part: 'text', pid: 'number' },
