@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseListen } from '../../balancer/address.ts';
 import type { Balancer } from '../../balancer/balancer.ts';
+import { Discovery } from '../../balancer/discovery.ts';
 import { Fleet } from '../../balancer/fleet.ts';
 import { Manager, type Configuration } from '../../balancer/manager.ts';
+import { Resolving } from '../../balancer/resolving.ts';
 import type { StatsServer } from '../../balancer/stats-server.ts';
 import { LocalWorker } from '../../balancer/worker.ts';
 import { serveSocket } from '../../control/serve-socket.ts';
@@ -28,7 +30,7 @@ const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** File of the changes that were made while it ran. */
 const CHANGES = 'changes.json';
 /** Options that name what is bound, or where the changes are kept. */
-const FIXED: ReadonlySet<string> = new Set(['listen', 'data', 'stats']);
+const FIXED: ReadonlySet<string> = new Set(['listen', 'data', 'stats', 'dns']);
 
 export interface BalancerApp {
   readonly balancer: Balancer;
@@ -53,8 +55,24 @@ export async function openBalancer(
   const { host, port } = parseListen(values.text('listen') ?? LISTEN);
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
-  const wanted = desired(configuration.given, kept);
-  const balancer = await startServing(context, values, wanted, emit);
+  const self = { who: values.text('listen') ?? LISTEN, host, port };
+  const resolving = new Resolving(values.texts('dns'));
+  const discovery = new Discovery({
+    resolve: (source) => resolving.resolve(source),
+    who: () => self.who,
+    emit,
+    isOwn: (address, at) => at === self.port && isOwnAddress(self.host, address),
+  });
+  await discovery.follow(configuration.sources ?? []);
+  let late = false;
+  discovery.onChange = () => {
+    late = true;
+  };
+  const wanted = desired(discovery.expand(configuration, kept.added), kept);
+  const balancer = await startServing(context, values, wanted, emit).catch((thrown: unknown) => {
+    discovery.close();
+    throw thrown;
+  });
   let stats: StatsServer | null = null;
   try {
     const folder = folderOf(context, values, balancer.port);
@@ -62,6 +80,8 @@ export async function openBalancer(
     const socket = await adminSocket(folder);
     if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
     const who = balancer.url.replace('http://', '');
+    self.who = who;
+    self.port = balancer.port;
     const fleet = new Fleet({
       local: new LocalWorker(balancer, context.pid),
       launcher: {
@@ -78,6 +98,7 @@ export async function openBalancer(
     });
     const manager = new Manager({
       fleet,
+      discovery,
       url: balancer.url,
       pid: context.pid,
       who,
@@ -97,8 +118,11 @@ export async function openBalancer(
       },
       fixed: FIXED,
     });
+    discovery.onChange = (name, count) => manager.found(name, count);
     stats = await openStats(values, manager);
     await manager.start();
+    // What was found while it started.
+    if (late) manager.refresh();
     const stopAdmin = await serveSocket(socket, () =>
       import('../../balancer/admin.ts').then(({ adminRoutes }) => adminRoutes(manager)),
     );
@@ -110,16 +134,29 @@ export async function openBalancer(
       manager,
       stats: opened,
       close: async () => {
+        discovery.close();
+        resolving.close();
         await opened?.close();
         await stopAdmin();
         await fleet.close();
       },
     };
   } catch (thrown) {
+    discovery.close();
     await stats?.close();
     await balancer.close();
     throw thrown;
   }
+}
+
+/** Whether who listens on this host would be reached at that address of the same port. */
+function isOwnAddress(host: string, address: string): boolean {
+  if (address === host) return true;
+  if (host === 'localhost') return address === '127.0.0.1' || address === '::1';
+  if (host !== '0.0.0.0' && host !== '::') return false;
+  return Object.values(networkInterfaces()).some(
+    (all) => all?.some((one) => one.address === address) ?? false,
+  );
 }
 
 /** @throws KelanaError PORT_IN_USE, BAD_ADDRESS */

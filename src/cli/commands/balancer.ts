@@ -37,8 +37,8 @@ export const command: Command = {
       check: checkBackend,
       fromTable: backendFromTable,
       help: {
-        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya (bawaan: ${BACKENDS.join(' dan ')})`,
-        en: `a server behind it, its weight, and requests on it at once (default: ${BACKENDS.join(' and ')})`,
+        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya; dns://NAMA:PORT atau srv://NAMA: server yang ditemukan dengan nama itu (bawaan: ${BACKENDS.join(' dan ')})`,
+        en: `a server behind it, its weight, and requests on it at once; dns://NAME:PORT or srv://NAME: the servers found by that name (default: ${BACKENDS.join(' and ')})`,
       },
     },
     ...BALANCE_OPTIONS,
@@ -68,6 +68,16 @@ export const command: Command = {
       help: {
         id: 'untuk reload: lupakan juga yang diubah dengan perintah',
         en: 'for reload: also forget what was changed by command',
+      },
+    },
+    {
+      name: 'dns',
+      type: 'text',
+      value: 'IP:PORT',
+      many: true,
+      help: {
+        id: 'server DNS untuk nama itu (bawaan: yang dipakai sistem)',
+        en: 'DNS server for those names (default: those of the system)',
       },
     },
     ...SEEING_OPTIONS,
@@ -167,10 +177,17 @@ async function announce(
   }
   const { backends } = await manager.view();
   const names = backends.map(({ name }) => name);
-  context.say({
-    id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
-    en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,
-  });
+  context.say(
+    names.length === 0
+      ? {
+          id: `Balancer siap di ${balancer.url}; belum ada server yang ditemukan.`,
+          en: `Balancer ready at ${balancer.url}; no server is found yet.`,
+        }
+      : {
+          id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
+          en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,
+        },
+  );
   if (stats !== null)
     context.say({ id: `Angkanya di ${stats.url}/metrics.`, en: `Its figures are at ${stats.url}/metrics.` });
 }
