@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test';
 import type { BalancerView } from '../src/balancer/view.ts';
 import { Resolving } from '../src/balancer/resolving.ts';
 import { parseSource } from '../src/core/balance/source.ts';
+import { freePort } from './balancer.kit.ts';
 import { afterwards, temporaryFolder, until } from './support/basics.ts';
 import { dnsServer, type DnsServer } from './support/dns-server.ts';
 import { inProcess } from './support/in-process.ts';
@@ -194,6 +195,26 @@ test('a reload takes names up and leaves them', async (t) => {
   assert.equal(dns.asked.length, asked);
 });
 
+test('an address of the balancer itself is left out, and an IPv6 one is named as any backend is', async (t) => {
+  const dns = await dnsServer(t);
+  const at = await serverOn(t, '127.0.0.2');
+  dns.zones.set('app.test', { a: ['127.0.0.1', '127.0.0.2'], aaaa: ['0:0:0:0:0:ffff:7f00:2'] });
+  const port = await freePort();
+  const args = ['--backend', `dns://app.test:${port}`, '--backend', `dns://app.test:${at},max=4`, ...NO_LOG];
+  const { command } = await place(t, dns, args, { port });
+  const names = (await command('ls')).backends.map(({ name }) => name);
+  assert.deepEqual(
+    names.toSorted(),
+    [
+      `127.0.0.1:${at}`,
+      `127.0.0.2:${port}`,
+      `127.0.0.2:${at}`,
+      `[::ffff:7f00:2]:${at}`,
+      `[::ffff:7f00:2]:${port}`,
+    ].toSorted(),
+  );
+});
+
 test('answers are whole where both questions had one, and names of the system are found too', async (t) => {
   const dns = await dnsServer(t);
   const resolving = new Resolving([dns.address]);
@@ -209,6 +230,8 @@ test('answers are whole where both questions had one, and names of the system ar
   dns.zones.set('app.test', { a: ['192.0.2.1'], broken: ['aaaa'] });
   const half = await resolving.resolve(source);
   assert.deepEqual([half.found.length, half.whole], [1, false]);
+  dns.zones.set('app.test', { a: ['0.0.0.0'] });
+  assert.deepEqual((await resolving.resolve(source)).found, []);
   dns.zones.clear();
   assert.equal((await resolving.resolve(source)).why, 'ENOTFOUND');
 

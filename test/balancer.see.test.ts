@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, request, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { execPath, kill } from 'node:process';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import type { BalancerView } from '../src/balancer/view.ts';
 import { top } from '../src/cli/balancer/top.ts';
 import type { Context } from '../src/cli/context.ts';
 import type { BalancerStatsJson } from '../src/core/render/balancer-stats.ts';
+import { balance, RawClient } from './balancer.kit.ts';
 import { afterwards, temporaryFolder, until } from './support/basics.ts';
 import { inProcess } from './support/in-process.ts';
 import { start, type Run } from './support/run.ts';
@@ -67,8 +69,8 @@ async function place(t: TestContext, ...args: readonly string[]): Promise<Place>
     },
     figures: async () => (await (await fetch(`${stats}/stats`)).json()) as BalancerStatsJson,
     metric: async (sample) => {
-      const text = await (await fetch(`${stats}/metrics`)).text();
-      const line = text.split('\n').find((one) => one.startsWith(`${sample} `));
+      const all = await (await fetch(`${stats}/metrics`)).text();
+      const line = all.split('\n').find((one) => one.startsWith(`${sample} `));
       return line === undefined ? undefined : Number(line.slice(sample.length + 1));
     },
     view: async () => {
@@ -152,14 +154,63 @@ test('sums over processes go on where one dies, and where all are replaced', asy
   assert.deepEqual([requests, backends[0]?.requests], [40, 40]);
 });
 
+test('the same is on the socket of commands, and what a SIGHUP leaves waiting is in the log', async (t) => {
+  const { run, folder, port, ask, name } = await place(t);
+  await ask('/200', 2);
+  const socketPath = join(folder, '.kelana', `balancer-${port}`, 'balancer.sock');
+  const read = async (path: string): Promise<string> => {
+    const asked = request({ socketPath, path }).end();
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    return await text(answer);
+  };
+  assert.match(await read('/metrics'), /^kelana_balancer_requests_total\{.*status="2xx"\} 2$/m);
+  assert.equal((JSON.parse(await read('/stats')) as BalancerStatsJson).requests, 2);
+  await writeFile(
+    join(folder, 'kelana.toml'),
+    `[balancer]\nmethod = "ewma"\nqueue = 7\ndata = ".other"\nbackend = ["http://${name}"]\n`,
+  );
+  run.child.kill('SIGHUP');
+  const log = join(folder, 'combined_log.txt');
+  const said = await until('the log', async () => {
+    const lines = await readFile(log, 'utf8');
+    return lines.includes('dijalankan ulang') ? lines : null;
+  });
+  assert.match(said, /menunggu kelana balancer upgrade: queue\./);
+  assert.match(said, /menunggu dijalankan ulang: data\./);
+});
+
+test('of a tunnel the time to its 101 counts, not how long it lasted', async (t) => {
+  const server = createServer().on('upgrade', (_, socket) => {
+    socket.on('error', () => undefined);
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+    socket.pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  afterwards(t, () => server.close());
+  const bench = await balance(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const client = new RawClient(bench.balancer.port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+  await client.reads('101');
+  bench.skip(60_000);
+  client.send('ping');
+  await client.reads('ping');
+  client.socket.destroy();
+  const figures = await until('the end of the tunnel', () => {
+    const found = bench.balancer.stats().backends[0]?.figures;
+    return found?.answers[1] === 1 ? found : null;
+  });
+  assert.ok(figures.latency.sumMs < 30_000, String(figures.latency.sumMs));
+});
+
 test('top gives one snapshot where nobody watches, and a line of JSON each time', async (t) => {
   const { ask, folder, name, run, port } = await place(t, ...NO_LOG);
   await ask('/200', 3);
-  const text = await inProcess(['balancer', 'top', '--interval', '0.1'], folder);
-  assert.equal(text.code, 0);
-  assert.match(text.out, new RegExp(`^http://127.0.0.1:${port} +method round-robin\n`));
-  assert.match(text.out, new RegExp(`${name} +up +1 `));
-  assert.ok(!text.out.includes('Ctrl+C') && !text.out.includes('\x1b'));
+  const shown = await inProcess(['balancer', 'top', '--interval', '0.1'], folder);
+  assert.equal(shown.code, 0);
+  assert.match(shown.out, new RegExp(`^http://127.0.0.1:${port} +method round-robin\n`));
+  assert.match(shown.out, new RegExp(`${name} +up +1 `));
+  assert.ok(!shown.out.includes('Ctrl+C') && !shown.out.includes('\x1b'));
   const json = await inProcess(['balancer', 'top', '--json', '--once'], folder);
   const snapshot = JSON.parse(json.out) as BalancerStatsJson & { at: number };
   assert.deepEqual([snapshot.requests, snapshot.backends[0]?.answered.requests], [3, 3]);

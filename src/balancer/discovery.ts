@@ -5,7 +5,7 @@ import { WEIGHTS } from '../core/balance/spec.ts';
 import { BALANCER, BALANCER_DISCOVERY } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import { hostPort, parseBackend } from './address.ts';
+import { hostPort, parseBackend, parseBackendUrl } from './address.ts';
 import type { Answer } from './resolving.ts';
 
 /** What is given, and the names among it. */
@@ -136,7 +136,7 @@ export class Discovery {
   }
 
   #take(watch: Watch, servers: readonly Found[], whole: boolean): void {
-    const byName = new Map(servers.map((server) => [hostPort(server.host, server.port), server]));
+    const byName = new Map(servers.map((server) => [nameOf(server), server]));
     // Half an answer takes nobody away.
     const names = [...byName.keys(), ...(whole ? [] : namesOf(watch.state))];
     watch.state = discovered(watch.state, names, BALANCER_DISCOVERY);
@@ -154,6 +154,11 @@ export class Discovery {
     watch.backends = backends;
     if (!same) this.onChange(watch.source.text, backends.length);
   }
+}
+
+/** As the backend will be called, however the resolver writes the address. */
+function nameOf({ host, port }: Found): string {
+  return parseBackendUrl(`http://${hostPort(host, port)}`).label;
 }
 
 function backendOf(

@@ -102,11 +102,13 @@ export class Resolving {
     const real = faults.filter((fault) => !NONE.has(fault));
     const why = real[0] ?? faults[0] ?? 'ENODATA';
     if (records.length === 0 && !this.#given) return await this.#bySystem(name, why);
+    // The unspecified address would be this machine: block lists answer so.
+    const hosts = records.map(({ address }) => address).filter((one) => one !== '0.0.0.0' && one !== '::');
     return {
-      hosts: records.map(({ address }) => address),
+      hosts,
       whole: real.length === 0,
       ttl: Math.min(...records.map(({ ttl }) => ttl)),
-      why: records.length > 0 ? null : why,
+      why: hosts.length > 0 ? null : why,
     };
   }
 

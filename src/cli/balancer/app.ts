@@ -150,7 +150,9 @@ export async function openBalancer(
 }
 
 /** Whether who listens on this host would be reached at that address of the same port. */
-function isOwnAddress(host: string, address: string): boolean {
+function isOwnAddress(host: string, found: string): boolean {
+  // An IPv4 address may come as an IPv6 one.
+  const address = found.replace(/^::ffff:/i, '');
   if (address === host) return true;
   if (host === 'localhost') return address === '127.0.0.1' || address === '::1';
   if (host !== '0.0.0.0' && host !== '::') return false;
