@@ -5,7 +5,9 @@ import { execPath, pid } from 'node:process';
 import { test, type TestContext } from 'node:test';
 import { startBalancer } from '../src/balancer/balancer.ts';
 import { Fleet } from '../src/balancer/fleet.ts';
+import { Manager } from '../src/balancer/manager.ts';
 import { LocalWorker } from '../src/balancer/worker.ts';
+import { NO_CHANGES } from '../src/core/balance/changes.ts';
 import { KelanaError } from '../src/core/errors.ts';
 import { backend } from './balancer.kit.ts';
 import { temporaryFolder } from './support/basics.ts';
@@ -58,3 +60,26 @@ for (const [what, code, why] of [
     assert.deepEqual([workers.map((worker) => worker.pid), retiring], [[pid], []]);
   });
 }
+
+test('where several processes cannot start at the first start, no old one is said to go on', async (t) => {
+  const { fleet, balancer } = await fleetWith(t, 'process.exit(3)');
+  const given = { method: 'round-robin', backends: [] };
+  const manager = new Manager({
+    fleet,
+    url: balancer.url,
+    pid,
+    who: 'localhost:0',
+    emit: () => undefined,
+    configuration: { given, settings: [], workers: 2 },
+    changes: NO_CHANGES,
+    read: () => ({ given, settings: [], workers: 2 }),
+    parseBackend: () => assert.fail(),
+    check: () => undefined,
+    save: () => Promise.resolve(),
+    fixed: new Set(),
+  });
+  await assert.rejects(
+    manager.start(),
+    (error) => error instanceof KelanaError && error.code === 'START_FAILED' && /exit 3/.test(error.message),
+  );
+});

@@ -77,8 +77,8 @@ export function parseBackend(text: string): BackendSpec {
   return spec;
 }
 
-/** `[http[s]://]HOST:PORT`, with `[IPv6]` or nothing (all addresses) as HOST. @throws KelanaError BAD_VALUE */
-export function parseListen(text: string, name = '--listen'): ListenAddress {
+/** `[http[s]://]HOST:PORT`, with `[IPv6]` as HOST, or nothing for all addresses (or those of `anywhere`). @throws KelanaError BAD_VALUE */
+export function parseListen(text: string, name = '--listen', anywhere = '0.0.0.0'): ListenAddress {
   const scheme = /^(https?):\/\//.exec(text)?.[1];
   const rest = scheme === undefined ? text : text.slice(scheme.length + 3);
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s/]*)):([0-9]{1,5})$/.exec(rest);
@@ -92,7 +92,7 @@ export function parseListen(text: string, name = '--listen'): ListenAddress {
     });
   }
   const host = match[1] ?? match[2] ?? '';
-  const address = { host: host === '' ? '0.0.0.0' : host, port };
+  const address = { host: host === '' ? anywhere : host, port };
   return scheme === 'http' || scheme === 'https' ? { ...address, scheme } : address;
 }
 

@@ -2,6 +2,8 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Manager } from './manager.ts';
+import { METRICS_TYPE } from './stats-server.ts';
+import { metricsOf, statsJsonOf } from './view.ts';
 
 const name = z.string().min(1).max(300);
 const named = z.object({ name });
@@ -24,6 +26,10 @@ export async function adminRoutes(manager: Manager): Promise<FastifyInstance> {
       .send({ error: error.code, params: error.params });
   });
   app.get('/balancer', () => manager.view());
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(METRICS_TYPE).send(metricsOf(await manager.view())),
+  );
+  app.get('/stats', async () => statsJsonOf(await manager.view()));
   app.post('/backends', ({ body }) => manager.add(added.parse(body).backend));
   app.delete('/backends', ({ query }) => manager.change({ type: 'remove', ...named.parse(query) }));
   app.put('/backends/drain', ({ body }) => manager.change({ type: 'drain', ...drained.parse(body) }));

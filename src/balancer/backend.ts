@@ -1,4 +1,5 @@
 import { Breaker } from '../core/balance/breaker.ts';
+import { Tally, type Figures } from '../core/balance/figures.ts';
 import { hashText } from '../core/balance/hash.ts';
 import type { BackendView } from '../core/balance/method.ts';
 import type { OutlierOptions } from '../core/balance/options.ts';
@@ -20,6 +21,8 @@ export class Backend implements BackendView {
   readonly pool: Pool;
   readonly score = new Score();
   readonly breaker: Breaker;
+  /** Of the requests it answered. */
+  readonly tally = new Tally();
   /** Requests at once; Infinity for no limit. */
   readonly maxConnections: number;
   weight: number;
@@ -112,6 +115,7 @@ export interface BackendStats {
   readonly idle: number;
   /** ms that an answer takes lately (peak EWMA). */
   readonly waitMs: number;
+  readonly figures: Figures;
 }
 
 export function statsOf(backend: Backend, now: number): BackendStats {
@@ -132,5 +136,6 @@ export function statsOf(backend: Backend, now: number): BackendStats {
     failures,
     idle,
     waitMs,
+    figures: backend.tally.plain(),
   };
 }

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { AccessLog } from '../core/balance/access-log.ts';
+import { Tally, type Figures } from '../core/balance/figures.ts';
 import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
 import type { BackendSpec } from '../core/balance/spec.ts';
 import { RateTable } from '../core/balance/rate.ts';
@@ -30,6 +32,8 @@ export interface BalancerOptions {
   /** The defaults, where nothing is said. */
   readonly balance?: Partial<BalanceOptions>;
   readonly emit: Emit;
+  /** Part of the requests that are told of one by one, 0 to 1; all of them where it is left out. */
+  readonly accessLog?: number;
   /** Sockets that another process has bound; then it listens on them, and on nothing else. */
   readonly sockets?: readonly Bound[];
   /** What hides which backend a sticky cookie names; one of its own where none is given. */
@@ -49,6 +53,8 @@ export interface BalancerStats {
   readonly shed: number;
   /** Client connections open. */
   readonly connections: number;
+  /** Of the requests that no backend answered. */
+  readonly own: Figures;
   readonly backends: readonly BackendStats[];
 }
 
@@ -85,12 +91,13 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const edges = options.edges ?? {};
   const rules = edgeRules(edges, clock());
   const emit = options.emit;
+  const random = options.random ?? Math.random;
   const backends = new Backends(specs, {
     balance,
     who: () => shared.who,
     emit,
     clock,
-    random: options.random ?? Math.random,
+    random,
     stickyId: stickyIds(options.stickyKey ?? randomBytes(BALANCER.stickyKeyBytes)),
   });
   const shared: Shared = {
@@ -101,6 +108,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     balance,
     rate: edges.rate === undefined ? null : new RateTable(edges.rate, EDGE.maxSources),
     emit,
+    access: new AccessLog(options.accessLog ?? 1, random),
+    own: new Tally(),
     clock,
     date: dateSource(Date.now),
     stopping: false,
@@ -191,6 +200,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       queued: shared.turns.queued,
       shed: shared.turns.shed,
       connections: edge.open.size,
+      own: shared.own.plain(),
       backends: backends.stats(),
     }),
     bound: () => listeners.flatMap((one, at) => one.bound().map((socket) => ({ ...socket, at }))),

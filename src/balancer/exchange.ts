@@ -358,7 +358,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #breakTunnel(): void {
     this.#drop('good');
-    this.#end(101);
+    this.#end(101, this.#shared.clock(), true);
     this.#client.finished(null);
   }
 
@@ -450,32 +450,41 @@ export class Exchange implements UpstreamUser, Waiter {
         detail: `${this.#turn.backend?.label ?? '-'}: ${reply.message}`,
       });
     if (this.#headSent) {
-      this.#end(this.#response?.status ?? reply.status);
+      this.#end(this.#response?.status ?? reply.status, this.#shared.clock(), true);
       this.#client.finished(null);
       return;
     }
     this.#toClient.clear();
+    this.#response = null;
     this.#end(reply.status);
     const keepAlive = this.#request.keepAlive && this.#requestDone && !this.#shared.stopping;
     this.#client.answer(reply, keepAlive && this.#request.minor === 1, this.#request.method);
   }
 
-  #end(status: number, now = this.#shared.clock()): void {
+  /** `cut`: what the client got is not whole. */
+  #end(status: number, now = this.#shared.clock(), cut = false): void {
     this.#over = true;
     const shared = this.#shared;
     shared.active -= 1;
     shared.requests += 1;
+    const { backend, attempts } = this.#turn;
+    const retries = attempts > 1 ? attempts - 1 : 0;
+    // A tunnel lasts as long as its users like: what counts is how soon it was there.
+    const ms = (this.#tunnel?.openedAt ?? now) - this.#startedAt;
+    const tally = this.#response === null || backend === null ? shared.own : backend.tally;
+    tally.ended(status, ms, this.#bytes, retries);
+    if (!shared.access.logs(status, cut)) return;
     shared.emit({
       type: 'balancer.request',
       who: shared.who,
       client: this.#client.label,
-      backend: this.#turn.backend?.label ?? '-',
+      backend: backend?.label ?? '-',
       method: this.#request.method,
       target: this.#request.target,
       status,
       seconds: (now - this.#startedAt) / 1000,
       bytes: this.#bytes,
-      retries: Math.max(0, this.#turn.attempts - 1),
+      retries,
     });
   }
 

@@ -3,6 +3,7 @@ import { BALANCER_CHANGE } from '../core/config.ts';
 import { asKelanaError, KelanaError, reason } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { release, type Bound } from './handles.ts';
+import { NO_PAST, pastWith, type PastCounts } from './past.ts';
 import type { StartOf } from './protocol.ts';
 import type { Launcher } from './remote-worker.ts';
 import type { LocalWorker, Worker, WorkerStats } from './worker.ts';
@@ -20,6 +21,10 @@ export interface FleetOptions {
 export interface FleetStats {
   readonly workers: readonly WorkerStats[];
   readonly retiring: readonly number[];
+  /** What those that finish do now. */
+  readonly finishing: readonly WorkerStats[];
+  /** What those have counted that serve no longer, those that finish included. */
+  readonly past: PastCounts;
 }
 
 /** One of the processes that serve; `worker` is null while it is started again. */
@@ -44,10 +49,14 @@ export class Fleet {
   /** Copies of the sockets, once this process does not accept itself. */
   #held: readonly Bound[] | null = null;
   #closing = false;
+  readonly #counted = new WeakSet<Worker>();
+  /** Of processes that ended. */
+  #past = NO_PAST;
 
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#slots = [{ ...NEW, worker: options.local }];
+    this.#count(options.local);
   }
 
   /** New processes take over from those that are there. @throws KelanaError UPGRADE_FAILED; then nothing changed */
@@ -100,11 +109,28 @@ export class Fleet {
   }
 
   async stats(): Promise<FleetStats> {
-    const told = await Promise.allSettled(this.#workers().map((worker) => worker.stats()));
+    const [workers, retiring] = [this.#workers(), [...this.#retiring]];
+    const all = [...workers, ...retiring];
+    const told = new Map<Worker, WorkerStats>();
+    await Promise.all(all.map((worker) => ask(worker, told)));
+    // Who ended meanwhile has been counted with the past.
+    const known = (of: readonly Worker[]): readonly WorkerStats[] =>
+      of.flatMap((worker) => (this.#counted.has(worker) ? [] : (told.get(worker) ?? [])));
+    const finishing = known(retiring);
     return {
-      workers: told.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
-      retiring: [...this.#retiring].map(({ pid }) => pid),
+      workers: known(workers),
+      retiring: retiring.map(({ pid }) => pid),
+      finishing,
+      past: pastWith(this.#past, finishing),
     };
+  }
+
+  /** Keeps what it counted once it has ended. */
+  #count(worker: Worker): void {
+    void worker.ended.then(() => {
+      this.#counted.add(worker);
+      if (worker.told !== null) this.#past = pastWith(this.#past, [worker.told]);
+    });
   }
 
   async close(): Promise<void> {
@@ -124,6 +150,7 @@ export class Fleet {
 
   #fill(slot: Slot, worker: Worker): Slot {
     slot.worker = worker;
+    this.#count(worker);
     const { emit, who, clock } = this.#options;
     const since = clock();
     emit({ type: 'part.started', who: who(), part: 'balancer', pid: worker.pid });
@@ -180,6 +207,12 @@ export class Fleet {
     const [oldest] = this.#retiring;
     if (this.#retiring.size > BALANCER_CHANGE.maxRetiring) void oldest?.close();
   }
+}
+
+/** One that does not answer is taken to be as it was. */
+async function ask(worker: Worker, told: Map<Worker, WorkerStats>): Promise<void> {
+  const stats = await worker.stats().catch(() => worker.told);
+  if (stats !== null) told.set(worker, stats);
 }
 
 function reasonText(error: KelanaError): { id: string; en: string } {

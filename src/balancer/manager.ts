@@ -11,7 +11,9 @@ import {
 } from '../core/balance/changes.ts';
 import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
+import type { Source } from '../core/balance/source.ts';
 import type { BalancerChange, Emit } from '../core/events.ts';
+import type { Discovery } from './discovery.ts';
 import type { Fleet } from './fleet.ts';
 import type { SettledOptions } from './protocol.ts';
 import { viewOf, type BalancerView } from './view.ts';
@@ -19,12 +21,16 @@ import { viewOf, type BalancerView } from './view.ts';
 /** What flags, environment and file say together. */
 export interface Configuration {
   readonly given: Given;
+  /** Names that stand for further backends. */
+  readonly sources?: readonly Source[];
   readonly settings: SettledOptions;
   readonly workers: number;
 }
 
 export interface ManagerOptions {
   readonly fleet: Fleet;
+  /** Left out where no names can be given. */
+  readonly discovery?: Discovery;
   readonly url: string;
   readonly pid: number;
   readonly who: string;
@@ -58,7 +64,15 @@ const BUSY = {
 /** Options that a reload itself carries out. */
 const LIVE: ReadonlySet<string> = new Set(['backend', 'method']);
 /** Options of the command line alone. */
-const IGNORED: ReadonlySet<string> = new Set(['json', 'lang', 'config', 'help', 'forget']);
+const IGNORED: ReadonlySet<string> = new Set([
+  'json',
+  'lang',
+  'config',
+  'help',
+  'forget',
+  'once',
+  'interval',
+]);
 
 /** Carries out what is asked of a running balancer, one thing after another, on all of its processes. */
 export class Manager {
@@ -69,6 +83,8 @@ export class Manager {
   #changes: Changes;
   #last: Promise<unknown> = Promise.resolve();
   #pending = 0;
+  /** What was found is about to be carried out. */
+  #finding = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -76,24 +92,29 @@ export class Manager {
     this.#changes = options.changes;
   }
 
-  /** Starts the processes that were asked for; with one, this process goes on alone. */
+  /** Starts the processes that were asked for; with one, this process goes on alone. @throws KelanaError START_FAILED */
   start(): Promise<void> {
     return this.#inTurn(async () => {
       const { workers } = this.#configuration;
       if (workers > 1) await this.#roll(this.#configuration, this.#changes);
+    }).catch((thrown: unknown) => {
+      // There is no old process that would go on.
+      const error = asKelanaError(thrown);
+      throw error.code === 'UPGRADE_FAILED' ? new KelanaError('START_FAILED', error.params, error) : error;
     });
   }
 
   async view(): Promise<BalancerView> {
     const { fleet, url, pid } = this.#options;
-    const wanted = desired(this.#configuration.given, this.#changes);
-    return viewOf({ url, pid, wanted, given: this.#configuration.given, fleet: await fleet.stats() });
+    const given = this.#given();
+    const wanted = desired(given, this.#changes);
+    return viewOf({ url, pid, wanted, given, fleet: await fleet.stats() });
   }
 
   /** @throws KelanaError NO_SUCH_BACKEND, LAST_BACKEND, BACKEND_EXISTS, BAD_VALUE, CANNOT_WRITE; then nothing changed */
   change(asked: Edit): Promise<BalancerView> {
     return this.#inTurn(async () => {
-      const { given } = this.#configuration;
+      const given = this.#given();
       this.#options.check(asked, desired(given, this.#changes));
       await this.#settle(this.#configuration, edit(given, this.#changes, asked));
       this.#tell(...changeOf(asked));
@@ -112,7 +133,9 @@ export class Manager {
   reload(forget: boolean): Promise<Reloaded> {
     return this.#inTurn(async () => {
       const configuration = this.#options.read();
-      await this.#settle(configuration, forget ? NO_CHANGES : this.#changes);
+      await this.#following(configuration, () =>
+        this.#settle(configuration, forget ? NO_CHANGES : this.#changes),
+      );
       await this.#options.fleet.reloadCertificates();
       this.#tell('reload');
       return { view: await this.view(), ...this.#waiting(configuration) };
@@ -131,25 +154,71 @@ export class Manager {
   /** New processes, of the code and the settings that are on disk now. @throws KelanaError UPGRADE_FAILED */
   upgrade(): Promise<BalancerView> {
     return this.#inTurn(async () => {
-      await this.#roll(this.#options.read(), this.#changes);
+      const configuration = this.#options.read();
+      await this.#following(configuration, () => this.#roll(configuration, this.#changes));
       this.#tell('upgrade');
       return await this.view();
     });
   }
 
+  /** What a name stands for has changed. */
+  found(name: string, backends: number): void {
+    this.#tell('discover', name, backends);
+    this.refresh();
+  }
+
+  /** Carries out what names stand for now; soon, and once for many changes. */
+  refresh(): void {
+    if (this.#finding) return;
+    this.#finding = true;
+    this.#last = this.#last
+      .then(() => {
+        this.#finding = false;
+        return this.#settle(this.#configuration, this.#changes);
+      })
+      .catch((thrown: unknown) => this.#tellError(thrown));
+  }
+
   /** For signals, where nobody waits for an answer: what goes wrong is told in the log. */
   async unattended(what: 'reload' | 'upgrade'): Promise<void> {
     try {
-      await (what === 'reload' ? this.reload(false) : this.upgrade());
+      if (what === 'upgrade') await this.upgrade();
+      else this.#tellWaiting(await this.reload(false));
     } catch (thrown) {
-      const { code, params, message } = asKelanaError(thrown);
-      const { emit, who } = this.#options;
-      emit({ type: 'error', who, code, detail: message, params });
+      this.#tellError(thrown);
     }
   }
 
+  #tellError(thrown: unknown): void {
+    const { code, params, message } = asKelanaError(thrown);
+    const { emit, who } = this.#options;
+    emit({ type: 'error', who, code, detail: message, params });
+  }
+
+  #given(configuration = this.#configuration, changes = this.#changes): Given {
+    return this.#options.discovery?.expand(configuration, changes.added) ?? configuration.given;
+  }
+
+  /** Does the work with the names of these settings known, and then forgets those that are not asked for. */
+  async #following({ sources = [] }: Configuration, work: () => Promise<void>): Promise<void> {
+    const { discovery } = this.#options;
+    await discovery?.follow(sources);
+    try {
+      await work();
+    } finally {
+      discovery?.keep(this.#configuration.sources ?? []);
+    }
+  }
+
+  #tellWaiting({ needUpgrade, needRestart }: Reloaded): void {
+    const { emit, who } = this.#options;
+    const type = 'balancer.waiting';
+    if (needUpgrade.length > 0) emit({ type, who, options: needUpgrade, needs: 'upgrade' });
+    if (needRestart.length > 0) emit({ type, who, options: needRestart, needs: 'restart' });
+  }
+
   async #settle(configuration: Configuration, changes: Changes): Promise<void> {
-    const { given } = configuration;
+    const given = this.#given(configuration, changes);
     const meant = stillMeant(given, changes);
     const wanted = this.#bounded(given, meant);
     await this.#save(meant);
@@ -158,7 +227,8 @@ export class Manager {
   }
 
   async #roll(configuration: Configuration, changes: Changes): Promise<void> {
-    const { given, settings, workers } = configuration;
+    const { settings, workers } = configuration;
+    const given = this.#given(configuration, changes);
     const meant = stillMeant(given, changes);
     const wanted = this.#bounded(given, meant);
     await this.#options.fleet.roll({ settings, workers, desired: wanted });

@@ -101,6 +101,8 @@ export type FromWorker =
   /** Comes with a socket. */
   | { readonly type: 'echo'; readonly at: number; readonly host: string; readonly port: number }
   | { readonly type: 'ready' }
+  /** Its counts as it ends. */
+  | { readonly type: 'last'; readonly stats?: WorkerStats }
   | { readonly type: 'failed'; readonly error: string; readonly params: ErrorParams }
   | { readonly type: 'answer'; readonly id: number; readonly stats?: WorkerStats }
   | { readonly type: 'refused'; readonly id: number; readonly error: string; readonly params: ErrorParams };
@@ -109,6 +111,7 @@ const failure = { error: z.string(), params: z.record(z.string(), z.any()) };
 const fromWorker = z.discriminatedUnion('type', [
   z.object({ type: z.literal('echo'), at: z.int().min(0), host: z.string(), port: z.int() }),
   z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('last'), stats: z.any().optional() }),
   z.object({ type: z.literal('failed'), ...failure }),
   z.object({ type: z.literal('answer'), id: z.int(), stats: z.any().optional() }),
   z.object({ type: z.literal('refused'), id: z.int(), ...failure }),

@@ -30,6 +30,7 @@ export class RemoteWorker implements Worker {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
   #echoed: Bound[] = [];
+  #told: WorkerStats | null = null;
   #asked = false;
   #next = 0;
   #ready: ((failure: KelanaError | null) => void) | null = null;
@@ -39,7 +40,8 @@ export class RemoteWorker implements Worker {
     this.pid = child.pid ?? 0;
     this.ended = new Promise((resolve) => {
       child.once('error', (error) => resolve(error.message));
-      child.once('exit', (code, signal) => resolve(this.#asked ? null : (signal ?? `exit ${String(code)}`)));
+      // After the last of what it said was read.
+      child.once('close', (code, signal) => resolve(this.#asked ? null : (signal ?? `exit ${String(code)}`)));
     });
     child.on('message', (message, handle) => this.#heard(message, handle));
     // A channel that breaks is told by the exit that follows.
@@ -91,6 +93,7 @@ export class RemoteWorker implements Worker {
   async stats(): Promise<WorkerStats> {
     const stats = await this.#call({ type: 'stats', id: 0 });
     if (stats === undefined) throw failed('no figures');
+    this.#told = stats;
     return stats;
   }
 
@@ -105,6 +108,10 @@ export class RemoteWorker implements Worker {
     const timer = setTimeout(() => this.kill(), BALANCER.closeMs + 1_000);
     await this.ended;
     clearTimeout(timer);
+  }
+
+  get told(): WorkerStats | null {
+    return this.#told;
   }
 
   kill(): void {
@@ -145,6 +152,9 @@ export class RemoteWorker implements Worker {
       case 'echo':
         if (handle !== undefined)
           this.#echoed.push({ at: said.at, host: said.host, port: said.port, handle });
+        break;
+      case 'last':
+        this.#told = said.stats ?? this.#told;
         break;
       case 'ready':
         this.#begun(null);

@@ -36,8 +36,12 @@ export function serveAsWorker(
           },
         });
       const balancer = await start(asked, sockets);
-      worker = new LocalWorker(balancer, pid, asked.workers);
-      void worker.ended.then(() => resolve());
+      const serving = new LocalWorker(balancer, pid, asked.workers);
+      worker = serving;
+      void serving.ended.then(() => {
+        channel.send({ type: 'last', stats: serving.told });
+        resolve();
+      });
       if (asked.echo)
         for (const { handle, ...of } of balancer.bound()) channel.send({ type: 'echo', ...of }, handle);
       channel.send({ type: 'ready' });

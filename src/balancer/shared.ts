@@ -1,3 +1,5 @@
+import type { AccessLog } from '../core/balance/access-log.ts';
+import type { Tally } from '../core/balance/figures.ts';
 import type { BalanceOptions } from '../core/balance/options.ts';
 import type { RateTable } from '../core/balance/rate.ts';
 import type { Emit } from '../core/events.ts';
@@ -19,6 +21,10 @@ export interface Shared {
   /** Requests that each source may make; null where there is no limit. */
   readonly rate: RateTable | null;
   readonly emit: Emit;
+  /** Which requests are told of one by one. */
+  readonly access: AccessLog;
+  /** Of the requests that no backend answered. */
+  readonly own: Tally;
   /** ms, monotonic. */
   readonly clock: () => number;
   /** The time as a Date field has it. */
@@ -43,6 +49,8 @@ export function mayAsk(shared: Shared, address: string): number {
 /** Counts and reports what was answered and never became a request. */
 export function refused(shared: Shared, client: string, status: number): void {
   shared.requests += 1;
+  shared.own.ended(status, 0, 0, 0);
+  if (!shared.access.logs(status, false)) return;
   shared.emit({
     type: 'balancer.request',
     who: shared.who,

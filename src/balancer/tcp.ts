@@ -163,13 +163,18 @@ export class TcpRelay implements Connection, Waiter {
     }
     shared.active -= 1;
     shared.requests += 1;
-    this.#turn.release(outcome === 'server-reset' ? 'bad' : 'left', shared.clock());
+    const now = shared.clock();
+    // There is no status; one that found no backend counts as HTTP's would.
+    const { backend } = this.#turn;
+    if (backend === null) shared.own.ended(503, now - this.#startedAt, 0, 0);
+    else backend.tally.ended(0, now - this.#startedAt, this.#sent, 0);
+    this.#turn.release(outcome === 'server-reset' ? 'bad' : 'left', now);
     shared.emit({
       type: 'balancer.connection',
       who: shared.who,
       client: hostPort(this.#facts.address, this.#facts.port),
-      backend: this.#turn.backend?.label ?? '-',
-      seconds: (shared.clock() - this.#startedAt) / 1000,
+      backend: backend?.label ?? '-',
+      seconds: (now - this.#startedAt) / 1000,
       received: this.#received,
       sent: this.#sent,
       outcome,

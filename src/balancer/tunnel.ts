@@ -24,6 +24,8 @@ export class Tunnel {
   readonly #clock: () => number;
   #clientEnded = false;
   #backendEnded = false;
+  /** ms, monotonic. */
+  readonly openedAt: number;
   #movedAt: number;
 
   /** @param idleMs how long it may be silent */
@@ -32,7 +34,7 @@ export class Tunnel {
     this.#backend = backend;
     this.#idleMs = idleMs;
     this.#clock = clock;
-    this.#movedAt = clock();
+    this.openedAt = this.#movedAt = clock();
   }
 
   /** Both sides have ended. */

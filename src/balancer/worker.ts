@@ -13,6 +13,8 @@ export interface Worker {
   readonly pid: number;
   /** Why it ended; null where it was asked to. Never rejects. */
   readonly ended: Promise<string | null>;
+  /** What it counted, as far as it has told; all of it once it ended in good order. Null where it never told. */
+  readonly told: WorkerStats | null;
   /** @throws KelanaError WORKER_FAILED */
   apply(desired: Desired): Promise<void>;
   /** Reads them again; what is wrong is told as events. @throws KelanaError WORKER_FAILED */
@@ -55,8 +57,12 @@ export class LocalWorker implements Worker {
     return Promise.resolve();
   }
 
+  get told(): WorkerStats {
+    return { pid: this.pid, ...this.#balancer.stats() };
+  }
+
   stats(): Promise<WorkerStats> {
-    return Promise.resolve({ pid: this.pid, ...this.#balancer.stats() });
+    return Promise.resolve(this.told);
   }
 
   drain(): Promise<void> {

@@ -4,6 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { EXIT, KelanaError, reason } from '../core/errors.ts';
 import { langFrom, type Lang, type Text } from '../core/lang.ts';
 
+export interface Screen {
+  size(): { readonly columns: number; readonly rows: number };
+  /** Gives the way to hear no more of it. */
+  onResize(handler: () => void): () => void;
+}
+
 /** Everything a command may know of the process it runs in. Tests make their own. */
 export interface Context {
   readonly args: readonly string[];
@@ -27,6 +33,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Takes a signal over for a part that runs; without it SIGHUP ends the process, and SIGUSR2 does so by itself. */
   readonly on?: (signal: 'SIGHUP' | 'SIGUSR2', handler: () => void) => void;
+  /** The terminal on stdout, as large as it is now; left out where there is none. */
+  readonly screen?: Screen;
   out(text: string): void;
   /** Writes to stdout as it is, with no line end: prompts and the progress line, only on a terminal. */
   write(text: string): void;
@@ -150,6 +158,7 @@ export function processContext(): Context {
       handlers.set(name, handler);
       if (name === 'SIGUSR2') process.on(name, handler);
     },
+    ...(terminal ? { screen: SCREEN } : {}),
     out: (text) => void process.stdout.write(text + '\n'),
     write: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text + '\n'),
@@ -161,6 +170,15 @@ export function processContext(): Context {
       }),
   };
 }
+
+const SCREEN: Screen = {
+  // A terminal that nobody sized (script, some CI) says 0.
+  size: () => ({ columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 }),
+  onResize: (handler) => {
+    process.stdout.on('resize', handler);
+    return () => process.stdout.off('resize', handler);
+  },
+};
 
 /** What a process that this one started says to it, and hears; each with the handle that goes along. */
 export interface ParentChannel {

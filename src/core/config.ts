@@ -1027,6 +1027,45 @@ export const EDGE = {
   reportMs: 10_000,
 } as const;
 
+/** Backends that are found by name (`--backend dns://…`, `srv://…`). */
+export const BALANCER_DISCOVERY = {
+  /** ms that the start and a reload wait for first answers: a resolver answers in some 50, or after a lost packet in 1,000. */
+  firstMs: 1_500,
+  /** ms between questions for one name, whatever the answer's TTL says: 0 must not flood, a day must not hide a change. */
+  minMs: 1_000,
+  maxMs: 60_000,
+  /** ms until a name without an answer is asked for again: doubled each time, so that new servers are found soon. */
+  retryMinMs: 1_000,
+  retryMaxMs: 10_000,
+  /** ms for one question, and how often it is sent. */
+  timeoutMs: 2_000,
+  tries: 2,
+  /** Seconds for which an answer of the system holds that has no TTL: hosts(5) changes seldom. */
+  systemTtl: 10,
+  /** Answers in a row without a server before it goes: some resolvers give a part at a time. */
+  leaveAfter: 2,
+  /** Servers of one name; as many as 64 KiB of DNS hold is more than anybody means. */
+  most: 256,
+  /** Targets of one SRV name; each is a name that is asked for as well. */
+  maxTargets: 64,
+  /** Names at once. */
+  maxSources: 64,
+} as const;
+
+/** Figures of a balancer over HTTP (`--stats`). */
+export const BALANCER_SEEING = {
+  /** Connections at once: a few monitors, each with one or two. */
+  maxConnections: 64,
+  /** Bytes of a request's head; a monitor sends some 300. */
+  maxHeadBytes: 8 * KiB,
+  /** ms for a request to arrive. */
+  timeoutMs: 5_000,
+  /** ms a connection may idle, or a client not read: longer than the usual 15 s between two scrapes. */
+  idleMs: 30_000,
+  /** ms between two looks of `top` when nobody says: often enough to seem live, cheap enough to leave running. */
+  topMs: 1_000,
+} as const;
+
 export const CLIENTS = {
   /** What a bare run proposes, as the seed's script does. */
   clients: 10,

@@ -288,6 +288,32 @@ export const ERRORS = {
       en: 'Put the cause right and try again: kelana balancer upgrade',
     },
   },
+  START_FAILED: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Proses balancer tidak bisa mulai ({why}).',
+      en: 'The processes of the balancer could not start ({why}).',
+    },
+    fix: {
+      id: 'Perbaiki sebabnya, lalu ulangi: kelana balancer',
+      en: 'Put the cause right and try again: kelana balancer',
+    },
+  },
+  NO_ADDRESS: {
+    source: 'peer',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "Server '{name}' belum ditemukan ({why}); balancer terus bertanya.",
+      en: "No server is found for '{name}' ({why}); the balancer goes on asking.",
+    },
+    fix: {
+      id: 'Periksa nama itu dan server DNS-nya (--dns)',
+      en: 'Check the name and its DNS server (--dns)',
+    },
+  },
   WORKER_FAILED: {
     source: 'system',
     retryable: true,

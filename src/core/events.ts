@@ -34,6 +34,7 @@ export const BALANCER_CHANGES = [
   'reload',
   'reset',
   'upgrade',
+  'discover',
 ] as const;
 export type BalancerChange = (typeof BALANCER_CHANGES)[number];
 
@@ -120,6 +121,8 @@ export type EventBody =
     }
   // names of the certificates in use from now on
   | { type: 'balancer.certificates'; who: string; names: readonly string[] }
+  // options whose new values a reload has read, and that wait for `needs`
+  | { type: 'balancer.waiting'; who: string; options: readonly string[]; needs: 'upgrade' | 'restart' }
   // taken out because its requests fail (`reason` is one of EJECTIONS), for so many seconds; and back after one that did not
   | { type: 'backend.ejected'; who: string; backend: string; reason: string; seconds: number }
   | { type: 'backend.readmitted'; who: string; backend: string }
@@ -181,6 +184,7 @@ const KIND_OF: Readonly<Record<EventType, Kind>> = {
   'balancer.changed': 'status',
   'balancer.connection': 'status',
   'balancer.certificates': 'status',
+  'balancer.waiting': 'status',
   'backend.ejected': 'status',
   'backend.readmitted': 'status',
   'part.started': 'status',

@@ -1,3 +1,5 @@
+import { MetricsText } from '../core/render/metrics.ts';
+
 /** Bounds of the request histogram in seconds: from a message on a fast disk to a large file. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
 
@@ -65,49 +67,26 @@ export class Metrics {
   }
 
   render(gauges: Gauges): string {
-    const lines: string[] = [];
-    const family = (
-      name: string,
-      type: string,
-      help: string,
-      rows: Iterable<readonly [string, number]>,
-    ): void => {
-      lines.push(`# HELP kelana_server_${name} ${help}`, `# TYPE kelana_server_${name} ${type}`);
-      for (const [labels, value] of rows) {
-        lines.push(`kelana_server_${name}${labels === '' ? '' : `{${labels}}`} ${value}`);
-      }
-    };
-    family('requests_total', 'counter', 'Requests answered.', this.#requests);
-    family('refused_total', 'counter', 'Requests ended by an error, by its code.', this.#refused);
-    family('messages_total', 'counter', 'Messages acknowledged after their commit.', [['', this.#messages]]);
-    family('messages_repeated_total', 'counter', 'Messages sent again with a known key.', [
-      ['', this.#repeated],
-    ]);
-    family('files_stored_total', 'counter', 'Files taken in.', [['', this.#stored]]);
-    family('file_bytes_received_total', 'counter', 'Bytes of files uploaded.', [['', this.#received]]);
-    family('file_bytes_sent_total', 'counter', 'Bytes of files downloaded.', [['', this.#sent]]);
-    for (const [name, value] of Object.entries(gauges)) {
-      family(name, 'gauge', `Now open or under way: ${name}.`, [['', Number(value)]]);
-    }
-    this.#renderSeconds(lines);
-    return lines.join('\n') + '\n';
-  }
-
-  #renderSeconds(lines: string[]): void {
-    const name = 'kelana_server_request_seconds';
-    lines.push(
-      `# HELP ${name} Time from a request's head to the end of its answer.`,
-      `# TYPE ${name} histogram`,
+    const text = new MetricsText('kelana_server_');
+    const total = (name: string, help: string, value: number): void =>
+      text.family(name, 'counter', help, [['', value]]);
+    text.family('requests_total', 'counter', 'Requests answered.', this.#requests);
+    text.family('refused_total', 'counter', 'Requests ended by an error, by its code.', this.#refused);
+    total('messages_total', 'Messages acknowledged after their commit.', this.#messages);
+    total('messages_repeated_total', 'Messages sent again with a known key.', this.#repeated);
+    total('files_stored_total', 'Files taken in.', this.#stored);
+    total('file_bytes_received_total', 'Bytes of files uploaded.', this.#received);
+    total('file_bytes_sent_total', 'Bytes of files downloaded.', this.#sent);
+    for (const [name, value] of Object.entries(gauges))
+      text.family(name, 'gauge', `Now open or under way: ${name}.`, [['', Number(value)]]);
+    const seconds = [...this.#seconds].map(([row, histogram]) => ({ labels: row, ...histogram }));
+    text.histogram(
+      'request_seconds',
+      "Time from a request's head to the end of its answer.",
+      BUCKETS,
+      seconds,
     );
-    for (const [labels, { counts, sum, count }] of this.#seconds) {
-      let total = 0;
-      BUCKETS.forEach((bound, index) => {
-        total += counts[index] ?? 0;
-        lines.push(`${name}_bucket{${labels},le="${bound}"} ${total}`);
-      });
-      lines.push(`${name}_bucket{${labels},le="+Inf"} ${count}`);
-      lines.push(`${name}_sum{${labels}} ${sum}`, `${name}_count{${labels}} ${count}`);
-    }
+    return text.toString();
   }
 }
 

@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Balancer } from '../../balancer/balancer.ts';
+import { hostPort } from '../../balancer/address.ts';
+import { Discovery } from '../../balancer/discovery.ts';
 import { Fleet } from '../../balancer/fleet.ts';
 import { Manager, type Configuration } from '../../balancer/manager.ts';
+import { Resolving } from '../../balancer/resolving.ts';
+import type { StatsServer } from '../../balancer/stats-server.ts';
 import { LocalWorker } from '../../balancer/worker.ts';
 import { serveSocket } from '../../control/serve-socket.ts';
 import { isAlive } from '../../control/socket.ts';
@@ -19,24 +23,27 @@ import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
 import { checkEdit, configurationOf, givenBackend, listenOf, refuseOwn } from './configuration.ts';
 import { adminSocket, folderOf } from './place.ts';
+import { parseStats } from './seeing.ts';
 import { startServing } from './serving.ts';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** File of the changes that were made while it ran. */
 const CHANGES = 'changes.json';
 /** Options that name what is bound, or where the changes are kept. */
-const FIXED: ReadonlySet<string> = new Set(['listen', 'redirect-http', 'data']);
+const FIXED: ReadonlySet<string> = new Set(['listen', 'redirect-http', 'data', 'stats', 'dns']);
 
 export interface BalancerApp {
   readonly balancer: Balancer;
   readonly manager: Manager;
+  /** Null where nobody asked for it. */
+  readonly stats: StatsServer | null;
   close(): Promise<void>;
 }
 
 /**
  * A balancer that can be changed while it runs: it serves in this process, answers commands on a socket in its data
  * folder, and starts further processes where there are to be several, or new ones.
- * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE, BAD_CONFIG, CANNOT_WRITE, DATA_IN_USE, UPGRADE_FAILED
+ * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE, BAD_CONFIG, CANNOT_WRITE, DATA_IN_USE, START_FAILED
  */
 export async function openBalancer(
   context: Context,
@@ -48,14 +55,33 @@ export async function openBalancer(
   const [{ host, port }, ...more] = listenOf(values);
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
-  const wanted = desired(configuration.given, kept);
-  const balancer = await startServing(context, values, wanted, emit);
+  const self = { who: hostPort(host, port), host, port };
+  const resolving = new Resolving(values.texts('dns'));
+  const discovery = new Discovery({
+    resolve: (source) => resolving.resolve(source),
+    who: () => self.who,
+    emit,
+    isOwn: (address, at) => at === self.port && isOwnAddress(self.host, address),
+  });
+  await discovery.follow(configuration.sources ?? []);
+  let late = false;
+  discovery.onChange = () => {
+    late = true;
+  };
+  const wanted = desired(discovery.expand(configuration, kept.added), kept);
+  const balancer = await startServing(context, values, wanted, emit).catch((thrown: unknown) => {
+    discovery.close();
+    throw thrown;
+  });
+  let stats: StatsServer | null = null;
   try {
     const folder = folderOf(context, values, balancer.port);
     await makeFolder(folder);
     const socket = await adminSocket(folder);
     if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
     const who = balancer.url.replace(/^[a-z]+:\/\//, '');
+    self.who = who;
+    self.port = balancer.port;
     const fleet = new Fleet({
       local: new LocalWorker(balancer, context.pid),
       launcher: {
@@ -72,6 +98,7 @@ export async function openBalancer(
     });
     const manager = new Manager({
       fleet,
+      discovery,
       url: balancer.url,
       pid: context.pid,
       who,
@@ -91,24 +118,55 @@ export async function openBalancer(
       },
       fixed: FIXED,
     });
+    discovery.onChange = (name, count) => manager.found(name, count);
+    stats = await openStats(values, manager);
     await manager.start();
+    // What was found while it started.
+    if (late) manager.refresh();
     const stopAdmin = await serveSocket(socket, () =>
       import('../../balancer/admin.ts').then(({ adminRoutes }) => adminRoutes(manager)),
     );
     context.on?.('SIGHUP', () => void manager.unattended('reload'));
     context.on?.('SIGUSR2', () => void manager.unattended('upgrade'));
+    const opened = stats;
     return {
       balancer,
       manager,
+      stats: opened,
       close: async () => {
+        discovery.close();
+        resolving.close();
+        await opened?.close();
         await stopAdmin();
         await fleet.close();
       },
     };
   } catch (thrown) {
+    discovery.close();
+    await stats?.close();
     await balancer.close();
     throw thrown;
   }
+}
+
+/** Whether who listens on this host would be reached at that address of the same port. */
+function isOwnAddress(host: string, found: string): boolean {
+  // An IPv4 address may come as an IPv6 one.
+  const address = found.replace(/^::ffff:/i, '');
+  if (address === host) return true;
+  if (host === 'localhost') return address === '127.0.0.1' || address === '::1';
+  if (host !== '0.0.0.0' && host !== '::') return false;
+  return Object.values(networkInterfaces()).some(
+    (all) => all?.some((one) => one.address === address) ?? false,
+  );
+}
+
+/** @throws KelanaError PORT_IN_USE, BAD_ADDRESS */
+async function openStats(values: Values, manager: Manager): Promise<StatsServer | null> {
+  const address = values.text('stats');
+  if (address === undefined) return null;
+  const { serveStats } = await import('../../balancer/stats-server.ts');
+  return await serveStats(parseStats(address), () => manager.view());
 }
 
 async function keptChanges(folder: string): Promise<Changes> {

@@ -3,8 +3,9 @@ import type { Configuration } from '../../balancer/manager.ts';
 import type { Desired, Edit, GivenBackend } from '../../core/balance/changes.ts';
 import { methodText, parseMethod } from '../../core/balance/choice.ts';
 import { createMethod } from '../../core/balance/methods.ts';
+import { parseSource, type Source } from '../../core/balance/source.ts';
 import { WEIGHTS } from '../../core/balance/spec.ts';
-import { BALANCER_CHANGE, PORTS } from '../../core/config.ts';
+import { BALANCER_CHANGE, BALANCER_DISCOVERY, PORTS } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import type { Text } from '../../core/lang.ts';
 import type { Values } from '../values.ts';
@@ -19,10 +20,11 @@ export function configurationOf(values: Values, cores: number): Configuration {
   const listen = listenOf(values);
   edgesFrom(values, listen);
   const method = methodText(parseMethod(values.text('method') ?? 'round-robin'));
-  const backends = backendsFrom(values.texts('backend'), method);
+  const { backends, sources } = backendsFrom(values.texts('backend'), method);
   for (const backend of backends) for (const address of listen) refuseOwn(backend, address);
   return {
     given: { method, backends },
+    sources,
     settings: [...values.entries()].map(([name, { value, origin }]) => [name, value, origin] as const),
     workers: workersOf(values.text('workers') ?? '1', cores),
   };
@@ -78,13 +80,30 @@ export function backendFromTable(table: Readonly<Record<string, unknown>>): stri
 
 /** A part that the environment's commas cut off is looked at with what it belongs to. @throws KelanaError BAD_VALUE */
 export function checkBackend(text: string): void {
-  if (!PART.test(text)) parseBackend(text);
+  if (PART.test(text)) return;
+  const source = parseSource(text);
+  if (source === null) parseBackend(text);
+  else checkOptions(source);
 }
 
 const PART = /^(weight|max|proxy|ca|verify)=/;
 
-/** @throws KelanaError BAD_VALUE */
-export function backendsFrom(texts: readonly string[], method: string): readonly GivenBackend[] {
+/** Gives the weight that is said of all of them. @throws KelanaError BAD_VALUE */
+function checkOptions({ text, options }: Source): number {
+  try {
+    return parseBackend(`http://0.0.0.0${options}`).weight;
+  } catch (thrown) {
+    throw thrown instanceof KelanaError
+      ? new KelanaError(thrown.code, { ...thrown.params, value: text })
+      : thrown;
+  }
+}
+
+/** Those that are given as they are, and the names that stand for others. @throws KelanaError BAD_VALUE */
+export function backendsFrom(
+  texts: readonly string[],
+  method: string,
+): { readonly backends: readonly GivenBackend[]; readonly sources: readonly Source[] } {
   // A list from the environment is cut at its commas, so weight=N and the like may stand alone: they belong to what precedes them.
   const joined: string[] = [];
   for (const text of texts.length === 0 ? BACKENDS : texts) {
@@ -92,8 +111,21 @@ export function backendsFrom(texts: readonly string[], method: string): readonly
     if (last !== undefined && PART.test(text)) joined.push(`${last},${text}`);
     else joined.push(...(last === undefined ? [] : [last]), text);
   }
-  const backends = joined.map(givenBackend);
+  const sources = joined.flatMap((text) => parseSource(text) ?? []);
+  const backends = joined.filter((text) => parseSource(text) === null).map(givenBackend);
   const { usesWeights } = createMethod(parseMethod(method));
+  if (sources.length > BALANCER_DISCOVERY.maxSources)
+    throw badBackend(sources.at(-1)?.text ?? '', {
+      id: `paling banyak ${BALANCER_DISCOVERY.maxSources} nama`,
+      en: `at most ${BALANCER_DISCOVERY.maxSources} names are taken`,
+    });
+  for (const [index, source] of sources.entries()) {
+    const { kind, name, port, text } = source;
+    const twice =
+      sources.findIndex((one) => one.kind === kind && one.name === name && one.port === port) !== index;
+    if (twice) throw badBackend(text, { id: 'nama ini sudah disebut', en: 'this name was given before' });
+    if (checkOptions(source) !== 1 && !usesWeights) throw badBackend(text, weightless(method));
+  }
   for (const [index, { name, spec, weight }] of backends.entries()) {
     const twice = backends.findIndex((other) => other.name === name) !== index;
     if (!twice && (weight === 1 || usesWeights)) continue;
@@ -102,7 +134,7 @@ export function backendsFrom(texts: readonly string[], method: string): readonly
       twice ? { id: 'server ini sudah disebut', en: 'this server was given before' } : weightless(method),
     );
   }
-  return backends;
+  return { backends, sources };
 }
 
 /**

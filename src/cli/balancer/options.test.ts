@@ -46,13 +46,13 @@ test('flags, environment and file set methods, checks, failure and times', () =>
 test('backends are texts, or tables in the file, with weights and limits', () => {
   const toml =
     '[balancer]\nmethod = "weighted"\n\n[[balancer.backend]]\nurl = "http://a:1"\nweight = 3\nmax = 20\n\n[[balancer.backend]]\nurl = "http://b:2"\n';
-  assert.deepEqual(backendsFrom(settled([], toml).texts('backend'), 'weighted'), [
+  assert.deepEqual(backendsFrom(settled([], toml).texts('backend'), 'weighted').backends, [
     { name: 'a:1', spec: 'http://a:1,weight=3,max=20', weight: 3 },
     { name: 'b:2', spec: 'http://b:2', weight: 1 },
   ]);
   const env = { KELANA_BALANCER_BACKEND: 'http://a:1,weight=2,max=5,http://b:2' };
   assert.deepEqual(
-    backendsFrom(settled([], '', env).texts('backend'), 'weighted').map(({ weight }) => weight),
+    backendsFrom(settled([], '', env).texts('backend'), 'weighted').backends.map(({ weight }) => weight),
     [2, 1],
   );
 });

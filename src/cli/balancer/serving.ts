@@ -4,6 +4,7 @@ import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
 import type { Bound } from '../../balancer/handles.ts';
 import { readStickyKey } from '../../balancer/sticky-key.ts';
 import type { Desired } from '../../core/balance/changes.ts';
+import { parseAccessLog } from '../../core/balance/access-log.ts';
 import { parseMethod } from '../../core/balance/choice.ts';
 import type { Emit } from '../../core/events.ts';
 import type { Context } from '../context.ts';
@@ -39,6 +40,7 @@ export async function startServing(
   const backends = wanted.backends.map((backend) => specOf(backend, workers));
   // Kept in any case: the method may become sticky later, and all processes must name backends the same way.
   const stickyKey = await readStickyKey(resolve(cwd, values.text('sticky-key') ?? STICKY_KEY), true);
+  const accessLog = parseAccessLog(values.text('access-log') ?? 'full');
   const balancer = await startBalancer({
     host,
     port,
@@ -47,6 +49,7 @@ export async function startServing(
     edges,
     forwarding: forwardingFrom(values),
     emit,
+    accessLog,
     sockets,
     stickyKey,
   });

@@ -7,6 +7,7 @@ import { numberText, table } from '../format.ts';
 const STATES: Readonly<Record<BackendRow['state'], Text>> = {
   up: { id: 'siap', en: 'up' },
   down: { id: 'mati', en: 'down' },
+  ejected: { id: 'dikeluarkan', en: 'ejected' },
   drained: { id: 'dikosongkan', en: 'drained' },
 };
 
@@ -25,11 +26,11 @@ export function show(context: Context, view: BalancerView): void {
   const rows = view.backends.map((backend) => [
     showable(backend.name),
     stateText(backend, view.workers.length, lang),
-    `${backend.weight}${changed(backend.origin === 'given' ? backend.weightOrigin : 'given', lang)}`,
+    `${backend.weight}${changed(backend.origin === 'runtime' ? 'given' : backend.weightOrigin, lang)}`,
     numberText(backend.active, lang),
     numberText(backend.requests, lang),
     numberText(backend.failures, lang),
-    originText(backend.origin, lang),
+    originText(backend, lang),
   ]);
   context.out(table([head, ...rows]));
   const workers = view.workers
@@ -53,7 +54,8 @@ function stateText({ state, up }: BackendRow, workers: number, lang: Lang): stri
   return state === 'up' && up < workers ? `${text} ${up}/${workers}` : text;
 }
 
-function originText(origin: Origin, lang: Lang): string {
+function originText({ origin, from = '' }: BackendRow, lang: Lang): string {
+  if (origin === 'discovered') return showable(from);
   if (origin === 'given') return lang === 'id' ? 'pengaturan' : 'settings';
   return lang === 'id' ? 'perintah' : 'command';
 }

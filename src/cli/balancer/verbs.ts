@@ -20,11 +20,12 @@ const VERBS = {
   reload: 0,
   reset: 0,
   upgrade: 0,
+  top: 0,
 } as const;
 type Verb = keyof typeof VERBS;
 
 export const VERB_ARGS =
-  '[ls|add URL|drain NAME|undrain NAME|remove NAME|weight NAME N|method M|reload|reset|upgrade]';
+  '[ls|add URL|drain NAME|undrain NAME|remove NAME|weight NAME N|method M|reload|reset|upgrade|top]';
 
 /** ms for what may start processes or wait for one that does. */
 const LONG_MS = 2 * BALANCER_CHANGE.startMs;
@@ -35,9 +36,19 @@ export async function runVerb(context: Context, values: Values): Promise<number>
   const verb = Object.hasOwn(VERBS, word) ? (word as Verb) : undefined;
   if (verb === undefined || values.positionals.length !== VERBS[verb] + 1) throw usage();
   if (values.flag('forget') && verb !== 'reload') throw usage();
+  if (values.flag('once') && verb !== 'top') throw usage();
   const weight = verb === 'weight' ? wholeNumber(second ?? '') : 0;
   const place = await runningBalancer(context, values);
   const call = caller(place);
+  if (verb === 'top') {
+    const { top } = await import('./top.ts');
+    return await top(context, {
+      intervalMs: (values.number('interval') ?? 1) * 1000,
+      once: values.flag('once'),
+      json: values.flag('json'),
+      look: async () => (await call('GET', '/balancer')) as BalancerView,
+    });
+  }
   if (verb === 'reload') {
     const reloaded = (await call('POST', '/reload', { forget: values.flag('forget') })) as Reloaded;
     if (values.flag('json')) context.out(JSON.stringify(reloaded));
@@ -59,7 +70,7 @@ function caller({ socket, folder }: Place): Caller {
 }
 
 const ASK: Readonly<
-  Record<Exclude<Verb, 'reload'>, (call: Caller, first: string, weight: number) => Promise<unknown>>
+  Record<Exclude<Verb, 'reload' | 'top'>, (call: Caller, first: string, weight: number) => Promise<unknown>>
 > = {
   ls: (call) => call('GET', '/balancer'),
   add: (call, backend) => call('POST', '/backends', { backend }),

@@ -6,6 +6,7 @@ import { EDGES } from '../balancer/edges.ts';
 import { FORWARDING_OPTIONS } from '../balancer/forwarding.ts';
 import { runVerb, VERB_ARGS } from '../balancer/verbs.ts';
 import { BALANCE_OPTIONS } from '../balancer/options.ts';
+import { SEEING_OPTIONS } from '../balancer/seeing.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
@@ -41,8 +42,8 @@ export const command: Command = {
       check: checkBackend,
       fromTable: backendFromTable,
       help: {
-        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya (bawaan: ${BACKENDS.join(' dan ')})`,
-        en: `a server behind it, its weight, and requests on it at once (default: ${BACKENDS.join(' and ')})`,
+        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya; dns://NAMA:PORT atau srv://NAMA: server yang ditemukan dengan nama itu (bawaan: ${BACKENDS.join(' dan ')})`,
+        en: `a server behind it, its weight, and requests on it at once; dns://NAME:PORT or srv://NAME: the servers found by that name (default: ${BACKENDS.join(' and ')})`,
       },
     },
     ...BALANCE_OPTIONS,
@@ -76,6 +77,17 @@ export const command: Command = {
         en: 'for reload: also forget what was changed by command',
       },
     },
+    {
+      name: 'dns',
+      type: 'text',
+      value: 'IP:PORT',
+      many: true,
+      help: {
+        id: 'server DNS untuk nama itu (bawaan: yang dipakai sistem)',
+        en: 'DNS server for those names (default: those of the system)',
+      },
+    },
+    ...SEEING_OPTIONS,
     ...LOGGING,
   ],
   examples: [
@@ -102,6 +114,13 @@ export const command: Command = {
       what: {
         id: 'server, proses dan hitungan balancer yang berjalan',
         en: 'backends, processes and counts of the balancer that runs',
+      },
+    },
+    {
+      line: 'kelana balancer top',
+      what: {
+        id: 'permintaan per detik, waktu dan kesalahan tiap server, langsung',
+        en: 'requests a second, times and errors of each backend, live',
       },
     },
     {
@@ -140,9 +159,10 @@ export const command: Command = {
 
 async function run(context: Context, values: Values): Promise<number> {
   if (values.positionals.length > 0) return await runVerb(context, values);
-  if (values.flag('forget'))
+  const [flag, verb] = values.flag('forget') ? ['--forget', 'reload'] : ['--once', 'top'];
+  if (values.flag('forget') || values.flag('once'))
     throw new KelanaError('USAGE', {
-      detail: { id: '--forget hanya untuk reload.', en: '--forget is for reload only.' },
+      detail: { id: `${flag} hanya untuk ${verb}.`, en: `${flag} is for ${verb} only.` },
       command: 'balancer',
     });
   const log = await openLog(context, values);
@@ -160,9 +180,14 @@ async function run(context: Context, values: Values): Promise<number> {
   }
 }
 
-async function announce(context: Context, { balancer, manager }: BalancerApp, json: boolean): Promise<void> {
+async function announce(
+  context: Context,
+  { balancer, manager, stats }: BalancerApp,
+  json: boolean,
+): Promise<void> {
   if (json) {
-    context.out(JSON.stringify({ ready: true, url: balancer.url, port: balancer.port }));
+    const more = stats === null ? {} : { stats: stats.url };
+    context.out(JSON.stringify({ ready: true, url: balancer.url, port: balancer.port, ...more }));
     return;
   }
   const { backends } = await manager.view();
@@ -175,8 +200,17 @@ async function announce(context: Context, { balancer, manager }: BalancerApp, js
       en: `WARNING: the certificate of ${labels} is NOT checked (verify=off); anyone between may read and change all of it.`,
     });
   }
-  context.say({
-    id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
-    en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,
-  });
+  context.say(
+    names.length === 0
+      ? {
+          id: `Balancer siap di ${balancer.url}; belum ada server yang ditemukan.`,
+          en: `Balancer ready at ${balancer.url}; no server is found yet.`,
+        }
+      : {
+          id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
+          en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,
+        },
+  );
+  if (stats !== null)
+    context.say({ id: `Angkanya di ${stats.url}/metrics.`, en: `Its figures are at ${stats.url}/metrics.` });
 }

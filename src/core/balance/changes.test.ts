@@ -150,3 +150,27 @@ test('whatever is done in whatever order, names are unique, somebody takes reque
     }),
   );
 });
+
+test('where names stand for backends, what was changed about one holds while it is away', () => {
+  const backend = (name: string) => ({ name, spec: `http://${name}`, weight: 1, from: 'dns://x.test:80' });
+  const all = {
+    method: 'weighted',
+    open: true,
+    backends: [backend('a:80'), backend('b:80'), backend('c:80')],
+  };
+  let changes = edit(all, NO_CHANGES, { type: 'drain', name: 'a:80', on: true });
+  changes = edit(all, changes, { type: 'weight', name: 'b:80', weight: 3 });
+  changes = edit(all, changes, { type: 'remove', name: 'a:80' });
+  const away = { ...all, backends: [backend('c:80')] };
+  assert.deepEqual(stillMeant(away, changes), changes);
+  assert.deepEqual(
+    desired(all, stillMeant(away, changes)).backends.map(({ name, weight }) => [name, weight]),
+    [
+      ['b:80', 3],
+      ['c:80', 1],
+    ],
+  );
+  // Where all is given, what is gone is gone for good.
+  const { open: _, ...closed } = away;
+  assert.deepEqual(stillMeant(closed, changes), NO_CHANGES);
+});

@@ -6,12 +6,16 @@ export interface GivenBackend {
   /** As after `--backend`: `URL[,weight=N]…`. */
   readonly spec: string;
   readonly weight: number;
+  /** The name it was found by, as after `--backend`; left out where it was not discovered. */
+  readonly from?: string;
 }
 
 /** What flags, environment and file say of a balancer; `method` as after `--method`. */
 export interface Given {
   readonly method: string;
   readonly backends: readonly GivenBackend[];
+  /** Some are found by name: one that is not there now may come back, and what was changed about it holds until then. */
+  readonly open?: boolean;
 }
 
 /** A value that was changed while the balancer ran, and the given one it took the place of. */
@@ -67,18 +71,22 @@ export type Edit =
 export function stillMeant(given: Given, changes: Changes): Changes {
   const named = new Map(given.backends.map((backend) => [backend.name, backend]));
   const method = changes.method?.over === given.method ? changes.method : null;
-  const removed = changes.removed.filter((name) => named.has(name));
+  const { open = false } = given;
+  const removed = changes.removed.filter((name) => open || named.has(name));
   // What the file has taken up is the file's from now on.
   const added = changes.added.filter(({ name }) => !named.has(name));
   const there = new Map([...given.backends, ...added].map((backend) => [backend.name, backend]));
+  const absent = (name: string): boolean => open && !there.has(name) && !removed.includes(name);
   for (const name of removed) there.delete(name);
   return {
     version: 1,
     method: method?.to === given.method ? null : method,
     added,
     removed,
-    weights: changes.weights.filter(({ name, to, over }) => there.get(name)?.weight === over && to !== over),
-    drained: changes.drained.filter((name) => there.has(name)),
+    weights: changes.weights.filter(
+      ({ name, to, over }) => absent(name) || (there.get(name)?.weight === over && to !== over),
+    ),
+    drained: changes.drained.filter((name) => absent(name) || there.has(name)),
   };
 }
 

@@ -85,6 +85,7 @@ export const FIELDS: Table = {
     outcome: 'text',
   },
   'balancer.certificates': { who, names: 'texts' },
+  'balancer.waiting': { who, options: 'texts', needs: 'text' },
   'backend.ejected': { who, backend: 'text', reason: 'text', seconds: 'number' },
   'backend.readmitted': { who, backend: 'text' },
   'part.started': { who, part: 'text', pid: 'number' },

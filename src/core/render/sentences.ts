@@ -1,4 +1,4 @@
-import { CHANGED } from './changes.ts';
+import { changed } from './changes.ts';
 import type { EventType, Verdict } from '../events.ts';
 import type { Lang, Text } from '../lang.ts';
 import { quoted as q, token as t, tokens } from './escape.ts';
@@ -158,8 +158,14 @@ export const SENTENCES: Sentences = {
     en: (e) => `Server ${t(e.backend)} is down, says balancer ${t(e.who)}: ${q(e.reason)}.`,
   },
   'balancer.changed': {
-    id: (e) => `Balancer ${t(e.who)} ${CHANGED[e.what].id(t(e.subject), e.value)}.`,
-    en: (e) => `Balancer ${t(e.who)} ${CHANGED[e.what].en(t(e.subject), e.value)}.`,
+    id: (e) => `Balancer ${t(e.who)} ${changed(e.what, e.subject, e.value, 'id')}.`,
+    en: (e) => `Balancer ${t(e.who)} ${changed(e.what, e.subject, e.value, 'en')}.`,
+  },
+  'balancer.waiting': {
+    id: (e) =>
+      `Balancer ${t(e.who)} membaca nilai baru yang menunggu ${e.needs === 'upgrade' ? 'kelana balancer upgrade' : 'dijalankan ulang'}: ${tokens(e.options)}.`,
+    en: (e) =>
+      `Balancer ${t(e.who)} has read new values that wait for ${e.needs === 'upgrade' ? 'kelana balancer upgrade' : 'a restart'}: ${tokens(e.options)}.`,
   },
   'balancer.connection': {
     id: (e) =>
