@@ -8,6 +8,7 @@ import { dropLeftovers } from '../library/claims.ts';
 import { sha256 } from '../library/hash.ts';
 import type { Writer } from '../library/writer.ts';
 import type { Overlay } from '../overlay/options.ts';
+import { strongRandom } from '../overlay/strong-random.ts';
 import { Downloads } from '../transfers/downloads.ts';
 import { TransferQueue } from '../transfers/queue.ts';
 import { TransferStore } from '../transfers/store.ts';
@@ -43,7 +44,7 @@ export function openDownloads({
       openIncomingFolder({ folder, name, cid, entries, writer, signal }),
     sha256,
     now: () => performance.now(),
-    random: Math.random,
+    random: strongRandom(),
     onDropped: ({ peer }, error, liar) => {
       const { code, message: detail, params } = error;
       emit({ type: 'error', who: overlay.label, code, detail, params });
@@ -69,7 +70,7 @@ export function openQueue(
     downloads,
     discard: ({ cid, kind }) => dropLeftovers(folder, cid, kind === 'folder' ? 'dir' : 'part'),
     wall: Date.now,
-    random: Math.random,
+    random: strongRandom(),
     emit,
     who,
   });

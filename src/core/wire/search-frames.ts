@@ -83,7 +83,7 @@ export interface TokenFrame extends Asking {
   readonly tries: number;
   /** Nodes asked since the origin last heard. */
   readonly asked: number;
-  /** Number of the token, as its origin counts them. */
+  /** The token's, below 2^53, drawn by its origin: who was not handed the token cannot report for it. */
   readonly number: number;
   readonly trace: boolean;
 }

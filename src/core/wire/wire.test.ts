@@ -117,7 +117,7 @@ const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
         half,
         tries: count,
         asked: count,
-        number: count,
+        number: fc.maxSafeNat(),
         trace: fc.boolean(),
       }),
     )
@@ -131,7 +131,7 @@ const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
         half,
         asked: count,
         hops: count,
-        number: count,
+        number: fc.maxSafeNat(),
         candidates: fc.array(contact, { maxLength: 3 }),
         hits: fc.array(hit, { maxLength: 3 }),
       }),
