@@ -108,6 +108,8 @@ export const SEARCH = {
   maxOffers: 256,
   /** ms a holder may take to confirm what its prints say. */
   confirmTimeoutMs: 5_000,
+  /** ms in which it shows a block of the file, 1 MiB at most: 70 kB/s. */
+  proveTimeoutMs: 15_000,
   /** Holders asked at once, and candidates that a member names at most. */
   confirmAtOnce: 8,
   maxCandidates: 32,
