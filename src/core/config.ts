@@ -110,6 +110,12 @@ export const SEARCH = {
   confirmTimeoutMs: 5_000,
   /** ms in which it shows a block of the file, 1 MiB at most: 70 kB/s. */
   proveTimeoutMs: 15_000,
+  /**
+   * ms for which a node without neighbours remembers those it had: until then it is cut off for all it knows, and says
+   * `incomplete`. And so many of them.
+   */
+  formerMs: 3_600_000,
+  maxFormer: 64,
   /** Holders asked at once, and candidates that a member names at most. */
   confirmAtOnce: 8,
   maxCandidates: 32,
