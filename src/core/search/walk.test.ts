@@ -151,7 +151,7 @@ test('the same seed gives the same walk', () => {
       };
       assert.deepEqual(trace(), trace());
     }),
-    { numRuns: 50 },
+    { numRuns: Number(process.env['KELANA_RUNS'] ?? 100) },
   );
 });
 
