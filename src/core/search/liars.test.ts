@@ -197,7 +197,16 @@ const walkLie: Lie = (self, from, frame, say) => {
   if (frame.type !== 'visit') return;
   for (let node = 0; node < 48; node += 1)
     if (String(node) !== self && String(node) !== from) say(String(node), { ...frame, hops: 1 });
-  const back = { seen: false, asked: 99, messages: 1, missingCount: 0, missing: [], hits: [], trail: [] };
+  const back = {
+    seen: false,
+    asked: 99,
+    messages: 1,
+    missingCount: 0,
+    missing: [],
+    hits: [],
+    trail: [],
+    debt: 0,
+  };
   say(from, { type: 'return', id: frame.id, ...back });
 };
 

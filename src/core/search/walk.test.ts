@@ -181,6 +181,7 @@ const BACK = {
   missing: [],
   hits: [],
   trail: [],
+  debt: 0,
 } as const;
 
 test('a return that nobody asked for changes nothing', () => {

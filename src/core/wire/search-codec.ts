@@ -61,6 +61,7 @@ export function writeSearchBody(out: Writer, frame: SearchFrame): void {
       for (const missing of frame.missing) text(out, 6, missing);
       writeHits(out, 7, frame.hits);
       for (const step of frame.trail) writeStep(tag(out, 8, 2).fork(), step).ldelim();
+      if (frame.debt !== 0) tag(out, 9, 0).uint32(frame.debt);
       break;
     case 'flood':
       writeAsking(out, frame);
@@ -190,7 +191,7 @@ function readVisit(from: Reader, end: number): VisitFrame {
 }
 
 function readReturn(from: Reader, end: number): ReturnFrame {
-  const frame = { id: '', seen: false, asked: 0, messages: 0, missingCount: 0 };
+  const frame = { id: '', seen: false, asked: 0, messages: 0, missingCount: 0, debt: 0 };
   const missing: string[] = [];
   const hits: Hit[] = [];
   const trail: TrailStep[] = [];
@@ -203,6 +204,7 @@ function readReturn(from: Reader, end: number): ReturnFrame {
     else if (field === 6) append(missing, readText(from, MAX_LABEL_BYTES), SEARCH.maxMissing);
     else if (field === 7) appendHit(hits, from);
     else if (field === 8) append(trail, readStep(from, length(from)), SEARCH.maxTrail);
+    else if (field === 9) frame.debt = from.uint32();
     else return false;
     return true;
   });

@@ -45,6 +45,8 @@ export interface ReturnFrame {
   readonly hits: readonly Hit[];
   /** Nodes in the order in which the token reached them; the first `SEARCH.maxTrail`. */
   readonly trail: readonly TrailStep[];
+  /** What is owed behind this edge: 32 bits, summed without carry (core/search/walk.ts). */
+  readonly debt: number;
 }
 
 export interface FloodFrame extends Asking {
