@@ -202,8 +202,11 @@ export const PRINTS = {
   maxPending: 1_024,
   /** Peers that are no neighbours whose work is counted at once: one exchange each healMs, and as many that ask us. */
   maxStrangers: 64,
-  /** ms during which a neighbour that shares the group may fail to agree and bring nothing before it is reported. */
-  disagreeMs: 120_000,
+  /**
+   * ms during which a neighbour that shares the group may fail to agree and bring nothing before it is reported: twelve
+   * statuses. Until it is dropped no miss is proved here.
+   */
+  disagreeMs: 60_000,
   /** Bytes of headers or segments that fill one frame. */
   frameBytes: 24 * KiB,
 } as const;

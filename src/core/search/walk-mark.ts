@@ -88,9 +88,6 @@ export function answer(id: string, parts: Partial<Omit<ReturnFrame, 'type' | 'id
   };
 }
 
-/** Who is missing where only a debt says that somebody is. */
-export const UNNAMED = '?';
-
 export function draw32(random: Random): number {
   return Math.floor(random() * 0xffffffff) + 1;
 }

@@ -3,7 +3,7 @@ import type { Random } from '../random.ts';
 import type { ReturnFrame, TrailStep, VisitFrame } from '../wire/search-frames.ts';
 import { Origin, sendTo, sum } from './origin.ts';
 import { matches } from './query.ts';
-import { alike, answer, draw32, newId, newMark, UNNAMED, type Mark, type Own } from './walk-mark.ts';
+import { alike, answer, draw32, newId, newMark, type Mark, type Own } from './walk-mark.ts';
 import {
   homeOf,
   hitsOf,
@@ -304,7 +304,8 @@ export function createWalk(view: NodeView): Strategy {
     mark.waiting = null;
     const clean = mark.hits.length === 0 && mark.missingCount === 0;
     if (mark.own !== null) {
-      if (clean && mark.debt !== 0) lack(mark, UNNAMED);
+      // Nobody knows who.
+      if (clean && mark.debt !== 0) mark.missingCount = 1;
       tell(mark.own, mark, out);
       mark.own.origin.offer(mark.hits, out, from);
       settle(mark.own, mark.hits.length > 0, now, random, out);
