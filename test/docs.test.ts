@@ -239,7 +239,7 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
     { type: 'hello', version: 1, label: 'l', port: 1, addresses: ['/a'], bits: 1 },
     { type: 'visit', ...asking, without: [] },
     { type: 'visit', ...asking, query: { kind: 'cid', cid: 'c', filters }, trace: contact, without: ['p'] },
-    { type: 'return', id, seen: true, ...counts, missing: ['m'], hits: [hit], trail: [step] },
+    { type: 'return', id, seen: true, ...counts, missing: ['m'], hits: [hit], trail: [step], debt: 1 },
     { type: 'cancel', id },
     { type: 'ping', nonce: 1 },
     { type: 'pong', nonce: 1 },

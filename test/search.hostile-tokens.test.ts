@@ -12,6 +12,27 @@ const LIES: Readonly<Record<string, Lie>> = {
   'claims all groups that it was given': (token, member) => home(token, member, { covered: token.missing }),
   'claims groups that it was not given': (token, member) => home(token, member, { covered: ALL }),
   'says that every group failed': (token, member) => home(token, member, { failed: token.missing }),
+  'reports again, for the next number and the other half': (token, member) => {
+    home(token, member, { covered: token.missing });
+    for (const number of [token.number, token.number + 1])
+      for (const hops of [1, 2])
+        home(token, member, { covered: token.missing, half: 3 - token.half, number, hops });
+  },
+  'reports again, with twice as many groups': (token, member) => {
+    home(token, member, { covered: token.missing });
+    const none = bitset.emptySet(BITS + 1);
+    const covered = bitset.refine(token.missing, BITS);
+    const bits = BITS + 1;
+    home(token, member, {
+      bits,
+      covered,
+      missing: none,
+      failed: none,
+      half: 2,
+      number: token.number + 1,
+      hops: 2,
+    });
+  },
   'claims another number of groups': (token, member) => {
     for (const bits of [0, 12, BITS + 1, BITS - 1])
       home(token, member, {

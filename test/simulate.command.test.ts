@@ -85,6 +85,12 @@ test('graphs, sizes, copies and strategies are combined, and seeds averaged', as
   for (const row of rows.filter(({ copies }) => copies === '0')) assert.equal(row['absent'], 8);
 });
 
+test('--json and --csv together are refused', async (t) => {
+  const { code, err } = await inProcess([...QUICK, '--json', '--csv'], await temporaryFolder(t));
+  assert.equal(code, 2);
+  assert.match(err, /--csv/);
+});
+
 test('--csv gives a head and a line for each row', async (t) => {
   const folder = await temporaryFolder(t);
   const { code, out } = await inProcess(

@@ -189,6 +189,7 @@ test('answers to questions that nobody asked are ignored', async () => {
     missing: [],
     hits: [hostile.hit({})],
     trail: [],
+    debt: 0,
   });
   opened.say({ type: 'cancel', id: ID });
   opened.say({ type: 'ping', nonce: 7 });
@@ -211,6 +212,7 @@ test('a flood of queries from one neighbour leaves the others their answers', as
           missing: [],
           hits: [],
           trail: [],
+          debt: 0,
         });
     },
   });

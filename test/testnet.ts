@@ -19,6 +19,7 @@ import { openLibrary, type Library } from '../src/library/library.ts';
 import { Writer } from '../src/library/writer.ts';
 import type { Overlay, OverlayOptions } from '../src/overlay/options.ts';
 import { startOverlay } from '../src/overlay/overlay.ts';
+import { strongRandom } from '../src/overlay/strong-random.ts';
 import type { Downloads } from '../src/transfers/downloads.ts';
 import { seeded, settledFile, until } from './support/basics.ts';
 
@@ -122,7 +123,7 @@ export interface TestNodeOptions {
 
 /** One node; started again on the same folder it is the same node (identity, peers, index). */
 export async function startTestNode(options: TestNodeOptions): Promise<TestNode> {
-  const { folder, random = Math.random, watch } = options;
+  const { folder, random = strongRandom(), watch } = options;
   const [shared, data] = [join(folder, 'shared'), join(folder, 'data')];
   await mkdir(shared, { recursive: true });
   await mkdir(data, { recursive: true });

@@ -12,6 +12,7 @@ import { openPost } from '../mailbox/post.ts';
 import { Postman } from '../mailbox/postman.ts';
 import type { Writer } from '../library/writer.ts';
 import type { Overlay, OverlayOptions } from '../overlay/options.ts';
+import { strongRandom } from '../overlay/strong-random.ts';
 import { openDownloads } from './transfers-app.ts';
 
 export interface MailAppOptions {
@@ -68,7 +69,7 @@ export async function openMail(options: MailAppOptions): Promise<MailApp> {
         post,
         carrier,
         now: Date.now,
-        random: Math.random,
+        random: strongRandom(),
         onSettled: (item) => desk.settled(item),
         onPostponed: () => desk.changes.tell(),
         onError: (error) => desk.failed(error),
@@ -95,7 +96,7 @@ export async function openMail(options: MailAppOptions): Promise<MailApp> {
         ended: (item, outcome) => desk.ended(item, outcome),
         onChange: () => desk.changes.tell(),
         now: Date.now,
-        random: Math.random,
+        random: strongRandom(),
       });
       running = { postman, fetching };
       await desk.open(carrier, postman, fetching);

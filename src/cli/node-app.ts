@@ -19,6 +19,7 @@ import { openStreamed } from '../library/streamed.ts';
 import { Writer } from '../library/writer.ts';
 import type { Overlay } from '../overlay/options.ts';
 import { startOverlay } from '../overlay/overlay.ts';
+import { strongRandom } from '../overlay/strong-random.ts';
 import type { Downloads } from '../transfers/downloads.ts';
 import type { TransferQueue } from '../transfers/queue.ts';
 import type { Context } from './context.ts';
@@ -116,7 +117,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       peers: options.peers,
       emit,
       now: () => performance.now(),
-      random: Math.random,
+      random: strongRandom(),
       uploadLimit: () => limits.rate('up'),
       downloadLimit: () => limits.rate('down'),
       ...(options.neighbours === undefined ? {} : { wantNeighbours: options.neighbours }),

@@ -7,6 +7,7 @@ import { openDataFolder } from '../library/datafolder.ts';
 import { openLibrary } from '../library/library.ts';
 import { openMailbox } from '../mailbox/mailbox.ts';
 import { startOverlay } from '../overlay/overlay.ts';
+import { strongRandom } from '../overlay/strong-random.ts';
 import { startServer, type RunningServer } from '../server/start.ts';
 import type { Context } from './context.ts';
 
@@ -68,7 +69,7 @@ export async function startServerApp(context: Context, options: ServerAppOptions
       peers: [...new Set([...options.peers, ...siblings])],
       emit,
       now: () => performance.now(),
-      random: Math.random,
+      random: strongRandom(),
       flag: '--p2p-port',
     });
     closers.push(() => overlay.close());

@@ -11,6 +11,7 @@ import { sha256 } from '../library/hash.ts';
 import type { Offers } from '../library/offers.ts';
 import type { Writer } from '../library/writer.ts';
 import type { Overlay } from '../overlay/options.ts';
+import { strongRandom } from '../overlay/strong-random.ts';
 import { Downloads } from '../transfers/downloads.ts';
 import { TransferQueue } from '../transfers/queue.ts';
 import { TransferStore } from '../transfers/store.ts';
@@ -61,7 +62,7 @@ export function openDownloads({
     together: offers !== undefined,
     sha256,
     now: () => performance.now(),
-    random: Math.random,
+    random: strongRandom(),
     onDropped: ({ peer }, error, liar) => {
       const { code, message: detail, params } = error;
       emit({ type: 'error', who: overlay.label, code, detail, params });
@@ -95,7 +96,7 @@ export function openQueue(
     downloads,
     discard: ({ cid, kind }) => dropLeftovers(folder, cid, kind === 'folder' ? 'dir' : 'part'),
     wall: Date.now,
-    random: Math.random,
+    random: strongRandom(),
     emit,
     who,
   });

@@ -108,6 +108,14 @@ export const SEARCH = {
   maxOffers: 256,
   /** ms a holder may take to confirm what its prints say. */
   confirmTimeoutMs: 5_000,
+  /** ms in which it shows a block of the file, 1 MiB at most: 70 kB/s. */
+  proveTimeoutMs: 15_000,
+  /**
+   * ms for which a node without neighbours remembers those it had: until then it is cut off for all it knows, and says
+   * `incomplete`. And so many of them.
+   */
+  formerMs: 3_600_000,
+  maxFormer: 64,
   /** Holders asked at once, and candidates that a member names at most. */
   confirmAtOnce: 8,
   maxCandidates: 32,
@@ -194,8 +202,11 @@ export const PRINTS = {
   maxPending: 1_024,
   /** Peers that are no neighbours whose work is counted at once: one exchange each healMs, and as many that ask us. */
   maxStrangers: 64,
-  /** ms during which a neighbour that shares the group may fail to agree and bring nothing before it is reported. */
-  disagreeMs: 120_000,
+  /**
+   * ms during which a neighbour that shares the group may fail to agree and bring nothing before it is reported: twelve
+   * statuses. Until it is dropped no miss is proved here.
+   */
+  disagreeMs: 60_000,
   /** Bytes of headers or segments that fill one frame. */
   frameBytes: 24 * KiB,
 } as const;

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
-import { TRANSFER } from '../core/config.ts';
+import { hash, randomInt } from 'node:crypto';
+import { SEARCH, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
 import type { BlockSession } from '../core/transfer/ports.ts';
@@ -60,21 +60,25 @@ export async function* fetchBytes(
 export type Proof = 'holds' | 'lies' | 'unreachable';
 
 /**
- * Has a holder show that it has a file, before anybody is told so: the manifest of a large one, which hashes to the
- * CID, or the whole of one that is a single block (1 MiB at most); of a folder the root of its listing. Never rejects.
+ * Has a holder show that it has a file, before anybody is told so: the manifest, which hashes to the CID, and a block
+ * that it cannot foresee, since anybody can have the manifest; of a folder the root of its listing. The first answer
+ * has `SEARCH.confirmTimeoutMs`. Never rejects.
  */
 export async function proveHolding(open: OpenSession, hit: Hit, signal: AbortSignal): Promise<Proof> {
   try {
     const session = await open(hit, signal);
     const stop = (): void => session.abort('given up');
     signal.addEventListener('abort', stop, { once: true });
+    const silent = setTimeout(stop, SEARCH.confirmTimeoutMs);
     try {
       if (hit.kind === 'folder') await showFolder(session, hit);
       else {
         const layout = await layoutOf(session, hit);
-        if (layout.count === 1) await blockOf(session, hit, layout, 0);
+        clearTimeout(silent);
+        if (layout.count > 0) await blockOf(session, hit, layout, randomInt(layout.count));
       }
     } finally {
+      clearTimeout(silent);
       signal.removeEventListener('abort', stop);
       await session.close();
     }

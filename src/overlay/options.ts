@@ -25,6 +25,7 @@ export interface OverlayOptions {
   readonly emit: Emit;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** Not to be guessed by peers: numbers of tokens are drawn from it. */
   readonly random: Random;
   /** Names the port's option in errors. */
   readonly flag?: string;

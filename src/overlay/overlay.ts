@@ -25,6 +25,7 @@ import { Courier, type AskFrame } from './courier.ts';
 import { Dht } from './dht.ts';
 import { Exchange } from './exchange.ts';
 import { fetchBytes, proveHolding } from './fetch.ts';
+import { Former } from './former.ts';
 import { createHost } from './host.ts';
 import { loadIdentity } from './identity.ts';
 import { keyOf, signer } from './keys.ts';
@@ -132,6 +133,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     refuses: (peer) => scores.banned(peer),
     prints: prints.view,
   };
+  const former = new Former(now);
   const searching = new Searching({
     view,
     emit,
@@ -143,11 +145,15 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     dht: async (query, signal, onProvider) => (await dht.find(query, signal, onProvider)).messages,
     liar,
     labelOf: nameOf,
-    unlinked: () =>
-      peers
+    unlinked: () => {
+      const known = peers
         .list()
-        .filter((peer) => peer.state !== 'self' && (peer.peer === null || links.get(peer.peer) === undefined))
-        .map((peer) => peer.label),
+        .filter(
+          (peer) => peer.state !== 'self' && (peer.peer === null || links.get(peer.peer) === undefined),
+        );
+      const labels = [...known.map((peer) => peer.label), ...former.labels((peer) => links.refused(peer))];
+      return [...new Set(labels)];
+    },
     audit: options.audit ?? true,
   });
   const take = (from: string, frame: LinkFrame): void => {
@@ -197,6 +203,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       if (why === REPLACED) replacing.add(link.peer);
       else emit({ type: 'neighbour.removed', who: label, neighbour: link.label, reason: why });
       prints.down(link);
+      if (!prints.left(link.peer)) former.lost(link);
       searching.down(link.peer, link.label);
       exchange.down(link);
       peers.lost(link);

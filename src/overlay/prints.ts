@@ -98,6 +98,11 @@ export class PrintKeeper {
     return this.#directory.sample(count, this.#options.random);
   }
 
+  /** A member of this node's group that said it goes, before it did. */
+  left(peer: string): boolean {
+    return this.#directory.record(peer)?.gone === true;
+  }
+
   /** Everybody that this node knows of. */
   known(): readonly Contact[] {
     return this.#directory.view.contacts(0, 0);

@@ -26,6 +26,10 @@ export class Recent<K, V> {
     this.#map.set(key, value);
   }
 
+  values(): Iterable<V> {
+    return this.#map.values();
+  }
+
   delete(key: K): void {
     this.#map.delete(key);
   }

@@ -189,7 +189,7 @@ export class Searching {
   }
 
   #prove(own: Own, id: string, hit: Hit): void {
-    const limit = AbortSignal.any([own.ending.signal, AbortSignal.timeout(SEARCH.confirmTimeoutMs)]);
+    const limit = AbortSignal.any([own.ending.signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
     const { peer, cid } = hit;
     void this.#options
       .prove(hit, limit)

@@ -162,10 +162,8 @@ export class World {
       for (let tries = 0; tries < CONTACT_TRIES; tries += 1) {
         // The second half of the tries takes any member: a half may be empty.
         const whole = at === CONTACTS - 1 || tries >= CONTACT_TRIES / 2;
-        const member = this.#memberOf(whole ? prefix : 2 * prefix + half, whole ? bits : bits + 1, [
-          mix(this.#seed ^ node, prefix, bits),
-          at * CONTACT_TRIES + tries,
-        ]);
+        const draw = [mix(this.#seed ^ node, prefix, bits), at * CONTACT_TRIES + tries] as const;
+        const member = this.#memberOf(prefix, bits, draw, whole ? null : half);
         if (member < 0 || member === node || this.#noticedGone(member)) continue;
         const contact = this.contact(member);
         if (list.includes(contact)) continue;
@@ -184,10 +182,16 @@ export class World {
       .map((member) => this.contact(member));
   }
 
-  #memberOf(prefix: number, bits: number, [a, b]: readonly [number, number]): number {
+  /** Of the half that ends with the bit `half`, where it is not null; -1 where the group has nobody there. */
+  #memberOf(prefix: number, bits: number, [a, b]: readonly [number, number], half: number | null): number {
     const start = this.space.start(prefix, bits);
     const size = this.space.start(prefix + 1, bits) - start;
-    return size === 0 ? -1 : this.space.nodeAt(start + (mix(a, b) % size));
+    const first = size === 0 ? 0 : mix(a, b) % size;
+    for (let at = 0; at < size; at += 1) {
+      const place = start + ((first + at) % size);
+      if (half === null || (this.space.keyAt(place) & 1) === half) return this.space.nodeAt(place);
+    }
+    return -1;
   }
 
   #noticedGone(member: number): boolean {

@@ -152,6 +152,15 @@ test('who is busy is asked again until it is free', async (t) => {
   assert.equal(node.given, 40);
 });
 
+test('who is busy for ever is given up', async (t) => {
+  const content = contentOf(40 * kB, 10);
+  const nodes = [new TestProvider('p', content, { refuses: 'busy' })];
+  const folder = await folderFor(t);
+  const { result } = start({ content, folder, nodes, more: { now: () => 200 * performance.now() } });
+  await assert.rejects(result, { code: 'TRANSFER_FAILED', message: /busy/ });
+  await assert.rejects(access(folder.partOf(content.file)), 'nothing is left where nothing came');
+});
+
 test('providers that a search finds during the download join it', async (t) => {
   const content = contentOf(60 * kB, 11);
   const half = new TestProvider('half', content, { have: some(content, (block) => block < 30) });

@@ -352,7 +352,9 @@ export class Swarm {
       if (hopeful ? due && at - this.#searched >= SWARM.searchEveryMs : this.#vain === 0)
         this.#own(this.#search(find));
     if (this.#searching) return;
-    const idle = (starved || this.#opens.size === 0) && at - this.#lastGood > SWARM.starvedMs;
+    // Nobody owes a block: all are left alone, since all they say is that they are busy.
+    const refused = [...this.#opens.values()].every(({ asks }) => asks.size === 0);
+    const idle = (starved || refused) && at - this.#lastGood > SWARM.starvedMs;
     if (!hopeful || (idle && !starved)) this.#fail(this.#candidates.failure(file));
     else if (idle) this.#fail(nobodyHas(file));
   }

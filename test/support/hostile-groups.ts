@@ -6,6 +6,7 @@ import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import { base58btc } from 'multiformats/bases/base58';
 import type { PrivateKey } from '@libp2p/interface';
 import * as bitset from '../../src/core/search/bitset.ts';
+import { halfOf } from '../../src/core/search/size.ts';
 import { groupOf } from '../../src/core/search/tokens.ts';
 import type { ReportFrame, TokenFrame } from '../../src/core/wire/search-frames.ts';
 import { keyOf } from '../../src/overlay/keys.ts';
@@ -72,7 +73,7 @@ async function keyIn(place: number): Promise<PrivateKey> {
   for (;;) {
     const key = await generateKeyPair('Ed25519');
     const own = keyOf(base58btc.encode(key.publicKey.toMultihash().bytes).slice(1));
-    if (own >>> (31 - BITS) === place) return key;
+    if (2 * groupOf(own, BITS) + halfOf(own) - 1 === place) return key;
   }
 }
 

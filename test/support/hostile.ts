@@ -176,6 +176,7 @@ export function returned(id: string, more: Partial<ReturnFrame> = {}): ReturnFra
     missing: [],
     hits: [],
     trail: [],
+    debt: 0,
     ...more,
   };
 }

@@ -59,6 +59,14 @@ async function run(context: Context, values: Values): Promise<number> {
   const name = values.text('scenario') as ScenarioName | undefined;
   const scenario = name === undefined ? null : SCENARIO[name];
   if (scenario !== null) checkBeside(values);
+  if (values.flag('json') && values.flag('csv'))
+    throw new KelanaError('USAGE', {
+      detail: {
+        id: '--json dan --csv tidak bisa dipakai bersama.',
+        en: '--json and --csv do not go together.',
+      },
+      command: command.name,
+    });
   const files = await readGraphs(context, values);
   const cells = scenario === null ? cellsOf(values, files) : changed(scenario.cells, values);
   checkCopies(cells.map(({ cell }) => cell));

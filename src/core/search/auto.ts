@@ -49,7 +49,7 @@ interface Running {
  * where there is one group of all; else the DHT for a CID or an exact name, then the groups, then the walk where
  * prints cannot answer and the network is small enough to be asked node by node.
  *
- * A walk is only as honest as every node on its way. So where groups ended without proof, by loss or by a lie, the
+ * A walk is only as honest as each node that is the only way to others. So where groups ended without proof, by loss or by a lie, the
  * walk may still find the file, but its miss proves nothing: the answer stays `incomplete`.
  */
 export function createAuto(view: NodeView): Strategy {

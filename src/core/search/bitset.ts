@@ -1,4 +1,4 @@
-import { setBit } from '../bit-array.ts';
+import { hasBit, setBit } from '../bit-array.ts';
 
 export { clearBit as remove, countBits as size, hasBit as has, setBit as add } from '../bit-array.ts';
 
@@ -38,6 +38,21 @@ export function union(set: Uint8Array, other: Uint8Array): Uint8Array {
 
 export function both(set: Uint8Array, other: Uint8Array): Uint8Array {
   return set.map((byte, at) => byte & (other[at] ?? 0));
+}
+
+/** The same set in groups twice as large, of those that it has both halves of. `bits` is of `set`, and not 0. */
+export function coarsen(set: Uint8Array, bits: number): Uint8Array {
+  const coarser = emptySet(bits - 1);
+  for (const group of members(set))
+    if ((group & 1) === 0 && hasBit(set, group + 1)) setBit(coarser, group / 2);
+  return coarser;
+}
+
+/** The same, of those that it has any half of. */
+export function touched(set: Uint8Array, bits: number): Uint8Array {
+  const coarser = emptySet(bits - 1);
+  for (const group of members(set)) setBit(coarser, group >> 1);
+  return coarser;
 }
 
 /** The same set in groups half as large: group `i` of g becomes `2i` and `2i + 1` of 2g, as prefixes nest. */

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { PRINTS } from '../config.ts';
 import { seededRandom } from '../random.ts';
 import { Contacts } from './contacts.ts';
-import { shares } from './size.ts';
+import { halfOf, shares } from './size.ts';
 
 const hashed = (peer: string): number => {
   let key = 2166136261;
@@ -37,10 +37,12 @@ test('each group keeps six, three of each half', () => {
   const contacts = new Contacts('self', hashed, () => 3);
   for (let at = 0; at < 10_000; at += 1) contacts.heard(contact(`peer${at}`), at);
   assert.equal(contacts.size, 48);
-  for (let half = 0; half < 16; half += 1) {
-    const key = (half << 28) >>> 0;
-    assert.equal(contacts.contacts(key, 4).length, 3);
-    assert.equal(contacts.contacts(key, 3).length, 6);
+  for (let group = 0; group < 8; group += 1) {
+    const members = contacts.contacts((group << 29) >>> 0, 3).map(({ peer }) => halfOf(hashed(peer)));
+    assert.deepEqual(
+      members.toSorted((a, b) => a - b),
+      [1, 1, 1, 2, 2, 2],
+    );
   }
 });
 

@@ -2,7 +2,7 @@ import { PRINTS } from '../config.ts';
 import type { Random } from '../random.ts';
 import type { Contact } from '../wire/search-frames.ts';
 import { MAX_ADDRESSES } from '../wire/search-parts.ts';
-import { prefixOf, shares } from './size.ts';
+import { halfOf, prefixOf, shares } from './size.ts';
 
 interface Known extends Contact {
   label: string;
@@ -122,7 +122,7 @@ export class Contacts {
     if (full && known.lastHeard === null) return;
     // With one group everybody is a member, and only the whole is bounded.
     if (bits > 0 && there >= PRINTS.contactsPerGroup)
-      this.#dropWorst(crowded(this.#among(known.key, bits), known, bits));
+      this.#dropWorst(crowded(this.#among(known.key, bits), known));
     if (this.#known.size >= PRINTS.maxContacts) this.#dropWorst(this.#known.values());
     this.#known.set(known.peer, known);
     const prefix = prefixOf(known.key, bits);
@@ -147,9 +147,9 @@ export class Contacts {
 }
 
 /** The half of a full group that has more than its share, or that of the newcomer. */
-function crowded(group: readonly Known[], { key }: Known, bits: number): Known[] {
-  const deeper = Math.min(32, bits + 1);
-  const same = group.filter((other) => shares(other.key, key, deeper));
+function crowded(group: readonly Known[], { key }: Known): Known[] {
+  const half = halfOf(key);
+  const same = group.filter((other) => halfOf(other.key) === half);
   return same.length >= PRINTS.contactsPerGroup / 2 ? same : group.filter((other) => !same.includes(other));
 }
 

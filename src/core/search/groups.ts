@@ -5,15 +5,19 @@ import * as bitset from './bitset.ts';
 import { answerConfirm, Confirms } from './confirms.ts';
 import { Origin, sum } from './origin.ts';
 import { homeOf, type NodeView, type SearchInput, type SearchOutput, type Strategy } from './search.ts';
-import { groupOf, groupsOf, halfOf, Tokens } from './tokens.ts';
+import { halfOf } from './size.ts';
+import { groupOf, groupsOf, Tokens } from './tokens.ts';
 
-/** A search by prints at the node that began it. Sets are of 2^bits groups. */
+/** A search by prints at the node that began it. Sets are of 2^fine groups. */
 interface Own {
   readonly origin: Origin;
   readonly confirms: Confirms;
   /** Tokens at once at most. */
   readonly most: number;
-  bits: number;
+  /** log2 of the groups that tokens are given: as this node counted at the start, whatever others say. */
+  readonly bits: number;
+  /** One more, where that may be: some members count so, and answer for half of what a token calls a group. */
+  readonly fine: number;
   /** Groups not yet asked in this pass. */
   open: Uint8Array;
   failed: Uint8Array;
@@ -22,12 +26,22 @@ interface Own {
   /** 0 any member; 1, then 2: one member of each half of every group. */
   half: number;
   readonly lastHalf: number;
-  /** Tokens under way by number: the groups given to each, and when it counts as lost (ms). */
-  readonly live: Map<number, { groups: Uint8Array; until: number }>;
+  /** Tokens under way by number. */
+  readonly live: Map<number, Live>;
+  /** Who reported for the latest tokens that are home, by number. */
+  readonly spent: Map<number, string>;
   /** Times that each group was given to a token that was lost. */
   readonly losses: Map<number, number>;
-  tokens: number;
   home: number;
+}
+
+/** What the origin remembers of a token: a report never says otherwise. */
+interface Live {
+  readonly groups: Uint8Array;
+  /** The half that it was to ask. */
+  readonly half: number;
+  /** ms: when it counts as lost. */
+  readonly until: number;
 }
 
 /**
@@ -106,9 +120,10 @@ export function createGroups(view: NodeView): Strategy {
     if (origin.satisfied) return origin.end('found', out);
     if (candidates === null) return origin.end('no-proof', out);
     const bits = view.prints.bits();
-    const audit = input.settings?.audit === true && bits > 0;
+    const audit = input.settings?.audit === true;
     const confirms = new Confirms(view, origin);
     for (const candidate of candidates) confirms.add(candidate);
+    const fine = Math.min(bits + 1, SEARCH.maxGroupBits);
     const search: Own = {
       origin,
       confirms,
@@ -117,28 +132,29 @@ export function createGroups(view: NodeView): Strategy {
         SEARCH.maxTokens,
       ),
       bits,
-      open: bitset.emptySet(bits),
-      failed: bitset.emptySet(bits),
+      fine,
+      open: bitset.emptySet(fine),
+      failed: bitset.emptySet(fine),
       lost: false,
       half: audit ? 1 : 0,
       lastHalf: audit ? 2 : 0,
       live: new Map(),
+      spent: new Map(),
       losses: new Map(),
-      tokens: 0,
       home: 0,
     };
     own.set(input.id, search);
     begin(search, now);
-    if (bitset.size(search.open) < 2 ** bits) origin.asked = view.prints.members() - 1;
+    if (bitset.size(search.open) < 2 ** fine) origin.asked = view.prints.members() - 1;
     return settle(input.id, now, random, out);
   }
 
   /** All groups are open, but this node's own where it is synced: it trusts its own prints in every pass. */
   function begin(search: Own, now: number): void {
-    search.open = bitset.fullSet(search.bits);
+    search.open = bitset.fullSet(search.fine);
     search.home = 0;
     if (view.prints.syncedAt(now) >= search.origin.startedAt - SEARCH.syncBoundMs)
-      search.open = bitset.minus(search.open, groupsOf(view, search.bits));
+      search.open = bitset.minus(search.open, groupsOf(view, search.fine));
   }
 
   function receive(
@@ -170,23 +186,25 @@ export function createGroups(view: NodeView): Strategy {
     out: SearchOutput[],
   ): void {
     const search = own.get(frame.id);
-    const given = search?.live.get(frame.number);
-    // A token that counted as lost was given again; what it says now may come from anybody.
-    if (search === undefined || given === undefined || frame.half !== search.half) return;
+    if (search === undefined) return;
+    const given = search.live.get(frame.number);
+    if (given === undefined) {
+      // A token that counted as lost was given again; what it says now counts no more, but is no lie.
+      if (search.spent.get(frame.number) === from)
+        blame(from, frame, 'reported twice for one token', now, out);
+      return;
+    }
     const { origin } = search;
     search.live.delete(frame.number);
     search.home += 1;
-    const { covered, failed } = agree(search, given.groups, frame);
+    spend(search, frame.number, from);
+    const { covered, failed } = agree(search, given, frame);
     if (covered === null) {
-      // A token that others had in hand may have been altered by any of them, and its reporter taken in.
-      if (frame.hops <= 1) {
-        out.push({ type: 'liar', peer: from, why: 'answered for groups that it was not asked about' });
-        tokens.avoid(from, now);
-      }
+      blame(from, frame, 'answered for groups that it was not asked about', now, out);
       lose(search, given.groups);
       return settle(frame.id, now, random, out);
     }
-    const claimed = from === view.peer ? covered : within(from, covered, search);
+    const claimed = from === view.peer ? covered : within(from, covered, given.half, search);
     search.open = bitset.minus(search.open, claimed);
     // Where this node itself knows nobody, asking again is in vain; what others say of it may be wrong or a lie.
     if (from === view.peer) search.failed = bitset.union(search.failed, failed);
@@ -203,39 +221,53 @@ export function createGroups(view: NodeView): Strategy {
     return settle(frame.id, now, random, out);
   }
 
-  /** Brings a report and the search to the same number of groups; `covered` is null where it claims what was not given. */
+  /** A token that others had in hand may have been altered by any of them, and its reporter taken in. */
+  function blame(from: string, { hops }: ReportFrame, why: string, now: number, out: SearchOutput[]): void {
+    if (hops > 1 || from === view.peer) return;
+    out.push({ type: 'liar', peer: from, why });
+    tokens.avoid(from, now);
+  }
+
+  function spend({ spent }: Own, number: number, from: string): void {
+    const oldest = spent.size >= SEARCH.maxTokens ? spent.keys().next().value : undefined;
+    if (oldest !== undefined) spent.delete(oldest);
+    spent.set(number, from);
+  }
+
+  /**
+   * A report in the search's own groups; `covered` is null where it is of another half than the token, or claims what
+   * was not given.
+   */
   function agree(
-    search: Own,
-    groups: Uint8Array,
+    { fine }: Own,
+    given: Live,
     frame: ReportFrame,
   ): { covered: Uint8Array | null; failed: Uint8Array } {
-    let given = groups;
-    let { covered, failed, bits } = frame;
-    if (bits === search.bits + 1 && bits <= SEARCH.maxGroupBits) {
-      given = bitset.refine(given, search.bits);
-      search.open = bitset.refine(search.open, search.bits);
-      search.failed = bitset.refine(search.failed, search.bits);
-      for (const live of search.live.values()) live.groups = bitset.refine(live.groups, search.bits);
-      search.losses.clear();
-      search.bits = bits;
-    }
-    for (; bits < search.bits; bits += 1) {
+    const none = bitset.emptySet(fine);
+    // Whoever was handed the token with another half in it was not asked for this one.
+    if (frame.half !== given.half) return { covered: null, failed: none };
+    let { groups } = given;
+    let { covered, failed } = frame;
+    for (let bits = frame.bits; bits < fine; bits += 1) {
       covered = bitset.refine(covered, bits);
       failed = bitset.refine(failed, bits);
     }
-    if (bits > search.bits) return { covered: null, failed: bitset.emptySet(search.bits) };
-    if (!bitset.isEmpty(bitset.minus(covered, given)))
-      return { covered: null, failed: bitset.emptySet(bits) };
-    return { covered, failed: bitset.both(failed, given) };
+    for (let bits = fine; bits < frame.bits; bits += 1) groups = bitset.refine(groups, bits);
+    if (!bitset.isEmpty(bitset.minus(covered, groups))) return { covered: null, failed: none };
+    for (let { bits } = frame; bits > fine; bits -= 1) {
+      covered = bitset.coarsen(covered, bits);
+      failed = bitset.touched(failed, bits);
+    }
+    return { covered, failed: bitset.both(failed, given.groups) };
   }
 
   /** In a half's pass a reporter of the other half speaks for its own group only. */
-  function within(from: string, covered: Uint8Array, { half, bits }: Own): Uint8Array {
+  function within(from: string, covered: Uint8Array, half: number, { bits, fine }: Own): Uint8Array {
     const key = view.keyOf(from);
-    if (half === 0 || halfOf(key, bits) === half) return covered;
+    if (half === 0 || halfOf(key) === half) return covered;
     const own = bitset.emptySet(bits);
     bitset.add(own, groupOf(key, bits));
-    return bitset.both(covered, own);
+    return bitset.both(covered, fine > bits ? bitset.refine(own, bits) : own);
   }
 
   function settle(id: string, now: number, random: Random, out: SearchOutput[]): void {
@@ -248,22 +280,27 @@ export function createGroups(view: NodeView): Strategy {
     if (!enough) launch(search, now, random, out);
     if (live.size > 0 || homecomings.length > 0 || confirms.pending > 0 || !origin.idle) return;
     if (!bitset.isEmpty(bitset.minus(search.open, search.failed))) return;
-    const failed = bitset.members(search.failed);
+    const failed = named(search, search.failed);
     if (failed.length === 0 && search.half < search.lastHalf) {
       search.half += 1;
       begin(search, now);
       return settle(id, now, random, out);
     }
-    for (const group of failed) origin.lack(`${group + 1}/${2 ** search.bits}`);
+    for (const group of failed) origin.lack(group);
     const why = failed.length > 0 ? (search.lost ? 'lost' : 'unsynced') : 'all-prints';
     return close(id, why, out);
   }
 
   /** Splits what is open and given to nobody among as many new tokens as may be under way. */
   function launch(search: Own, now: number, random: Random, out: SearchOutput[]): void {
-    const { origin, live, most, bits } = search;
+    const { origin, live, most, fine } = search;
+    let { bits } = search;
     let free = bitset.minus(search.open, search.failed);
     for (const { groups } of live.values()) free = bitset.minus(free, groups);
+    const whole = fine > bits ? bitset.coarsen(free, fine) : free;
+    // Halves of which the other was asked come last, in tokens of their own.
+    if (bitset.isEmpty(whole)) bits = fine;
+    else free = whole;
     const groups = bitset.members(free);
     if (groups.length === 0) return;
     const leash = most === 1 ? 0 : SEARCH.leash;
@@ -281,9 +318,10 @@ export function createGroups(view: NodeView): Strategy {
     for (let part = 0; part < count; part += 1) {
       const missing = bitset.emptySet(bits);
       for (const group of groups.slice(part * each, (part + 1) * each)) bitset.add(missing, group);
-      search.tokens += 1;
+      const number = newNumber(random);
       const until = now + SEARCH.tokenSilenceMs + each * SEARCH.tokenHopMs;
-      live.set(search.tokens, { groups: missing, until });
+      const given = bits < fine ? bitset.refine(missing, bits) : missing;
+      live.set(number, { groups: given, half: search.half, until });
       const none = bitset.emptySet(bits);
       const token: TokenFrame = {
         type: 'token',
@@ -300,7 +338,7 @@ export function createGroups(view: NodeView): Strategy {
         half: search.half,
         tries: 0,
         asked: 0,
-        number: search.tokens,
+        number,
         trace: origin.trace,
       };
       tokens.move(token, null, now, random, out);
@@ -331,7 +369,7 @@ export function createGroups(view: NodeView): Strategy {
   /** A token that never came home, or came with a lie: its groups are open again, but not for ever. */
   function lose(search: Own, groups: Uint8Array): void {
     search.lost = true;
-    again(search, groups.length === search.open.length ? groups : bitset.refine(groups, search.bits - 1));
+    again(search, groups);
   }
 
   /** Groups that are to be asked of other members, a few times at most. */
@@ -349,9 +387,20 @@ export function createGroups(view: NodeView): Strategy {
     own.delete(id);
     // Cut short: whoever speaks for these groups was not heard.
     if (ground === 'time' || ground === 'cancelled')
-      for (const group of bitset.members(search.open)) search.origin.lack(`${group + 1}/${2 ** search.bits}`);
+      for (const group of named(search, search.open)) search.origin.lack(group);
     search.origin.end(ground, out);
   }
 
   return { step };
+}
+
+/** Groups as a person may read them. */
+function named({ bits, fine }: Own, set: Uint8Array): string[] {
+  const groups = bitset.members(fine > bits ? bitset.touched(set, fine) : set);
+  return groups.map((group) => `${group + 1}/${2 ** bits}`);
+}
+
+/** 53 random bits. */
+function newNumber(random: Random): number {
+  return Math.floor(random() * 0x20_0000_0000_0000);
 }

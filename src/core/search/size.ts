@@ -48,6 +48,11 @@ export function median(values: readonly number[]): number | null {
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? null;
 }
 
+/** Which half of its group a key is in, however many groups there are, by its last bit: 1 or 2. */
+export function halfOf(key: number): 1 | 2 {
+  return (key & 1) === 0 ? 1 : 2;
+}
+
 /** When this node changes the number of groups; pure state. Half the nodes changing later is normal: groups nest. */
 export interface Resizer {
   readonly bits: number;

@@ -3,16 +3,12 @@ import type { Random } from '../random.ts';
 import type { ReportFrame, TokenFrame } from '../wire/search-frames.ts';
 import * as bitset from './bitset.ts';
 import { sendTo, sum } from './origin.ts';
+import { halfOf } from './size.ts';
 import { hitsOf, type Contact, type NodeView, type SearchOutput } from './search.ts';
 
 /** Group of a key among 2^bits: its first bits. */
 export function groupOf(key: number, bits: number): number {
   return bits === 0 ? 0 : key >>> (32 - bits);
-}
-
-/** Which half of its group a key is in, by the bit after the prefix: 1 or 2. */
-export function halfOf(key: number, bits: number): 1 | 2 {
-  return ((key >>> (31 - bits)) & 1) === 0 ? 1 : 2;
 }
 
 /**
@@ -42,7 +38,7 @@ export class Tokens {
     // Whatever it says itself: one hop is a token straight from its origin, whose report nobody else can have altered.
     const hops = from === origin.peer ? token.hops : Math.max(2, token.hops);
     // In one half's pass only members of that half may hand a token on, so that one liar spoils one pass at most.
-    if (token.half > 0 && from !== origin.peer && halfOf(view.keyOf(from), token.bits) !== token.half) {
+    if (token.half > 0 && from !== origin.peer && halfOf(view.keyOf(from)) !== token.half) {
       out.push({ type: 'liar', peer: from, why: 'handed on a token of the other half' });
       return;
     }
@@ -55,7 +51,7 @@ export class Tokens {
       failed = bitset.refine(failed, bits);
       bits += 1;
     }
-    const own = halfOf(view.keyOf(view.peer), bits);
+    const own = halfOf(view.keyOf(view.peer));
     const mine = bitset.both(groupsOf(view, bits), missing);
     const candidates = prints.candidates(query);
     const able =
@@ -148,7 +144,7 @@ export class Tokens {
         const key = view.keyOf(peer);
         const group = groupOf(key, bits);
         if (!bitset.has(missing, group) || !usable(peer)) continue;
-        if (half > 0 && halfOf(key, bits) !== half) continue;
+        if (half > 0 && halfOf(key) !== half) continue;
         seen += 1;
         // Of two drawn at random the less used: reservoir of one, then compared.
         const replace =
@@ -168,7 +164,7 @@ export class Tokens {
     const groups = again ? [own] : bitset.members(missing);
     const group = groups[Math.floor(random() * groups.length)] ?? 0;
     const known = view.prints.contacts(group, bits).filter(({ peer }) => usable(peer));
-    const right = half === 0 ? known : known.filter(({ peer }) => halfOf(view.keyOf(peer), bits) === half);
+    const right = half === 0 ? known : known.filter(({ peer }) => halfOf(view.keyOf(peer)) === half);
     const list = right.length > 0 ? right : known;
     const contact = list[Math.floor(random() * list.length)];
     if (contact === undefined && best !== null) return { contact: best, group: bestGroup };

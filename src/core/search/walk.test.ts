@@ -151,7 +151,7 @@ test('the same seed gives the same walk', () => {
       };
       assert.deepEqual(trace(), trace());
     }),
-    { numRuns: 50 },
+    { numRuns: Number(process.env['KELANA_RUNS'] ?? 100) },
   );
 });
 
@@ -181,6 +181,7 @@ const BACK = {
   missing: [],
   hits: [],
   trail: [],
+  debt: 0,
 } as const;
 
 test('a return that nobody asked for changes nothing', () => {

@@ -1,13 +1,12 @@
 import { SEARCH } from '../config.ts';
-import type { Hit, Query } from '../ports.ts';
 import type { Random } from '../random.ts';
 import type { ReturnFrame, TrailStep, VisitFrame } from '../wire/search-frames.ts';
 import { Origin, sendTo, sum } from './origin.ts';
 import { matches } from './query.ts';
+import { alike, answer, draw32, newId, newMark, type Mark, type Own } from './walk-mark.ts';
 import {
   homeOf,
   hitsOf,
-  type Contact,
   type NodeView,
   type SearchInput,
   type SearchOutput,
@@ -22,7 +21,8 @@ import {
  * (Tarry 1895; Awerbuch 1985 for the distributed form).
  *
  * A neighbour that is lost while it has the token takes its branch with it: the answer is then `incomplete` and
- * names it, unless the file was found. A hit that its holder cannot prove begins the walk anew without that holder.
+ * names it, unless the file was found. A neighbour that lies about its branch hides nothing that is reached without it
+ * too: see `again`. A hit that its holder cannot prove begins the walk anew without that holder.
  *
  * One state machine over shared maps, hence one file: its parts would only pass those maps to each other.
  */
@@ -110,7 +110,7 @@ export function createWalk(view: NodeView): Strategy {
       // The edge is used now, from the other end: trying it again would only bring the token back.
       known.tried.add(from);
       if (known.parent === from && !known.done) return;
-      out.push({ type: 'send', to: from, frame: answer(frame.id, { seen: true, messages: 1 }) });
+      out.push({ type: 'send', to: from, frame: again(known, from, frame, random) });
       return;
     }
     const mark = newMark(frame.id, frame.query, from, frame.hops, now + frame.remainingMs);
@@ -130,6 +130,34 @@ export function createWalk(view: NodeView): Strategy {
     else advance(mark, random, out, now);
   }
 
+  /**
+   * To whom asks a node that was asked before. In an honest walk it has the token's way behind it and ends later, on the
+   * way home; but it may have been asked by a liar, which keeps to itself what comes of that. So a node that has ended
+   * says again what came of it, and one that has not shares a debt with the asker: a random number that both take home.
+   * All debts cancel out where both come home; where one does not, or not in full, the origin sees it.
+   */
+  function again(known: Mark, from: string, frame: VisitFrame, random: Random): ReturnFrame {
+    if (!alike(known, frame)) {
+      // One of the two was asked something else, or of less, and its word is none on this question.
+      if (!known.done) lack(known, labelOf(from));
+      return answer(frame.id, { seen: true, messages: 1, missingCount: 1, missing: [view.label] });
+    }
+    if (known.done) {
+      const { missingCount, missing, hits } = known;
+      return answer(frame.id, {
+        seen: true,
+        messages: 1,
+        missingCount,
+        missing,
+        hits,
+        debt: known.debt >>> 0,
+      });
+    }
+    const debt = draw32(random);
+    known.debt ^= debt;
+    return answer(frame.id, { seen: true, messages: 1, debt });
+  }
+
   function comeBack(
     from: string,
     frame: ReturnFrame,
@@ -141,18 +169,19 @@ export function createWalk(view: NodeView): Strategy {
     if (mark === undefined || mark.done || mark.waiting !== from) return;
     mark.waiting = null;
     mark.messages = sum(mark.messages, frame.messages);
+    mark.debt ^= frame.debt;
+    mark.missingCount = sum(mark.missingCount, frame.missingCount);
+    mark.missing.push(...frame.missing.slice(0, SEARCH.maxMissing - mark.missing.length));
     if (!frame.seen) {
       mark.asked = sum(mark.asked, frame.asked);
-      mark.missingCount = sum(mark.missingCount, frame.missingCount);
-      mark.missing.push(...frame.missing.slice(0, SEARCH.maxMissing - mark.missing.length));
       mark.trail.push(...asSeen(from, frame.trail).slice(0, SEARCH.maxTrail - mark.trail.length));
-      // Only what was asked for: any other hit would end the walk short of the real one, or bring a file of another CID.
-      // Whatever came over an edge lies at least one hop further, whatever the hit says of itself.
-      const hits = frame.hits
-        .filter((hit) => matches(mark.query, hit) && !mark.without.includes(hit.peer))
-        .map((hit) => (hit.hops > mark.hops ? hit : { ...hit, hops: sum(mark.hops, 1) }));
-      mark.hits.push(...hits.slice(0, SEARCH.maxHits - mark.hits.length));
     }
+    // Only what was asked for: any other hit would end the walk short of the real one, or bring a file of another CID.
+    // Whatever came over an edge lies at least one hop further, whatever the hit says of itself.
+    const hits = frame.hits
+      .filter((hit) => matches(mark.query, hit) && !mark.without.includes(hit.peer))
+      .map((hit) => (hit.hops > mark.hops ? hit : { ...hit, hops: sum(mark.hops, 1) }));
+    mark.hits.push(...hits.slice(0, SEARCH.maxHits - mark.hits.length));
     if (mark.hits.length > 0 || mark.cancelled) finish(mark, now, random, out, from);
     else advance(mark, random, out, now);
   }
@@ -219,6 +248,8 @@ export function createWalk(view: NodeView): Strategy {
         // Whoever waited for this branch counts it as lost; walking on would ask nodes on nobody's behalf.
         if (mark.waiting !== null)
           out.push({ type: 'send', to: mark.waiting, frame: { type: 'cancel', id: mark.id } });
+        // Should anybody else ask for it: not all behind this node was asked.
+        lack(mark, label);
         mark.done = true;
       } else if (mark.waiting === peer) {
         mark.waiting = null;
@@ -271,19 +302,24 @@ export function createWalk(view: NodeView): Strategy {
   function finish(mark: Mark, now: number, random: Random, out: SearchOutput[], from?: string): void {
     mark.done = true;
     mark.waiting = null;
+    const clean = mark.hits.length === 0 && mark.missingCount === 0;
     if (mark.own !== null) {
+      // Nobody knows who.
+      if (clean && mark.debt !== 0) mark.missingCount = 1;
       tell(mark.own, mark, out);
       mark.own.origin.offer(mark.hits, out, from);
       settle(mark.own, mark.hits.length > 0, now, random, out);
       return;
     }
     if (mark.parent === null) return;
-    const { id, asked, missingCount, missing, hits, trail } = mark;
+    // Not paid off: who keeps the hits or what is missing to itself must not be able to pass on the rest as all.
+    if (!clean) mark.debt = draw32(random);
+    const { id, asked, missingCount, missing, hits, trail, debt } = mark;
     const messages = sum(mark.messages, 1);
     out.push({
       type: 'send',
       to: mark.parent,
-      frame: answer(id, { asked, messages, missingCount, missing, hits, trail }),
+      frame: answer(id, { asked, messages, missingCount, missing, hits, trail, debt: debt >>> 0 }),
     });
   }
 
@@ -357,87 +393,4 @@ export function createWalk(view: NodeView): Strategy {
   }
 
   return { step };
-}
-
-/** A search of this node: it may walk more than once. */
-interface Own {
-  readonly origin: Origin;
-  /** Id of the present walk; the first has the search's own. */
-  walk: string;
-  restarts: number;
-}
-
-/** What a node remembers of one walk. */
-interface Mark {
-  readonly id: string;
-  readonly query: Query;
-  /** Where the token came from; null at the origin. */
-  readonly parent: string | null;
-  readonly hops: number;
-  readonly deadline: number;
-  readonly tried: Set<string>;
-  readonly hits: Hit[];
-  readonly missing: string[];
-  readonly trail: TrailStep[];
-  own: Own | null;
-  trace: Contact | null;
-  without: readonly string[];
-  /** Neighbours still to draw from; made at the first draw. */
-  untried: string[] | null;
-  /** The neighbour that has the token, while it is away. */
-  waiting: string | null;
-  asked: number;
-  messages: number;
-  missingCount: number;
-  cancelled: boolean;
-  done: boolean;
-}
-
-function newMark(id: string, query: Query, parent: string | null, hops: number, deadline: number): Mark {
-  return {
-    id,
-    query,
-    parent,
-    hops,
-    deadline,
-    tried: new Set(),
-    hits: [],
-    missing: [],
-    trail: [],
-    own: null,
-    trace: null,
-    without: [],
-    untried: null,
-    waiting: null,
-    asked: 0,
-    messages: 0,
-    missingCount: 0,
-    cancelled: false,
-    done: false,
-  };
-}
-
-function answer(id: string, parts: Partial<Omit<ReturnFrame, 'type' | 'id'>>): ReturnFrame {
-  return {
-    type: 'return',
-    id,
-    seen: false,
-    asked: 0,
-    messages: 0,
-    missingCount: 0,
-    missing: [],
-    hits: [],
-    trail: [],
-    ...parts,
-  };
-}
-
-/** 16 random bytes in hex, from the step's own randomness so that the same seed gives the same walk. */
-export function newId(random: Random): string {
-  let id = '';
-  for (let at = 0; at < 4; at += 1)
-    id += Math.floor(random() * 0x1_0000_0000)
-      .toString(16)
-      .padStart(8, '0');
-  return id;
 }

@@ -90,6 +90,13 @@ export function readCount(from: Reader, most = MAX_COUNT): number {
   return value;
 }
 
+/** Below 2^53, as a double holds it exactly. */
+export function readNumber(from: Reader): number {
+  const value = from.uint64Number();
+  if (!Number.isSafeInteger(value) || value < 0) throw refuse('a number out of range');
+  return value;
+}
+
 export function append<T>(list: T[], item: T, most: number): void {
   if (list.length >= most) throw refuse('too many repeated fields');
   list.push(item);

@@ -11,6 +11,7 @@ import {
   queryId,
   readBlob,
   readCount,
+  readNumber,
   readQueryId,
   readText,
   refuse,
@@ -60,6 +61,7 @@ export function writeSearchBody(out: Writer, frame: SearchFrame): void {
       for (const missing of frame.missing) text(out, 6, missing);
       writeHits(out, 7, frame.hits);
       for (const step of frame.trail) writeStep(tag(out, 8, 2).fork(), step).ldelim();
+      if (frame.debt !== 0) tag(out, 9, 0).uint32(frame.debt);
       break;
     case 'flood':
       writeAsking(out, frame);
@@ -102,7 +104,7 @@ export function writeSearchBody(out: Writer, frame: SearchFrame): void {
       count(out, 11, frame.half);
       count(out, 12, frame.tries);
       count(out, 13, frame.asked);
-      count(out, 14, frame.number);
+      if (frame.number !== 0) tag(out, 14, 0).uint64Number(frame.number);
       flag(out, 15, frame.trace);
       break;
     case 'report':
@@ -113,7 +115,7 @@ export function writeSearchBody(out: Writer, frame: SearchFrame): void {
       count(out, 6, frame.half);
       count(out, 7, frame.asked);
       count(out, 8, frame.hops);
-      count(out, 9, frame.number);
+      if (frame.number !== 0) tag(out, 9, 0).uint64Number(frame.number);
       for (const candidate of frame.candidates) writeContact(out, 10, candidate);
       writeHits(out, 11, frame.hits);
       break;
@@ -189,7 +191,7 @@ function readVisit(from: Reader, end: number): VisitFrame {
 }
 
 function readReturn(from: Reader, end: number): ReturnFrame {
-  const frame = { id: '', seen: false, asked: 0, messages: 0, missingCount: 0 };
+  const frame = { id: '', seen: false, asked: 0, messages: 0, missingCount: 0, debt: 0 };
   const missing: string[] = [];
   const hits: Hit[] = [];
   const trail: TrailStep[] = [];
@@ -202,6 +204,7 @@ function readReturn(from: Reader, end: number): ReturnFrame {
     else if (field === 6) append(missing, readText(from, MAX_LABEL_BYTES), SEARCH.maxMissing);
     else if (field === 7) appendHit(hits, from);
     else if (field === 8) append(trail, readStep(from, length(from)), SEARCH.maxTrail);
+    else if (field === 9) frame.debt = from.uint32();
     else return false;
     return true;
   });
@@ -263,7 +266,7 @@ function readToken(from: Reader, end: number): TokenFrame {
     else if (field === 11) frame.half = readCount(from, 2);
     else if (field === 12) frame.tries = readCount(from);
     else if (field === 13) frame.asked = readCount(from);
-    else if (field === 14) frame.number = readCount(from);
+    else if (field === 14) frame.number = readNumber(from);
     else if (field === 15) trace = from.bool();
     else return takeAsking(from, field, base);
     return true;
@@ -286,7 +289,7 @@ function readReport(from: Reader, end: number): ReportFrame {
     else if (field === 6) frame.half = readCount(from, 2);
     else if (field === 7) frame.asked = readCount(from);
     else if (field === 8) frame.hops = readCount(from);
-    else if (field === 9) frame.number = readCount(from);
+    else if (field === 9) frame.number = readNumber(from);
     else if (field === 10) append(candidates, readContact(from, length(from)), SEARCH.maxCandidates);
     else if (field === 11) appendHit(hits, from);
     else return false;

@@ -45,6 +45,8 @@ export interface ReturnFrame {
   readonly hits: readonly Hit[];
   /** Nodes in the order in which the token reached them; the first `SEARCH.maxTrail`. */
   readonly trail: readonly TrailStep[];
+  /** What is owed behind this edge: 32 bits, summed without carry (core/search/walk.ts). */
+  readonly debt: number;
 }
 
 export interface FloodFrame extends Asking {
@@ -83,7 +85,7 @@ export interface TokenFrame extends Asking {
   readonly tries: number;
   /** Nodes asked since the origin last heard. */
   readonly asked: number;
-  /** Number of the token, as its origin counts them. */
+  /** The token's, below 2^53, drawn by its origin: who was not handed the token cannot report for it. */
   readonly number: number;
   readonly trace: boolean;
 }

@@ -1,3 +1,4 @@
+import { writer } from 'protons-runtime';
 import { SEARCH } from '../config.ts';
 import type { Filters, Hit, Query } from '../ports.ts';
 import {
@@ -35,6 +36,11 @@ export function writeQuery(out: Writer, query: Query): Writer {
   if (maxSize !== undefined) tag(out, 6, 0).uint64Number(maxSize);
   for (const type of types) text(out, 7, type);
   return out;
+}
+
+/** Equal for equal queries, whether written here or read. */
+export function queryKey(query: Query): string {
+  return writeQuery(writer(), query).finish().join(' ');
 }
 
 export function readQuery(from: Reader, end: number): Query {

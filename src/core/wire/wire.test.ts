@@ -79,6 +79,7 @@ const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
     trail: fc.array(fc.record({ peer: full.map((text) => text.slice(0, 30)), label: word, hops: count }), {
       maxLength: 8,
     }),
+    debt: fc.nat(0xffffffff),
   }),
   id.map((value) => ({ type: 'cancel' as const, id: value })),
   fc.record({
@@ -117,7 +118,7 @@ const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
         half,
         tries: count,
         asked: count,
-        number: count,
+        number: fc.maxSafeNat(),
         trace: fc.boolean(),
       }),
     )
@@ -131,7 +132,7 @@ const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
         half,
         asked: count,
         hops: count,
-        number: count,
+        number: fc.maxSafeNat(),
         candidates: fc.array(contact, { maxLength: 3 }),
         hits: fc.array(hit, { maxLength: 3 }),
       }),
@@ -229,6 +230,7 @@ test('bounds of the wire hold: ids, repeated fields, texts, frame length', () =>
     missing: [],
     hits: [],
     trail: [],
+    debt: 0,
   } as const;
   refused({ ...back, missing: ['a node that is not counted'] });
   refused({
@@ -253,6 +255,7 @@ test('the largest answers a node may give fit into one frame', () => {
     type: 'return',
     id: 'a'.repeat(32),
     seen: false,
+    debt: 0,
     asked: 1,
     messages: 1,
     missingCount: SEARCH.maxMissing,
