@@ -40,6 +40,7 @@ const EVENTS: readonly SearchEvent[] = [
     strategy: 'groups',
     asked: 4,
     missing: [],
+    missingCount: 0,
     messages: 6,
     elapsedMs: 15,
   },
@@ -135,7 +136,7 @@ test('people read hits with all their holders, the trace with its times, and the
     en.out,
     [
       '   +1.3 ms  hop 1  node localhost:5002',
-      "'x/Laporan 2024.pdf' found at nodes A, B (1.5 kB, 12 ms)",
+      "'x/Laporan 2024.pdf' found at nodes A, B (1.5 kB, 2 hops, 12 ms)",
       '  bafk1',
       "'x/Laporan 2024.pdf' also at node C (14 ms)",
       'Done: 4 nodes looked through by their name prints, 15 ms',

@@ -51,8 +51,10 @@ test('an upload limit is kept, and every byte is counted', async (t) => {
   const least = (FILE.length - TRANSFER.frameBytes) / rate - LIMITS.burstMs / 1000;
   assert.ok(seconds >= least, `${seconds} s, at least ${least}`);
   const { up, down } = provider.overlay.traffic();
-  assert.deepEqual([up.bytes, up.limit, up.waiting, down.bytes], [FILE.length, rate, 0, 0]);
-  assert.equal(getter.overlay.traffic().down.bytes, FILE.length);
+  // One block more: what the search was shown.
+  const all = FILE.length + TRANSFER.blockBytes;
+  assert.deepEqual([up.bytes, up.limit, up.waiting, down.bytes], [all, rate, 0, 0]);
+  assert.equal(getter.overlay.traffic().down.bytes, all);
 });
 
 test('a download limit is kept', async (t) => {
@@ -75,16 +77,17 @@ test('a limit that is lifted lets a transfer under way go on at once', async (t)
   assert.ok(seconds < 60, `${seconds} s; four minutes with the limit`);
 });
 
-test('a file of one block is shown to a search at once, although the limit would take longer than that waits', async (t) => {
-  const rate = LIMITS.leastBytesPerSecond;
-  const file = sample(TRANSFER.blockBytes);
-  assert.ok(file.length / rate > SEARCH.confirmTimeoutMs / 1000);
-  const [provider, getter] = await around(t, { 'satu.bin': file }, { uploadLimit: () => rate }, [{}]);
-  assert.ok(getter !== undefined);
-  const { outcome } = await search(getter.overlay, 'satu.bin');
-  assert.equal(outcome.verdict, 'found');
-  assert.equal(provider.overlay.traffic().up.bytes, file.length);
-});
+for (const size of [TRANSFER.blockBytes, 3 * TRANSFER.blockBytes])
+  test(`a block of a file of ${size} bytes is shown to a search at once, although the limit would take longer than that waits`, async (t) => {
+    const rate = LIMITS.leastBytesPerSecond;
+    const file = sample(size);
+    assert.ok(TRANSFER.blockBytes / rate > SEARCH.proveTimeoutMs / 1000);
+    const [provider, getter] = await around(t, { 'satu.bin': file }, { uploadLimit: () => rate }, [{}]);
+    assert.ok(getter !== undefined);
+    const { outcome } = await search(getter.overlay, 'satu.bin');
+    assert.equal(outcome.verdict, 'found');
+    assert.equal(provider.overlay.traffic().up.bytes, TRANSFER.blockBytes);
+  });
 
 test('two getters of one provider get equal shares, whatever number of files each asks for', async (t) => {
   const size = 3 * MiB;

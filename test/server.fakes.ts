@@ -123,7 +123,9 @@ export function fakeOverlay(
       const said = found
         ? ({ verdict: 'found', ground: 'found' } as const)
         : ({ verdict, ground: verdict === 'absent' ? 'all-nodes' : 'lost' } as const);
-      yield { type: 'verdict', ...said, strategy: 'walk', asked: 2, missing, messages: 4, elapsedMs: 2 };
+      const missingCount = missing.length;
+      const counts = { asked: 2, missing, missingCount, messages: 4, elapsedMs: 2 };
+      yield { type: 'verdict', ...said, strategy: 'walk', ...counts };
     },
     async *fetch(hit: Hit, range?: { start: number; end: number }): Bytes {
       const remote = remotes.find((one) => hitOf(one).peer === hit.peer && one.name === hit.name);

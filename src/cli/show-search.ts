@@ -121,5 +121,6 @@ function hitText({ lang }: Context, event: Extract<SearchEvent, { type: 'hit' }>
   const count = numberText(event.files ?? 0, lang);
   const folder =
     event.kind === 'folder' ? (id ? `folder, ${count} berkas, ` : `folder, ${count} files, `) : '';
-  return `${found} (${folder}${size}, ${took})\n  ${showable(event.cid)}`;
+  const hops = here ? '' : `, ${event.hops} ${id ? 'langkah' : event.hops === 1 ? 'hop' : 'hops'}`;
+  return `${found} (${folder}${size}${hops}, ${took})\n  ${showable(event.cid)}`;
 }

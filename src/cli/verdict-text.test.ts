@@ -10,6 +10,7 @@ const outcome: SearchOutcome = {
   strategy: 'walk',
   asked: 3,
   missing: [],
+  missingCount: 0,
   messages: 6,
   elapsedMs: 12.34,
 };
@@ -81,4 +82,15 @@ test('what is not certain says what is missing and the next step, for every grou
 
 test('nothing in a query acts on the terminal', () => {
   assert.ok(!said({}, 'en', 'a\u001b[2J\n').includes('\u001b'));
+});
+
+test('names that were left out are counted', () => {
+  const more = {
+    verdict: 'incomplete',
+    ground: 'lost',
+    missing: ['a:1', 'b:2'],
+    missingCount: 1_002,
+  } as const;
+  assert.match(said(more), /a:1, b:2 and 1,000 more/);
+  assert.match(said(more, 'id'), /a:1, b:2 dan 1\.000 lainnya/);
 });

@@ -96,9 +96,14 @@ function absentText(outcome: SearchOutcome, what: string, took: string): Text {
 }
 
 /** The nodes that are missing, in words. */
-function namesOf({ missing }: SearchOutcome, lang: Lang): string {
+function namesOf({ missing, missingCount }: SearchOutcome, lang: Lang): string {
   if (missing.length === 0) return lang === 'id' ? 'sebagian node' : 'some nodes';
-  return missing.map(showable).join(', ');
+  const names = missing.map(showable).join(', ');
+  const more = missingCount - missing.length;
+  if (more <= 0) return names;
+  return lang === 'id'
+    ? `${names} dan ${numberText(more, lang)} lainnya`
+    : `${names} and ${numberText(more, lang)} more`;
 }
 
 interface Why {

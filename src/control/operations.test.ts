@@ -50,6 +50,7 @@ async function get(
         strategy: 'walk',
         asked: 1,
         missing: [],
+        missingCount: 0,
         messages: 2,
         elapsedMs: 1,
       };

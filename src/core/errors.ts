@@ -750,7 +750,7 @@ export const ERRORS = {
     source: 'user',
     retryable: true,
     exit: EXIT.interrupted,
-    says: { id: 'Dibatalkan sebelum dimulai.', en: 'Cancelled before it began.' },
+    says: { id: 'Dibatalkan.', en: 'Cancelled.' },
     fix: {
       id: 'Jalankan lagi, atau beri jawabannya sebagai opsi: kelana {command} --help',
       en: 'Run it again, or give the answers as options: kelana {command} --help',

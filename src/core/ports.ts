@@ -88,6 +88,8 @@ export interface SearchOutcome {
   readonly asked: number;
   /** Labels or peer ids of the nodes behind which the answer is not known; empty unless `incomplete`. */
   readonly missing: readonly string[];
+  /** How many there are, of which `missing` names the first `SEARCH.maxMissing`. */
+  readonly missingCount: number;
   readonly messages: number;
   readonly elapsedMs: number;
   /** IPFS nodes that were asked as well, by `get` for a CID. */

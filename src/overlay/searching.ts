@@ -179,7 +179,7 @@ export class Searching {
         return;
       }
       case 'end': {
-        const { missingCount: _count, ...outcome } = output.outcome;
+        const { outcome } = output;
         const { verdict, asked, missing } = outcome;
         const query = textOf(own.query);
         own.results.end({ type: 'verdict', ...outcome, elapsedMs });

@@ -37,7 +37,13 @@ async function* told({ name, size, cid, peer, label, addresses }: Hit): AsyncGen
   const elapsedMs = 1;
   const providers = [{ peer, label, addresses }];
   yield { type: 'hit', name, size, cid, hops: 1, score: 1, providers, elapsedMs };
-  const outcome = { verdict: 'found', ground: 'found', strategy: 'walk', missing: [] } as const;
+  const outcome = {
+    verdict: 'found',
+    ground: 'found',
+    strategy: 'walk',
+    missing: [],
+    missingCount: 0,
+  } as const;
   yield { type: 'verdict', ...outcome, asked: 1, messages: 2, elapsedMs };
 }
 

@@ -21,7 +21,7 @@ export function searchJson(event: SearchEvent): object {
     const folder = kind === 'folder' ? { kind, files } : {};
     return { type, name, size, cid, ...folder, score, hops, elapsedMs, providers };
   }
-  const { verdict, ground, strategy, asked, missing, messages, ipfs } = event;
+  const { verdict, ground, strategy, asked, missing, missingCount, messages, ipfs } = event;
   const also = ipfs === undefined ? {} : { ipfs };
-  return { type, verdict, ground, strategy, asked, missing, messages, elapsedMs, ...also };
+  return { type, verdict, ground, strategy, asked, missing, missingCount, messages, elapsedMs, ...also };
 }

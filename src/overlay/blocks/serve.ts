@@ -88,6 +88,8 @@ class Upload {
   #failed: Error | null = null;
   #wake: (() => void) | null = null;
   #lastCid: { bytes: Uint8Array; text: string; single: boolean } | null = null;
+  /** No block was sent yet: the first may be what a search has to be shown. */
+  #fresh = true;
 
   constructor(channel: ByteChannel, options: ServeOptions) {
     this.#channel = channel;
@@ -246,8 +248,9 @@ class Upload {
     this.#pack = null;
     const { buffer, end: size, blocks } = pack;
     const { peer, turns } = this.#options;
-    // A file of one block is what a search has shown, within SEARCH.confirmTimeoutMs: at once, where nobody waits.
-    const single = blocks.length === 1 && this.#lastCid?.single === true && turns.free();
+    // A block is what a search has shown, within SEARCH.confirmTimeoutMs or proveTimeoutMs: at once, where nobody waits.
+    const single = blocks.length === 1 && (this.#fresh || this.#lastCid?.single === true) && turns.free();
+    this.#fresh = false;
     const piece = single ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
     for (let at = 0; at < size;) {
       // Heads are no part of what is limited; the first goes with the first piece.
