@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { backend, CLOSE, freePort, get, RawClient } from './balancer.kit.ts';
-import { certificate, exchange, tlsClient } from './balancer.edge.kit.ts';
+import { exchange, tlsClient } from './balancer.edge.kit.ts';
+import { certificate } from './support/certificate.ts';
 import { temporaryFolder } from './support/basics.ts';
 import { inProcess } from './support/in-process.ts';
 

@@ -19,7 +19,8 @@ import {
   RawClient,
   type TestBackend,
 } from './balancer.kit.ts';
-import { certificate, edgeBalancer, tlsBalancer } from './balancer.edge.kit.ts';
+import { edgeBalancer, tlsBalancer } from './balancer.edge.kit.ts';
+import { certificate } from './support/certificate.ts';
 import { temporaryFolder } from './support/basics.ts';
 
 const CLIENT = { address: '203.0.113.9', port: 4711 };

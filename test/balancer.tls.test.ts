@@ -4,7 +4,8 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { test } from 'node:test';
 import type { AddressInfo } from 'node:net';
 import { backend, CLOSE, client, eventually, get, HELLO, HOST, once, RawClient } from './balancer.kit.ts';
-import { certificate, edgeBalancer, exchange, tlsBalancer, tlsClient } from './balancer.edge.kit.ts';
+import { edgeBalancer, exchange, tlsBalancer, tlsClient } from './balancer.edge.kit.ts';
+import { certificate } from './support/certificate.ts';
 import { temporaryFolder } from './support/basics.ts';
 
 const names = (socket: TLSSocket): string => String(socket.getPeerCertificate().subject.CN);

@@ -1,5 +1,5 @@
 /** The proxies that take turns: each with one worker, kept-alive connections to the backend, and no log unless it is asked for. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { peersInstalled } from '../transfer/npm-peers.ts';
@@ -9,6 +9,8 @@ import { answers } from './wrk.ts';
 export interface Proxy {
   readonly name: string;
   readonly port: number;
+  /** What it speaks; http where left out. */
+  readonly scheme?: 'https';
   /** Root of its processes. */
   readonly pid: number;
   stop(): Promise<void>;
@@ -24,6 +26,8 @@ export interface Options {
   readonly backend: number;
   /** One line for each request into a file. */
   readonly log?: boolean;
+  /** PEM files of a certificate and its key: then it speaks TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 /** @throws Error where a Debian package is missing */
@@ -48,8 +52,10 @@ export async function startProxy(name: ProxyName, workshop: Workshop, options: O
     throw new Error(`${name} ended before it answered`);
   });
   early.catch(() => {});
-  await Promise.race([until(`${name} to answer`, () => answers(port)), early]);
-  return { name, port, pid: child.pid, stop: () => child.stop('SIGKILL') };
+  const secure = options.tls !== undefined;
+  await Promise.race([until(`${name} to answer`, () => answers(port, secure)), early]);
+  const proxy = { name, port, pid: child.pid, stop: () => child.stop('SIGKILL') };
+  return secure ? { ...proxy, scheme: 'https' } : proxy;
 }
 
 type Start = (workshop: Workshop, folder: string, port: number, options: Options) => Promise<Child>;
@@ -58,7 +64,7 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const PEERS = fileURLToPath(new URL('../peers/', import.meta.url));
 
 const START: Readonly<Record<ProxyName, Start>> = {
-  kelana: (workshop, folder, port, { backend, log = false }) => {
+  kelana: (workshop, folder, port, { backend, log = false, tls }) => {
     const args = [
       MAIN,
       'balancer',
@@ -68,11 +74,15 @@ const START: Readonly<Record<ProxyName, Start>> = {
       `http://127.0.0.1:${backend}`,
     ];
     args.push('--log', log ? join(folder, 'log.txt') : 'none', '--log-db', 'none', '--json');
+    if (tls !== undefined) args.push('--tls-cert', tls.cert, '--tls-key', tls.key);
     const flags = (process.env['KELANA_BENCH_NODE'] ?? '').split(' ').filter((flag) => flag !== '');
     return Promise.resolve(workshop.spawn(process.execPath, [...flags, ...args], { cwd: folder }));
   },
-  haproxy: async (workshop, folder, port, { backend }) => {
+  haproxy: async (workshop, folder, port, { backend, tls }) => {
     const config = join(folder, 'haproxy.cfg');
+    const pem = join(folder, 'both.pem');
+    if (tls !== undefined)
+      await writeFile(pem, (await readFile(tls.cert, 'utf8')) + (await readFile(tls.key, 'utf8')));
     await writeFile(
       config,
       `global
@@ -90,7 +100,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend in
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096${tls === undefined ? '' : ` ssl crt ${pem} alpn http/1.1`}
   default_backend out
 backend out
   server one 127.0.0.1:${backend} pool-max-conn 256
@@ -98,7 +108,7 @@ backend out
     );
     return workshop.spawn('haproxy', ['-f', config, '-db']);
   },
-  nginx: async (workshop, folder, port, { backend, log = false }) => {
+  nginx: async (workshop, folder, port, { backend, log = false, tls }) => {
     const config = join(folder, 'nginx.conf');
     await writeFile(
       config,
@@ -110,7 +120,8 @@ http {
   client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder}; uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
   upstream out { server 127.0.0.1:${backend}; keepalive 256; keepalive_requests 1000000000; }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} backlog=4096${tls === undefined ? '' : ' ssl'};
+    ${tls === undefined ? '' : `ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key}; ssl_session_cache shared:all:10m;`}
     location / {
       proxy_pass http://out; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;

@@ -1,4 +1,5 @@
 /** The rows: what each proxy is asked to do, what is read of it, and which goals that has. */
+import { certificate } from '../../test/support/certificate.ts';
 import { spreadOf, type Goal } from '../transfer/figures.ts';
 import type { Workshop } from '../transfer/workshop.ts';
 import type { Body } from './backend.ts';
@@ -23,7 +24,6 @@ export interface Section {
   readonly columns: readonly string[];
   readonly lines: readonly (readonly [name: string, ...values: number[]])[];
   readonly goals: readonly Goal[];
-  readonly skipped?: string;
 }
 
 interface Turn extends Heard {
@@ -46,15 +46,16 @@ export const ROWS: Readonly<Record<string, (setting: Setting) => Promise<Section
   log: logRow,
   idle: idleRow,
   slow: slowRow,
-  tls: () =>
-    Promise.resolve({
-      row: 'tls',
-      title: 'TLS',
-      columns: [],
-      lines: [],
-      goals: [],
-      skipped: 'this balancer has no option for certificates',
-    }),
+  tls: (setting) =>
+    plain(setting, 'tls', 'TLS, small requests on 64 kept connections', load('small', 64), true),
+  handshake: (setting) =>
+    plain(
+      setting,
+      'handshake',
+      'A TLS handshake for each request',
+      { ...load('small', 32), close: true },
+      true,
+    ),
 };
 
 type Shape = Omit<Load, 'port' | 'seconds'>;
@@ -73,11 +74,11 @@ async function inTurn(
   const turns: Turns = new Map();
   // What compiles while it runs has done so by then.
   for (const proxy of proxies)
-    await wrk(setting.workshop, { ...shape, port: proxy.port, seconds: WARM_UP_SECONDS });
+    await wrk(setting.workshop, { ...shape, ...whereOf(proxy), seconds: WARM_UP_SECONDS });
   for (let round = 1; round <= setting.rounds; round += 1) {
     for (const proxy of proxies) {
       const before = treeCpuSeconds(proxy.pid);
-      const heard = await wrk(setting.workshop, { ...shape, port: proxy.port, seconds: setting.seconds });
+      const heard = await wrk(setting.workshop, { ...shape, ...whereOf(proxy), seconds: setting.seconds });
       const cpuSeconds = treeCpuSeconds(proxy.pid) - before;
       turns.set(proxy.name, [...(turns.get(proxy.name) ?? []), { ...heard, cpuSeconds }]);
       setting.progress(
@@ -88,11 +89,18 @@ async function inTurn(
   return turns;
 }
 
-async function started(setting: Setting, only?: readonly ProxyName[]): Promise<Proxy[]> {
+const whereOf = ({ port, scheme }: Proxy): Pick<Load, 'port' | 'scheme'> =>
+  scheme === undefined ? { port } : { port, scheme };
+
+/** Those that speak TLS in this bench. */
+const SECURE: readonly ProxyName[] = ['kelana', 'haproxy', 'nginx'];
+
+async function started(setting: Setting, secure = false): Promise<Proxy[]> {
   const proxies: Proxy[] = [];
+  const { workshop, backend } = setting;
+  const tls = secure ? { tls: await certificate(workshop.folder, 'bench', 'bench.test', '127.0.0.1') } : {};
   for (const name of setting.proxies)
-    if (only === undefined || only.includes(name))
-      proxies.push(await startProxy(name, setting.workshop, { backend: setting.backend }));
+    if (!secure || SECURE.includes(name)) proxies.push(await startProxy(name, workshop, { backend, ...tls }));
   return proxies;
 }
 
@@ -122,8 +130,14 @@ function ratio(turns: Turns, one: string, other: string, figure: (turn: Turn) =>
   return median(first.map((turn, at) => figure(turn) / figure(second[at] ?? turn)));
 }
 
-async function plain(setting: Setting, row: string, title: string, shape: Shape): Promise<Section> {
-  const proxies = await started(setting);
+async function plain(
+  setting: Setting,
+  row: string,
+  title: string,
+  shape: Shape,
+  secure = false,
+): Promise<Section> {
+  const proxies = await started(setting, secure);
   const turns = await inTurn(setting, proxies, shape, row);
   await stopAll(proxies);
   const against = (name: string) => ratio(turns, name, 'kelana', perRequest);

@@ -1,6 +1,7 @@
 /** wrk as the client: what it counted, and what a request cost the proxy meanwhile. */
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { join } from 'node:path';
 import type { Workshop } from '../transfer/workshop.ts';
 
@@ -11,6 +12,7 @@ export interface Load {
   readonly seconds: number;
   /** A connection for each request. */
   readonly close?: boolean;
+  readonly scheme?: 'https';
 }
 
 export interface Heard {
@@ -38,7 +40,10 @@ export async function wrk(workshop: Workshop, load: Load): Promise<Heard> {
   await writeFile(script, SCRIPT);
   const args = ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '--timeout', '10s', '-s', script];
   if (load.close === true) args.push('-H', 'Connection: close');
-  const child = workshop.spawn('wrk', [...args, `http://127.0.0.1:${load.port}${load.path}`]);
+  const child = workshop.spawn('wrk', [
+    ...args,
+    `${load.scheme ?? 'http'}://127.0.0.1:${load.port}${load.path}`,
+  ]);
   await child.ended();
   const told = /^KELANA (.*)$/m.exec(child.out)?.[1];
   if (told === undefined) throw new Error(`wrk did not report: ${child.out}`);
@@ -46,11 +51,12 @@ export async function wrk(workshop: Workshop, load: Load): Promise<Heard> {
 }
 
 /** Whether something answers a small request with 200. */
-export function answers(port: number): Promise<boolean> {
+export function answers(port: number, secure = false): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const at = { port, host: '127.0.0.1' };
+    const socket = secure ? connectTls({ ...at, rejectUnauthorized: false }) : connect(at);
     socket.setTimeout(1_000, () => socket.destroy());
-    socket.on('connect', () =>
+    socket.on(secure ? 'secureConnect' : 'connect', () =>
       socket.write('GET /small HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n'),
     );
     socket.on('data', (bytes) => {
