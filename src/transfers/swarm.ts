@@ -21,7 +21,10 @@ interface Open {
   readonly asks: Map<number, number>;
 }
 
-/** Brings one file from all who have it onto the disk: drives the plan over real sessions. Used once. */
+/**
+ * Brings one file from all who have it onto the disk: drives the plan over real sessions. Used once. As long as it is on
+ * purpose: what may end a download is decided here alone, and each step may end it.
+ */
 export class Swarm {
   readonly #options: SwarmOptions;
   readonly #candidates = new Candidates();

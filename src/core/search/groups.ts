@@ -52,6 +52,8 @@ interface Live {
  * The origin splits the groups that are left among tokens; each asks a few on its leash and comes home, where the
  * rest is split anew among more tokens. So the origin always knows what is covered, a lost token costs its own groups
  * only, and a token may claim no group that it was not given. What prints promise, the holder itself must confirm.
+ *
+ * As long as it is on purpose: each message may be a lie, and what is believed of it is read at one place.
  */
 export function createGroups(view: NodeView): Strategy {
   const own = new Map<string, Own>();
