@@ -192,7 +192,7 @@ suite('kelana clients', () => {
         ],
       );
       assert.equal(code, 130);
-      assert.match(out, /Dibatalkan sebelum dimulai/);
+      assert.match(out, /Dibatalkan\./);
     });
   }
 
