@@ -46,3 +46,11 @@ export function openConnection(host: Libp2p, peer: string): Connection | undefin
     .getConnections()
     .find((connection) => connection.remotePeer.toString() === peer && connection.status === 'open');
 }
+
+/** Where this node reached a peer that proved to be it: what its open connections were dialled at. */
+export function dialledAddresses(host: Libp2p, peer: string): readonly string[] {
+  return host
+    .getConnections()
+    .filter(({ remotePeer, direction }) => direction === 'outbound' && remotePeer.toString() === peer)
+    .map(({ remoteAddr }) => remoteAddr.toString());
+}

@@ -275,7 +275,6 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     partial: (cid) => options.partial?.(cid),
     heard: (cid, provider) => options.fetcher?.(cid, provider),
     port: options.partial === undefined ? 0 : port,
-    addressesOf: async (peer) => (await whereabouts.of(peer)).addresses,
     random,
   });
   lanes.service = service;

@@ -8,7 +8,7 @@ import type { BlockReader } from '../../core/messages/ports.ts';
 import type { BlockSourcePort, Provider } from '../../core/ports.ts';
 import type { Random } from '../../core/random.ts';
 import type { BlockSession, PartialReader } from '../../core/transfer/ports.ts';
-import { openConnection, targetsOf } from '../contacts.ts';
+import { dialledAddresses, openConnection, targetsOf } from '../contacts.ts';
 import type { Turns } from '../turns.ts';
 import { dialLane, laneContext, takeLane } from '../tls/lane.ts';
 import { LaneChannel, onreadOf, StreamChannel, type ByteChannel, type Tap } from './channel.ts';
@@ -38,8 +38,6 @@ export interface BlocksOptions {
   readonly heard?: (cid: string, provider: Provider) => void;
   /** Where this node takes lanes, for those who fetch the same; 0, the default: it is not told to them. */
   readonly port?: number;
-  /** Where a peer listens, as far as is known. */
-  readonly addressesOf?: (peer: string) => Promise<readonly string[]>;
   readonly random?: Random;
   /** Bandwidth, out and in. */
   readonly ups: Turns;
@@ -75,7 +73,7 @@ export class Blocks {
     this.#fetchers = new Fetchers({
       now: options.now,
       random: options.random ?? (() => 0),
-      addressesOf: options.addressesOf ?? (() => Promise.resolve([])),
+      dialled: (peer) => dialledAddresses(options.host, peer),
       heard: (cid, provider) => options.heard?.(cid, provider),
     });
   }

@@ -111,7 +111,7 @@ test('an asker that takes nothing loses its place, and one that cancels what it 
         readBlock: () => Promise.reject(new RangeError('none')),
       },
       partial: () => undefined,
-      others: () => Promise.resolve([]),
+      others: () => [],
       visible: () => undefined,
       peer: 'p',
       turns: new Turns({ now: () => now, limit: () => null }),

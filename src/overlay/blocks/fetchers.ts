@@ -8,8 +8,8 @@ export interface FetchersOptions {
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   readonly random: Random;
-  /** Where a peer listens, as far as it is known otherwise. Never fails. */
-  readonly addressesOf: (peer: string) => Promise<readonly string[]>;
+  /** Multiaddrs at which this node itself reached the peer; what a peer says of itself is none. */
+  readonly dialled: (peer: string) => readonly string[];
   /** Someone who fetches this may be fetched from. */
   readonly heard: (cid: string, provider: Provider) => void;
 }
@@ -30,7 +30,8 @@ interface Fetcher {
 
 /**
  * Who fetches what from this node, and gives what it has by then: told to others who fetch the same, as a tracker does.
- * Only for what is shared with everybody. A peer can name a port and no host: nobody is sent to strangers by it.
+ * Only for what is shared with everybody. A peer can name a port and no host, and nothing of its hello is passed on: nobody
+ * is sent to strangers by it.
  */
 export class Fetchers {
   readonly #options: FetchersOptions;
@@ -41,13 +42,13 @@ export class Fetchers {
   }
 
   /** Notes the asker where it gives something, and gives some of the others, by chance where there are many. */
-  async ask(cid: string, asker: Asker): Promise<readonly Provider[]> {
-    const { now, heard, addressesOf } = this.#options;
+  ask(cid: string, asker: Asker): readonly Provider[] {
+    const { now, heard, dialled } = this.#options;
     const host = hostOf(asker.from);
     if (host !== null && asker.port > 0) {
-      const known = await addressesOf(asker.peer);
       const observed = `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${asker.port}`;
-      const addresses = [...new Set([observed, ...known])].slice(0, TOGETHER.addresses);
+      const reached = dialled(asker.peer).filter((address) => hostOf(address) !== null);
+      const addresses = [...new Set([observed, ...reached.map(bare)])].slice(0, TOGETHER.addresses);
       const provider = { peer: asker.peer, label: labelOf(host, asker.port), addresses };
       const fetchers = this.#files.get(cid) ?? new Map<string, Fetcher>();
       this.#files.set(cid, fetchers);
@@ -91,4 +92,8 @@ function hostOf(from: string): string | null {
   const [, host] = /^\/ip[46]\/([^/]+)\/tcp\/\d+(?:\/p2p\/[^/]+)?$/.exec(from) ?? [];
   // Sockets for both families say IPv4 addresses like this.
   return host?.replace(/^::ffff:(?=\d+\.)/i, '') ?? null;
+}
+
+function bare(address: string): string {
+  return address.replace(/\/p2p\/[^/]+$/, '');
 }

@@ -32,7 +32,7 @@ export interface ServeOptions {
   /** A file that this node is still fetching; undefined where there is none. */
   readonly partial: (cid: string) => PartialReader | undefined;
   /** Who else fetches this; the asker gives what it has at `port`, where that is not 0. */
-  readonly others: (cid: string, port: number) => Promise<readonly Provider[]>;
+  readonly others: (cid: string, port: number) => readonly Provider[];
   readonly peer: string;
   /** The bandwidth of uploads, which peers share evenly. */
   readonly turns: Turns;
@@ -181,7 +181,7 @@ class Upload {
       await this.#refuse(request, 'not-here');
     else if (type === 'peers') {
       // What is sent to one peer is nobody else's business.
-      const others = own === undefined ? await this.#options.others(cid, index) : [];
+      const others = own === undefined ? this.#options.others(cid, index) : [];
       await this.#flush();
       await this.#write(encodeFrame(FRAME.peers, 0, request, encodeFetchers(others)));
     } else {
