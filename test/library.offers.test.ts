@@ -97,8 +97,12 @@ test('of a folder its whole files are offered, by the listing and by their own C
   assert.ok((await read(d.cid, 3)).equals(bytes.subarray(3 * MiB)), 'it stays while the folder comes');
 
   const [root = ''] = (await readdir(base)).filter((name) => name.endsWith('.dir'));
-  await writeFile(join(base, root, 'b/c.txt'), 'lain');
-  await assert.rejects(read(c.cid), RangeError);
+  const into = new Uint8Array(200);
+  for (const changed of [sample(200, 9), 'lain']) {
+    await writeFile(join(base, root, 'b/c.txt'), changed);
+    await assert.rejects(read(c.cid), RangeError);
+    await assert.rejects(async () => await offers.partial(c.cid)?.readBlock(c.cid, 0, into), RangeError);
+  }
   await incoming.suspend();
   for (const one of [cid, c.cid, d.cid]) assert.equal(offers.partial(one), undefined);
 });

@@ -152,6 +152,13 @@ test('who is busy is asked again until it is free', async (t) => {
   assert.equal(node.given, 40);
 });
 
+test('who is too busy to be opened is opened again, with nobody else there and no search', async (t) => {
+  const content = contentOf(40 * kB, 21);
+  const node = new TestProvider('p', content, { busyTimes: 2 });
+  await arrives({ content, folder: await folderFor(t), nodes: [node], more: HURRIED });
+  assert.deepEqual([node.opened, node.given], [3, 40]);
+});
+
 test('who is busy for ever is given up', async (t) => {
   const content = contentOf(40 * kB, 10);
   const nodes = [new TestProvider('p', content, { refuses: 'busy' })];

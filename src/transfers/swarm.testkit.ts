@@ -56,6 +56,8 @@ export interface Manner {
   /** It cannot be reached, and what is open breaks. */
   down?: boolean;
   refuses?: RefusalCode | null;
+  /** The first so many sessions hear that it is busy, whatever they ask. */
+  busyTimes?: number;
   /** It breaks off after so many blocks. */
   breaksAfter?: number;
 }
@@ -86,6 +88,7 @@ export class TestProvider {
     signal.throwIfAborted();
     if (this.manner.down === true) throw this.#gone();
     this.opened += 1;
+    const busy = this.opened <= (this.manner.busyTimes ?? 0);
     const { content, manner, provider } = this;
     const broken = new AbortController();
     const end = (): void => broken.abort();
@@ -95,6 +98,7 @@ export class TestProvider {
     const inOrder = <T>(work: () => Promise<T> | T): Promise<T> => {
       const turn = line.then(async () => {
         if (broken.signal.aborted || manner.down === true) throw this.#gone();
+        if (busy) throw refusal(content.file.cid, 'busy');
         return await work();
       });
       line = turn.catch(() => undefined);
@@ -112,9 +116,8 @@ export class TestProvider {
         inOrder(async () => {
           if (manner.refuses === 'changed') throw new KelanaError('SOURCE_CHANGED', { name: cid });
           const missing = cid !== content.file.cid || (manner.have && !has(manner.have, index)) === true;
-          const refusal = missing ? 'not-here' : manner.refuses;
-          if (refusal !== undefined && refusal !== null)
-            throw new KelanaError('TRANSFER_FAILED', { name: cid, why: refusal, refusal });
+          const code = missing ? 'not-here' : manner.refuses;
+          if (code !== undefined && code !== null) throw refusal(cid, code);
           if (manner.rate !== undefined)
             await sleep((into.length / manner.rate) * 1000, undefined, { signal: broken.signal }).catch(
               () => {
@@ -145,6 +148,10 @@ export class TestProvider {
   #gone(): KelanaError {
     return new KelanaError('PEER_UNREACHABLE', { peer: this.provider.label, why: 'ECONNREFUSED' });
   }
+}
+
+function refusal(name: string, code: RefusalCode): KelanaError {
+  return new KelanaError('TRANSFER_FAILED', { name, why: code, refusal: code });
 }
 
 /** A download folder of the tests: a part file that is looked through when it is opened again, and a real rename. */
