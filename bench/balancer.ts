@@ -20,6 +20,7 @@
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { listOf, misused, readArguments, wholeNumber } from './arguments.ts';
 import { startBackend } from './balancer/backend.ts';
 import { demand, PROXIES, type ProxyName } from './balancer/proxies.ts';
 import { ROWS, type Section } from './balancer/rows.ts';
@@ -27,71 +28,46 @@ import { digits, goalText, judge, tableOf } from './transfer/figures.ts';
 import { Workshop } from './transfer/workshop.ts';
 
 const MISSED = 5;
-const USAGE = 2;
 
 const USAGE_TEXT = `npm run bench:balancer -- [--rows ROW,…] [--peers NAME,…] [--rounds N] [--seconds S] [--connections N] [--json]
 rows: ${Object.keys(ROWS).join(', ')}
 peers: ${PROXIES.join(', ')}
 `;
 
-const { values } = readArgs();
-if (values.help) {
-  process.stdout.write(USAGE_TEXT);
-  process.exit(0);
-}
-
-function readArgs() {
-  try {
-    return parseArgs({
-      options: {
-        help: { type: 'boolean', default: false },
-        rows: { type: 'string' },
-        peers: { type: 'string' },
-        rounds: { type: 'string', default: '3' },
-        seconds: { type: 'string', default: '3' },
-        connections: { type: 'string', default: '10000' },
-        json: { type: 'boolean', default: false },
-      },
-    });
-  } catch (thrown) {
-    return usage(thrown instanceof Error ? thrown.message : String(thrown));
-  }
-}
+const values = readArguments(USAGE_TEXT, () =>
+  parseArgs({
+    options: {
+      rows: { type: 'string' },
+      peers: { type: 'string' },
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '3' },
+      connections: { type: 'string', default: '10000' },
+      json: { type: 'boolean', default: false },
+    },
+  }),
+);
 const began = performance.now();
 function progress(text: string): void {
   process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
 }
 
-function usage(why: string): never {
-  process.stderr.write(`${why}\n`);
-  process.exit(USAGE);
-}
-
-function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  return Number.isInteger(value) && value > 0
-    ? value
-    : usage(`--${name} ${text}: a whole number above 0 is wanted`);
-}
-
-const list = (text: string): readonly string[] => text.split(',').map((part) => part.trim());
-const rows = values.rows === undefined ? Object.keys(ROWS) : list(values.rows);
+const rows = values.rows === undefined ? Object.keys(ROWS) : listOf(values.rows);
 const unknown = rows.find((row) => ROWS[row] === undefined);
-if (unknown !== undefined) usage(`there is no row '${unknown}'; rows: ${Object.keys(ROWS).join(', ')}`);
-const asked = values.peers === undefined ? PROXIES : list(values.peers);
+if (unknown !== undefined) misused(`there is no row '${unknown}'; rows: ${Object.keys(ROWS).join(', ')}`);
+const asked = values.peers === undefined ? PROXIES : listOf(values.peers);
 const stranger = asked.find((name) => !(PROXIES as readonly string[]).includes(name));
-if (stranger !== undefined) usage(`there is no peer '${stranger}'; peers: ${PROXIES.join(', ')}`);
+if (stranger !== undefined) misused(`there is no peer '${stranger}'; peers: ${PROXIES.join(', ')}`);
 const proxies: readonly ProxyName[] = PROXIES.filter((name) => name === 'kelana' || asked.includes(name));
-if (process.platform !== 'linux') usage('bench:balancer reads /proc and runs on Linux only');
+if (process.platform !== 'linux') misused('bench:balancer reads /proc and runs on Linux only');
 const options = {
-  rounds: numberOf('rounds', values.rounds),
-  seconds: numberOf('seconds', values.seconds),
-  connections: numberOf('connections', values.connections),
+  rounds: wholeNumber('rounds', values.rounds),
+  seconds: wholeNumber('seconds', values.seconds),
+  connections: wholeNumber('connections', values.connections),
 };
 try {
   demand(['wrk', 'nginx', ...proxies]);
 } catch (thrown) {
-  usage(thrown instanceof Error ? thrown.message : String(thrown));
+  misused(thrown instanceof Error ? thrown.message : String(thrown));
 }
 
 const workshop = await Workshop.open();

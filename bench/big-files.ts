@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { readArguments, wholeNumber } from './arguments.ts';
 
 /**
  * Files larger than memory should ever hold: client → balancer → server and back, and node → node, each compared by
@@ -18,9 +19,12 @@ import { parseArgs } from 'node:util';
  */
 const MiB = 1024 * 1024;
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
-const { values } = parseArgs({
-  options: { http: { type: 'string', default: '2048' }, p2p: { type: 'string', default: '1024' } },
-});
+const values = readArguments(`npm run bench:big -- [--http MiB] [--p2p MiB]`, () =>
+  parseArgs({
+    options: { http: { type: 'string', default: '2048' }, p2p: { type: 'string', default: '1024' } },
+  }),
+);
+const [httpMiB, p2pMiB] = [wholeNumber('http', values.http), wholeNumber('p2p', values.p2p)];
 
 const QUIET = ['--log', 'none', '--log-db', 'none'];
 
@@ -39,8 +43,8 @@ interface Memory {
 const folder = await mkdtemp(join(tmpdir(), 'kelana-big-'));
 const parts: Part[] = [];
 try {
-  await http(Number(values.http) * MiB);
-  await p2p(Number(values.p2p) * MiB);
+  await http(httpMiB * MiB);
+  await p2p(p2pMiB * MiB);
 } finally {
   for (const { child } of parts) child.kill('SIGTERM');
   await Promise.all(parts.map(({ child }) => ended(child)));

@@ -11,29 +11,36 @@ import { cidFrom } from '../src/library/hash.ts';
 import { openIncomingFolder } from '../src/library/incoming-folder.ts';
 import { openIncoming } from '../src/library/incoming.ts';
 import { Writer } from '../src/library/writer.ts';
+import { readArguments, wholeNumber } from './arguments.ts';
 
 /**
  * The disk side of downloads alone: slot → hash → write, with no network, beside a bare loop that does the same. `npm run bench:incoming -- --mib 1024
  * --files 20000`. Blocks are told apart by a stamp at their beginning, so that filling a slot costs next to nothing.
  */
 const MiB = 1024 * 1024;
-const { values } = parseArgs({
-  options: {
-    mib: { type: 'string', default: '1024' },
-    files: { type: 'string', default: '20000' },
-    folder: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
-    rounds: { type: 'string', default: '3' },
-  },
-});
+const values = readArguments(
+  `npm run bench:incoming -- [--mib N] [--files N] [--folder DIR] [--rounds N]`,
+  () =>
+    parseArgs({
+      options: {
+        mib: { type: 'string', default: '1024' },
+        files: { type: 'string', default: '20000' },
+        folder: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
+        rounds: { type: 'string', default: '3' },
+      },
+    }),
+);
 
+const [mib, files] = [wholeNumber('mib', values.mib), wholeNumber('files', values.files)];
+const rounds = wholeNumber('rounds', values.rounds);
 const folder = await mkdtemp(join(values.folder, 'kelana-bench-'));
 const writer = new Writer();
 try {
-  for (let round = 0; round < Number(values.rounds); round += 1) {
-    ceiling(Number(values.mib));
-    await oneFile(Number(values.mib), round);
-    ceilingOfFiles(Number(values.files));
-    await manyFiles(Number(values.files), round);
+  for (let round = 0; round < rounds; round += 1) {
+    ceiling(mib);
+    await oneFile(mib, round);
+    ceilingOfFiles(files);
+    await manyFiles(files, round);
   }
 } finally {
   await writer.close();

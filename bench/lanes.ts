@@ -6,27 +6,29 @@
  * each: MB/s, CPU seconds a GiB of the holder and of the asker, and the ratio of the rates, which should be 0.5 at least.
  * The first time each is opened is told too. Nothing is written to a disk; see bench:transfer for the whole way.
  */
-import { fork } from 'node:child_process';
 import { hash, randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openLibrary } from '../src/library/library.ts';
 import { startOverlay } from '../src/overlay/overlay.ts';
 import type { Holding } from '../src/core/ports.ts';
 import type { BlockSession } from '../src/core/transfer/ports.ts';
+import { readArguments, wholeNumber } from './arguments.ts';
+import { Workshop } from './transfer/workshop.ts';
 
-const { values } = parseArgs({
-  options: {
-    size: { type: 'string', default: '1024' },
-    runs: { type: 'string', default: '3' },
-    json: { type: 'boolean', default: false },
-    /** Of the process that shares. */
-    share: { type: 'string' },
-  },
-});
+const values = readArguments(`npm run bench:lanes -- [--size MiB] [--runs N] [--json]`, () =>
+  parseArgs({
+    options: {
+      size: { type: 'string', default: '1024' },
+      runs: { type: 'string', default: '3' },
+      json: { type: 'boolean', default: false },
+      /** Of the process that shares. */
+      share: { type: 'string' },
+    },
+  }),
+);
+const [size, runs] = [wholeNumber('size', values.size), wholeNumber('runs', values.runs)];
 const MiB = 1024 * 1024;
 const AT_ONCE = 16;
 
@@ -82,36 +84,34 @@ async function fetchAll(session: BlockSession, file: Holding): Promise<void> {
 }
 
 async function asker(): Promise<number> {
-  const folder = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kelana-lanes-'));
+  const workshop = await Workshop.open();
+  const { folder } = workshop;
   try {
     await mkdir(join(folder, 'share'));
     const file = await open(join(folder, 'share', 'file.bin'), 'w');
-    for (let at = 0; at < Number(values.size); at += 16)
-      await file.write(randomBytes(Math.min(16, Number(values.size) - at) * MiB));
+    for (let at = 0; at < size; at += 16) await file.write(randomBytes(Math.min(16, size - at) * MiB));
     await file.close();
-    const child = fork(new URL(import.meta.url), ['--share', folder]);
-    const answer = <T>(): Promise<T> => new Promise((resolve) => child.once('message', resolve));
-    const shared = await answer<Shared>();
+    const child = workshop.fork(new URL(import.meta.url), ['--share', folder]);
+    const shared = await child.message<Shared>();
+    const cpu = (): Promise<NodeJS.CpuUsage> => child.ask({});
     const gib = shared.file.size / (1024 * MiB);
     const rows: { via: string; openMs: number; mbPerSecond: number; holder: number; asker: number }[] = [];
     const nodes = {
       lane: await node(join(folder, 'a'), join(folder, 'a', 'share'), true),
       stream: await node(join(folder, 'b'), join(folder, 'b', 'share'), false),
     };
-    for (let run = 0; run < Number(values.runs); run += 1)
+    for (let run = 0; run < runs; run += 1)
       for (const via of ['lane', 'stream'] as const) {
         const begun = performance.now();
         const session = await nodes[via].overlay.open({ ...shared, label: 'holder' });
         const openMs = performance.now() - begun;
-        child.send('cpu');
-        const theirs = await answer<NodeJS.CpuUsage>();
+        const theirs = await cpu();
         const ours = process.cpuUsage();
         const started = performance.now();
         await fetchAll(session, shared.file);
         const seconds = (performance.now() - started) / 1000;
         const used = process.cpuUsage(ours);
-        child.send('cpu');
-        const after = await answer<NodeJS.CpuUsage>();
+        const after = await cpu();
         const perGiB = (user: number, system: number): number => (user + system) / 1e6 / gib;
         rows.push({
           via: session.via,
@@ -126,7 +126,7 @@ async function asker(): Promise<number> {
       rows
         .filter((row) => row.via === via)
         .map(of)
-        .toSorted((a, b) => a - b)[Math.floor(Number(values.runs) / 2)] ?? 0;
+        .toSorted((a, b) => a - b)[Math.floor(runs / 2)] ?? 0;
     const ratio = median('stream', (row) => row.mbPerSecond) / median('lane', (row) => row.mbPerSecond);
     if (values.json) process.stdout.write(`${JSON.stringify({ rows, ratio })}\n`);
     else {
@@ -146,10 +146,9 @@ async function asker(): Promise<number> {
       await one.overlay.close();
       await one.library.close();
     }
-    child.disconnect();
     return ratio >= 0.5 ? 0 : 5;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await workshop.close();
   }
 }
 

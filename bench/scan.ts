@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { readArguments, wholeNumber } from './arguments.ts';
 import type { Report } from './scan-child.ts';
 
 /**
@@ -12,16 +13,22 @@ import type { Report } from './scan-child.ts';
  * process of its own: the first scan, a scan with nothing changed, one change, a kill in the middle of a scan and what
  * the next one still has to do, reading all files once, and hashing one large file beside `sha256sum` in the same run.
  */
-const { values } = parseArgs({
-  options: {
-    files: { type: 'string', default: '100000' },
-    bytes: { type: 'string', default: '4096' },
-    large: { type: 'string', default: '1024' },
-    threads: { type: 'string', default: '' },
-    flat: { type: 'boolean', default: false },
-  },
-});
-const FILES = Number(values.files);
+const values = readArguments(
+  `npm run bench:scan -- [--files N] [--bytes N] [--large MiB, 0: none] [--threads N] [--flat]`,
+  () =>
+    parseArgs({
+      options: {
+        files: { type: 'string', default: '100000' },
+        bytes: { type: 'string', default: '4096' },
+        large: { type: 'string', default: '1024' },
+        threads: { type: 'string', default: '' },
+        flat: { type: 'boolean', default: false },
+      },
+    }),
+);
+const FILES = wholeNumber('files', values.files);
+const BYTES = wholeNumber('bytes', values.bytes, 4);
+const LARGE = wholeNumber('large', values.large, 0);
 const PER_FOLDER = values.flat ? FILES : 100;
 const MiB = 1024 * 1024;
 
@@ -65,7 +72,7 @@ function start(data: string, threads: string): { child: ChildProcess; next: () =
 }
 
 async function make(): Promise<void> {
-  const content = Buffer.alloc(Number(values.bytes), 'kelana ');
+  const content = Buffer.alloc(BYTES, 'kelana ');
   for (let from = 0; from < FILES; from += PER_FOLDER) {
     const folder = join(
       shared,
@@ -87,9 +94,7 @@ async function ended(child: ChildProcess): Promise<void> {
 
 async function measure(threads: string): Promise<void> {
   const data = `data-${threads}`;
-  console.log(
-    `\n${FILES} files of ${values.bytes} bytes, ${PER_FOLDER} a folder; hashing threads: ${threads}`,
-  );
+  console.log(`\n${FILES} files of ${BYTES} bytes, ${PER_FOLDER} a folder; hashing threads: ${threads}`);
   const first = start(data, threads);
   const scan = await first.next();
   row('first scan', `${taken(scan)}  ${Math.round((scan.hashed / scan.ms) * 1000)} files/s`);
@@ -150,13 +155,13 @@ function median(numbers: readonly number[]): number {
 
 /** One file, hashed by the library and by sha256sum, alternately. */
 async function large(threads: string): Promise<void> {
-  const bytes = Number(values.large) * MiB;
+  const bytes = LARGE * MiB;
   await rm(shared, { recursive: true });
   await mkdir(shared);
   const path = join(shared, 'large.bin');
   execFileSync('sh', ['-c', 'head -c "$1" /dev/urandom > "$2"', 'sh', String(bytes), path]);
   await new Promise((resolve) => setTimeout(resolve, 200));
-  console.log(`\none file of ${values.large} MiB`);
+  console.log(`\none file of ${LARGE} MiB`);
   const ratios: number[] = [];
   for (let round = 0; round < 3; round += 1) {
     const began = performance.now();
@@ -181,7 +186,7 @@ try {
   await make();
   const counts = values.threads === '' ? ['1', '2'] : [values.threads];
   for (const threads of counts) await measure(threads);
-  if (Number(values.large) > 0) await large(counts[0] ?? '1');
+  if (LARGE > 0) await large(counts[0] ?? '1');
 } finally {
   await rm(base, { recursive: true, force: true });
 }

@@ -30,31 +30,38 @@ import { seededRandom } from '../src/core/random.ts';
 import { encodePrints } from '../src/core/search/prints.ts';
 import { bitsFor } from '../src/core/search/size.ts';
 import { mean, percentile } from '../src/simulator/row.ts';
+import { readArguments, wholeNumber } from './arguments.ts';
 import type { NodeState, SearchDone, Usage } from './search-child.ts';
 import { Corpus, type Asked } from './search-corpus.ts';
 import { audits, Net } from './search-net.ts';
 import { exportGraph, predict, type Trial } from './search-predict.ts';
 import { judged, judgementsOf, rowOf, tableOf, type Row } from './search-rows.ts';
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '200' },
-    processes: { type: 'string', default: '4' },
-    queries: { type: 'string', default: '300' },
-    files: { type: 'string', default: '20' },
-    walks: { type: 'string' },
-    dht: { type: 'string', default: 'on' },
-    bits: { type: 'string' },
-    'resize-after': { type: 'string' },
-    idle: { type: 'string', default: '20' },
-    settle: { type: 'string', default: '600' },
-    seed: { type: 'string', default: '1' },
-    graph: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const [nodes, processes, queries] = [Number(values.nodes), Number(values.processes), Number(values.queries)];
-const [files, seed] = [Number(values.files), Number(values.seed)];
+const values = readArguments(
+  `npm run bench:search -- [--nodes N] [--processes N] [--queries N] [--files N] [--walks N] [--dht on|off] [--bits N|auto]
+  [--resize-after MS] [--idle S] [--settle S] [--seed N] [--graph FILE] [--json]`,
+  () =>
+    parseArgs({
+      options: {
+        nodes: { type: 'string', default: '200' },
+        processes: { type: 'string', default: '4' },
+        queries: { type: 'string', default: '300' },
+        files: { type: 'string', default: '20' },
+        walks: { type: 'string' },
+        dht: { type: 'string', default: 'on' },
+        bits: { type: 'string' },
+        'resize-after': { type: 'string' },
+        idle: { type: 'string', default: '20' },
+        settle: { type: 'string', default: '600' },
+        seed: { type: 'string', default: '1' },
+        graph: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    }),
+);
+const [nodes, processes] = [wholeNumber('nodes', values.nodes), wholeNumber('processes', values.processes)];
+const [queries, files] = [wholeNumber('queries', values.queries), wholeNumber('files', values.files)];
+const seed = wholeNumber('seed', values.seed, 0);
 
 interface Plan {
   readonly what: string;

@@ -22,6 +22,7 @@
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { listOf, misused, readArguments, wholeNumber } from './arguments.ts';
 import { goalText, judge } from './transfer/figures.ts';
 import { whyNot } from './transfer/compare.ts';
 import { limitedRow, providersRow } from './transfer/many-rows.ts';
@@ -40,52 +41,44 @@ const ROWS: Readonly<Record<string, (setting: Setting) => Promise<Section>>> = {
   big: bigRow,
 };
 const MISSED = 5;
-const USAGE = 2;
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '5' },
-    only: { type: 'string' },
-    peers: { type: 'string' },
-    size: { type: 'string', default: '1024' },
-    idle: { type: 'string', default: '60' },
-    big: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-});
+const values = readArguments(
+  `npm run bench:transfer -- [--runs N] [--only ROW,…] [--peers NAME,…] [--size MiB] [--idle S] [--big] [--json]
+rows: ${Object.keys(ROWS).join(', ')}
+peers: ${PEER_NAMES.join(', ')}`,
+  () =>
+    parseArgs({
+      options: {
+        runs: { type: 'string', default: '5' },
+        only: { type: 'string' },
+        peers: { type: 'string' },
+        size: { type: 'string', default: '1024' },
+        idle: { type: 'string', default: '60' },
+        big: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
+    }),
+);
 const started = performance.now();
 function progress(text: string): void {
   process.stderr.write(`${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
-}
-const list = (text: string): readonly string[] => text.split(',').map((part) => part.trim());
-
-function usage(why: string): never {
-  process.stderr.write(`${why}\n`);
-  process.exit(USAGE);
-}
-
-function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  return Number.isInteger(value) && value > 0
-    ? value
-    : usage(`--${name} ${text}: a whole number above 0 is wanted`);
 }
 
 const rows =
   values.only === undefined
     ? Object.keys(ROWS).filter((row) => row !== 'big' || values.big)
-    : list(values.only);
+    : listOf(values.only);
 const unknown = rows.find((row) => ROWS[row] === undefined);
-if (unknown !== undefined) usage(`there is no row '${unknown}'; rows: ${Object.keys(ROWS).join(', ')}`);
-const peers = values.peers === undefined ? null : list(values.peers);
+if (unknown !== undefined) misused(`there is no row '${unknown}'; rows: ${Object.keys(ROWS).join(', ')}`);
+const peers = values.peers === undefined ? null : listOf(values.peers);
 const stranger = peers?.find(
   (peer) => !PEER_NAMES.some((name) => name.toLowerCase().startsWith(peer.toLowerCase())),
 );
-if (stranger !== undefined) usage(`there is no peer '${stranger}'; peers: ${PEER_NAMES.join(', ')}`);
-if (process.platform !== 'linux') usage('bench:transfer reads /proc and runs on Linux only');
+if (stranger !== undefined) misused(`there is no peer '${stranger}'; peers: ${PEER_NAMES.join(', ')}`);
+if (process.platform !== 'linux') misused('bench:transfer reads /proc and runs on Linux only');
 
-const size = numberOf('size', values.size) * 1024 * 1024;
-const [runs, idleSeconds] = [numberOf('runs', values.runs), numberOf('idle', values.idle)];
+const size = wholeNumber('size', values.size) * 1024 * 1024;
+const [runs, idleSeconds] = [wholeNumber('runs', values.runs), wholeNumber('idle', values.idle)];
 const workshop = await Workshop.open();
 const sections: Section[] = [];
 const failed: string[] = [];
