@@ -527,6 +527,8 @@ export const QUEUE = {
   maxRetryMs: 600_000,
   /** Part of that by which it varies, so that not all who lost a node come back at once. */
   retryJitter: 0.2,
+  /** ms between two commits of the bytes that came, for a person to see after a crash; one waits for the disk. */
+  saveMs: 2_000,
   /** ms without a new block after which it ends as failed: two weeks, longer than most holidays. */
   giveUpMs: 14 * 24 * 3_600_000,
   /** Priority of a transfer when nobody says, and the highest; higher ones first, 0 the last. */

@@ -225,3 +225,28 @@ test('a queue whose file is damaged begins anew, and keeps the old one beside', 
   store.close();
   assert.throws(() => new TransferStore(join(base, 'no', 'transfers.db')), { code: 'DATABASE' });
 });
+
+test('what came is known after a crash, before the part was looked at', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(31, 100 * kB, 50 * kB);
+  desk.open();
+  const { id } = desk.add(node);
+  const bytesOf = (): number => desk.queue.list().find((one) => one.id === id)?.bytes ?? 0;
+  await until('something came', () => bytesOf() > 20 * kB);
+  desk.ahead += QUEUE.saveMs;
+  const beside = new TransferStore(join(desk.base, 'transfers.db'));
+  await until('a kill would leave it known', () =>
+    beside.load().some(({ state, bytes }) => state === 'running' && bytes > 20 * kB),
+  );
+  beside.close();
+  await desk.queue.close();
+  const known = bytesOf();
+  node.manner.busyTimes = node.opened + 1;
+  desk.open();
+  let least = Infinity;
+  await until('done', () => {
+    least = Math.min(least, bytesOf());
+    return desk.state(id) === 'done';
+  });
+  assert.ok(known < 100 * kB && least >= known, `${least} bytes, and ${known} before`);
+});

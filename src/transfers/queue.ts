@@ -139,6 +139,15 @@ export class TransferQueue implements QueuePort {
     return changed;
   }
 
+  /** Only for people, so a disk that does not take it stops no download: it is told at the next change of state. */
+  #remember(transfer: Transfer): void {
+    try {
+      this.#options.store.save(transfer);
+    } catch {
+      // See above.
+    }
+  }
+
   #again(transfer: Transfer): Transfer {
     const progressAt = this.#options.wall();
     this.#set(transfer, { state: 'queued', retryAt: null, tries: 0, error: null, progressAt, path: null });
@@ -183,15 +192,22 @@ export class TransferQueue implements QueuePort {
     const started = wall();
     const before = this.#find(id);
     let first: number | null = null;
+    let savedAt = started;
     try {
       this.#set(before, { state: 'running', retryAt: null });
       for await (const event of downloads.fetch(before, before.providers, signal)) {
         const now = this.#all.get(id);
         if (now === undefined) continue;
         if (event.type === 'progress') {
+          // Not looked at yet: what was known before is still the best guess.
+          if (event.bytes === 0 && now.bytes > 0) continue;
           first ??= event.bytes;
           const progressAt = event.bytes > now.bytes ? wall() : now.progressAt;
-          this.#all.set(id, { ...now, bytes: event.bytes, progressAt });
+          const changed = { ...now, bytes: event.bytes, progressAt };
+          this.#all.set(id, changed);
+          if (Math.abs(wall() - savedAt) < QUEUE.saveMs) continue;
+          savedAt = wall();
+          this.#remember(changed);
           continue;
         }
         const { path, from } = event;
