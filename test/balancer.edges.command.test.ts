@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once as event } from 'node:events';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+import { createServer as createTlsServer } from 'node:tls';
+import { readFile } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { backend, CLOSE, freePort, get, RawClient } from './balancer.kit.ts';
@@ -108,4 +111,69 @@ test('what does not go together is told before anything is opened', async (t) =>
   const { code, err } = await fails('--tls-cert', 'no.pem', '--tls-key', 'no.key', '--listen', '127.0.0.1:0');
   assert.equal(code, 1);
   assert.match(err, /CANNOT_READ[\s\S]*no\.pem/);
+});
+
+/** A server that answers every connection's first bytes with `hello`, and keeps what it heard. */
+async function listening(
+  t: TestContext,
+  tls: { readonly cert: string; readonly key: string } | null,
+): Promise<{ port: number; heard: string[] }> {
+  const heard: string[] = [];
+  const answer = (socket: NodeJS.ReadWriteStream): void => {
+    socket.on('error', () => undefined);
+    socket.once('data', (bytes: Buffer) => {
+      heard.push(bytes.toString('latin1'));
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello');
+    });
+  };
+  const server =
+    tls === null
+      ? createServer(answer)
+      : createTlsServer({ cert: await readFile(tls.cert), key: await readFile(tls.key) }, answer);
+  server.listen(0, '127.0.0.1');
+  await event(server, 'listening');
+  t.after(() => server.close());
+  const address = server.address();
+  return { port: address !== null && typeof address === 'object' ? address.port : 0, heard };
+}
+
+async function once(t: TestContext, line: string): Promise<string> {
+  const raw = new RawClient((JSON.parse(line) as { port: number }).port);
+  t.after(() => raw.socket.destroy());
+  return await raw.send(get('/', CLOSE)).closes();
+}
+
+for (const version of ['v1', 'v2'])
+  test(`proxy=${version} of a backend is sent by the command as it is by the class`, async (t) => {
+    const folder = await temporaryFolder(t);
+    const back = await listening(t, null);
+    const spec = `http://127.0.0.1:${back.port},proxy=${version}`;
+    const { line } = await run(t, folder, '--listen', '127.0.0.1:0', '--backend', spec);
+    await once(t, line);
+    const begins = version === 'v1' ? /^PROXY TCP4 127\./ : /^\r\n\r\n\0\r\nQUIT\n\x21\x11/;
+    assert.ok(
+      back.heard.some((one) => begins.test(one)),
+      JSON.stringify(back.heard),
+    );
+  });
+
+test('an https backend is verified by its ca, not at all by verify=off, and else refused', async (t) => {
+  const folder = await temporaryFolder(t);
+  const made = await certificate(folder, 'back', 'localhost', '127.0.0.1');
+  const back = await listening(t, made);
+  for (const [more, expected] of [
+    [`,ca=${made.cert}`, /hello$/],
+    [',verify=off', /hello$/],
+    ['', /^HTTP\/1\.1 50[23]/],
+  ] as const) {
+    const spec = `https://127.0.0.1:${back.port}${more}`;
+    const { line } = await run(t, folder, '--listen', '127.0.0.1:0', '--backend', spec);
+    assert.match(await once(t, line), expected, spec);
+  }
+  const missing = await inProcess(
+    ['balancer', '--backend', 'https://127.0.0.1:1,ca=nope.pem', ...NO_LOG],
+    folder,
+  );
+  assert.equal(missing.code, 1);
+  assert.match(missing.err, /nope\.pem/);
 });

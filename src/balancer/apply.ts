@@ -1,6 +1,6 @@
 import type { Desired, DesiredBackend } from '../core/balance/changes.ts';
 import { parseMethod } from '../core/balance/choice.ts';
-import type { BackendSpec } from '../core/balance/spec.ts';
+import { backendText, type BackendSpec } from '../core/balance/spec.ts';
 import { parseBackend } from './address.ts';
 import type { Backends } from './backends.ts';
 
@@ -9,8 +9,8 @@ import type { Backends } from './backends.ts';
  * @throws KelanaError BAD_VALUE
  */
 export function specOf({ spec, weight }: DesiredBackend, workers: number): BackendSpec {
-  const { url, maxConnections } = parseBackend(spec);
-  return { url, weight, maxConnections: Math.ceil(maxConnections / workers) };
+  const parsed = parseBackend(spec);
+  return { ...parsed, weight, maxConnections: Math.ceil(parsed.maxConnections / workers) };
 }
 
 /**
@@ -27,8 +27,10 @@ export function apply(backends: Backends, wanted: Desired, workers: number): voi
     const spec = specs.get(name);
     if (spec === undefined) continue;
     const there = backends.list.find((backend) => backend.label === name && !backends.isLeaving(backend));
-    const limit = spec.maxConnections === 0 ? Infinity : spec.maxConnections;
-    if (there?.maxConnections !== limit) {
+    // Only a weight is changed in place.
+    const same =
+      there !== undefined && backendText(there.spec) === backendText({ ...spec, weight: there.spec.weight });
+    if (!same) {
       if (there !== undefined) remove(name);
       backends.add(spec);
     } else if (there.weight !== spec.weight) backends.setWeight(name, spec.weight);

@@ -18,6 +18,8 @@ export class Backend implements BackendView {
   readonly seed: number;
   readonly stickyId: string;
   readonly link: BackendLink;
+  /** As it was added; its weight may have changed since. */
+  readonly spec: BackendSpec;
   readonly pool: Pool;
   readonly score = new Score();
   readonly breaker: Breaker;
@@ -54,6 +56,7 @@ export class Backend implements BackendView {
     this.seed = hashText(label);
     this.stickyId = stickyId(label);
     this.weight = spec.weight;
+    this.spec = spec;
     this.maxConnections = spec.maxConnections === 0 ? Infinity : spec.maxConnections;
     this.link = backendLink(host, port, spec);
     this.pool = new Pool(this.link);

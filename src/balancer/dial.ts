@@ -27,11 +27,16 @@ export interface BackendTls {
 export function backendLink(host: string, port: number, spec: BackendSpec): BackendLink {
   const proxy = spec.proxy ?? null;
   if (!spec.url.startsWith('https:')) return { host, port, tls: null, proxy };
-  return { host, port, tls: { ca: readCa(spec.ca), verify: spec.verify !== false }, proxy };
+  return {
+    host,
+    port,
+    tls: { ca: spec.ca === undefined ? null : readAuthorities(spec.ca), verify: spec.verify !== false },
+    proxy,
+  };
 }
 
-function readCa(path: string | undefined): Buffer | null {
-  if (path === undefined) return null;
+/** @throws KelanaError CANNOT_READ */
+export function readAuthorities(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (thrown) {

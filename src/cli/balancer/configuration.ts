@@ -1,4 +1,5 @@
 import { hostPort, parseBackend, parseBackendUrl, type ListenAddress } from '../../balancer/address.ts';
+import { readAuthorities } from '../../balancer/dial.ts';
 import type { Configuration } from '../../balancer/manager.ts';
 import type { Desired, Edit, GivenBackend } from '../../core/balance/changes.ts';
 import { methodText, parseMethod } from '../../core/balance/choice.ts';
@@ -35,9 +36,11 @@ export function listenOf(values: Values): readonly [ListenAddress, ...ListenAddr
   return listenFrom(values.texts('listen'), LISTEN);
 }
 
-/** `URL[,weight=N]…`, as it is kept and shown. @throws KelanaError BAD_VALUE */
+/** `URL[,weight=N]…`, as it is kept and shown. @throws KelanaError BAD_VALUE, CANNOT_READ of its `ca` */
 export function givenBackend(spec: string): GivenBackend {
-  const { url, weight } = parseBackend(spec);
+  const { url, weight, ca } = parseBackend(spec);
+  // Told before anything is changed: its file is read when it is put to use.
+  if (ca !== undefined) readAuthorities(ca);
   return { name: parseBackendUrl(url).label, spec, weight };
 }
 
