@@ -226,3 +226,23 @@ test('bytes that cannot begin a request are refused at once, not after the time 
   );
   assert.ok(performance.now() - started < BALANCER.headTimeoutMs / 2);
 });
+
+test('a head that comes a line at a time has one time for all of it', async (t) => {
+  let write: (text: string) => void = () => undefined;
+  const dripping = await backend(t, (request, socket) => {
+    if (request.head.target !== '/slow') return HELLO;
+    write = (text) => void socket.write(text);
+    return undefined;
+  });
+  const bench = await balance(t, dripping.url);
+  const browser = client(t, bench).send(get('/slow', CLOSE));
+  await eventually(() => dripping.heads === 1, 'the backend has the request');
+  write('HTTP/1.1 200 OK\r\n');
+  for (let line = 0; line < 4; line += 1) {
+    write(`X-Line: ${line}\r\n`);
+    // What was written before this has been read when it is answered.
+    await once(t, bench, get('/', CLOSE));
+    bench.skip(0.3 * BALANCER.responseTimeoutMs);
+  }
+  assert.match(await browser.closes(), /^HTTP\/1\.1 504 /);
+});

@@ -210,7 +210,8 @@ export class Exchange implements UpstreamUser, Waiter {
       return;
     }
     this.#heard = true;
-    this.#movedAt = this.#shared.clock();
+    // A head has one time for all of it: a line now and then does not make it longer.
+    if (this.#response !== null || !this.#requestDone) this.#movedAt = this.#shared.clock();
     upstream.parser.push(bytes, count);
     while (!this.#over && this.#tunnel === null) {
       const event = upstream.parser.next();
@@ -322,6 +323,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #interim(head: ResponseHead): void {
     this.#interims += 1;
+    this.#movedAt = this.#shared.clock();
     if (head.status === 101 && switchesTo(this.#request, head)) this.#switch(head);
     // Any other 101 answers what was not asked.
     else if (head.status === 101 || this.#interims > BALANCER.maxInterim)
@@ -363,6 +365,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #respond(head: ResponseHead): void {
+    this.#movedAt = this.#shared.clock();
     this.#response = head;
     this.#turn.answered(head.status, this.#movedAt);
     // A final answer before the whole request: the rest of it may never come, so the connection ends after it.

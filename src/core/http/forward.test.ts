@@ -135,3 +135,14 @@ test('trailers that could change what a message means are dropped', () => {
     '0\r\nDigest: abc\r\n\r\n',
   );
 });
+
+test('a name with _ that CGI would read as one of ours does not go on; others with _ do', () => {
+  const head = request(
+    'GET / HTTP/1.1\r\nHost: kelana.test\r\nX_Forwarded_For: 6.6.6.6\r\nx-forwarded_proto: https\r\nTransfer_Encoding: chunked\r\n' +
+      'Content_Length: 30\r\nHOST_: a\r\nX_Real_IP: 6.6.6.6\r\nConnection_: close\r\nMy_Name: kept\r\n\r\n',
+  );
+  assert.deepEqual(
+    lines(forwardRequest(head, ROUTE)).filter((line) => line.split(':')[0]?.includes('_')),
+    ['HOST_: a', 'Connection_: close', 'My_Name: kept'],
+  );
+});

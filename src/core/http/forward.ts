@@ -56,11 +56,21 @@ function joined(text: string): string {
   return text.charCodeAt(0) >= 0 ? text : '';
 }
 
+/** Names that backends trust to be this hop's word, beside those that end here. */
+const OURS: ReadonlySet<string> = new Set(['content-length', 'host', 'via', 'x-real-ip']);
+
+/** CGI, WSGI and Rack read `_` as `-`: such a field would pass for one that is taken out or written here. */
+function poses(name: string): boolean {
+  const read = name.replaceAll('_', '-');
+  return OURS.has(read) || HOP_BY_HOP.has(read) || REPLACED.has(read);
+}
+
 /** Field lines to send on: what ends at this hop, and what Connection nominates, is taken out first. */
 function passOn(head: MessageHead, drop: ReadonlySet<string> | null): string {
   let text = '';
   for (const { name, raw, value } of head.fields) {
     if (HOP_BY_HOP.has(name) || drop?.has(name) === true) continue;
+    if (drop !== null && name.includes('_') && poses(name)) continue;
     if (head.options.length > 0 && head.options.includes(name)) continue;
     text += `${raw}: ${value}\r\n`;
   }
