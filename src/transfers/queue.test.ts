@@ -225,3 +225,21 @@ test('a queue whose file is damaged begins anew, and keeps the old one beside', 
   store.close();
   assert.throws(() => new TransferStore(join(base, 'no', 'transfers.db')), { code: 'DATABASE' });
 });
+
+test('the patterns of what is wanted of a folder survive a restart, and each choice is a transfer', async (t) => {
+  const desk = await deskFor(t);
+  desk.share(1, 10);
+  const queue = desk.open();
+  const file = { name: 'liburan', size: 3, cid: 'bafkfolder', kind: 'folder' } as const;
+  const first = queue.add(file, [], ['*.jpg', '*.png']);
+  assert.equal(queue.add(file, [], ['*.png', '*.jpg']).id, first.id);
+  assert.notEqual(queue.add(file, []).id, first.id);
+  await queue.close();
+  assert.deepEqual(
+    desk
+      .open()
+      .list()
+      .map(({ only }) => only),
+    [['*.jpg', '*.png'], []],
+  );
+});
