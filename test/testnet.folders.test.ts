@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { KelanaError } from '../src/core/errors.ts';
@@ -193,4 +193,20 @@ test('a forged listing counts against who sent it, not against those who waited 
     lied.every((peer) => peer === forger.overlay.peerId),
     'the honest one is no liar',
   );
+});
+
+test('empty folders come too, and what came has the CID that was asked for', async () => {
+  await using net = await startTestnet(2);
+  const [asker, holder] = [net.node(0), net.node(1)];
+  await mkdir(join(holder.shared, 'liburan', 'hampa', 'dalam'), { recursive: true });
+  await share(holder, { 'foto/a.jpg': sample(4_000, 1), 'catatan.txt': sample(10, 4) });
+  const cid = folderOf(holder)?.cid ?? '';
+  const got = await get(asker, { kind: 'cid', cid });
+  assert.ok(got.type === 'saved', JSON.stringify(got));
+  assert.deepEqual(await readdir(join(got.path, 'hampa')), ['dalam']);
+  await cp(got.path, join(asker.shared, 'liburan'), { recursive: true });
+  for (const name of Object.keys(await below(got.path)))
+    await settledFile(join(asker.shared, 'liburan', name), await readFile(join(got.path, name)));
+  await asker.library.rescan();
+  await until('it is shared under the same CID', () => folderOf(asker)?.cid === cid);
 });

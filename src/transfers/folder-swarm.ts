@@ -204,22 +204,26 @@ export class FolderSwarm {
   }
 
   async #learn(session: BlockSession): Promise<void> {
-    const { file, sha256 } = this.#options;
+    const { file, only, sha256 } = this.#options;
     const nodes = await session.manifest(file.cid);
     if (this.#begun === null) {
-      const { files } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
-      this.#begun = this.#begin(files, nodes);
+      const { files, folders } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
+      this.#begun = this.#begin(files, only.length === 0 ? folders : [], nodes);
       this.#own(this.#begun.catch((thrown: unknown) => void this.#fail(asKelanaError(thrown))));
     }
     await this.#begun;
   }
 
-  async #begin(files: readonly ListedFile[], nodes: readonly Uint8Array[]): Promise<void> {
+  async #begin(
+    files: readonly ListedFile[],
+    folders: readonly string[],
+    nodes: readonly Uint8Array[],
+  ): Promise<void> {
     const { file, only, incomingFolder, together = false, random, now } = this.#options;
     const { items, listed } = wantedOf(file.name, files, only);
     this.#items = items;
     this.#count = files.length;
-    const listing = { nodes, listed, count: files.length };
+    const listing = { nodes, listed, count: files.length, folders };
     const folder = await incomingFolder(file, this.#items, this.#stop.signal, listing);
     this.#folder = folder;
     const smalls: Small[] = [];
