@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { KelanaError } from '../src/core/errors.ts';
 import type { Provider } from '../src/core/ports.ts';
 import { MiB, sample, settledFile, sha256, until } from './support/basics.ts';
 import { withBlocks } from './support/sessions.ts';
+import { openDownloads } from '../src/cli/transfers-app.ts';
 import { get, startTestnet, type TestNode } from './testnet.ts';
 
 /** Small files in several folders, one empty, and one of three blocks. */
@@ -70,6 +71,39 @@ test('of a folder only what matches a pattern comes', async () => {
   ]);
   const none = await get(net.node(0), 'liburan', { only: ['*.tidakada'] });
   assert.ok(none.type === 'failed' && none.error.code === 'TRANSFER_FAILED');
+});
+
+test('two who want different files of one folder at once both get theirs', async () => {
+  await using net = await startTestnet(2);
+  const [asker, holder] = [net.node(0), net.node(1)];
+  await share(holder);
+  const folder = folderOf(holder);
+  assert.ok(folder !== undefined);
+  const { overlay, downloads: into, writer, offers } = asker;
+  const downloads = openDownloads({
+    overlay,
+    folder: into,
+    writer,
+    offers,
+    emit: (event) => void asker.events.push(event),
+  });
+  const { peerId: peer, port } = holder.overlay;
+  const provider = { peer, label: holder.address, addresses: [`/ip4/127.0.0.1/tcp/${port}`] };
+  const fetched = async (...only: string[]): Promise<string[]> => {
+    const signal = AbortSignal.timeout(20_000);
+    let files: string[] = [];
+    for await (const event of downloads.fetch({ ...folder, kind: 'folder' }, [provider], signal, only))
+      if (event.type === 'saved') files = Object.keys(await below(event.path));
+    return files.toSorted();
+  };
+  const wanted = [
+    fetched('*.mp4'),
+    fetched('catatan.txt'),
+    fetched('foto/a.jpg', 'catatan.txt'),
+    fetched('catatan.txt', 'foto/a.jpg'),
+  ];
+  const both = ['catatan.txt', 'foto/a.jpg'];
+  assert.deepEqual(await Promise.all(wanted), [['video.mp4'], ['catatan.txt'], both, both]);
 });
 
 test('with one holder that lies and one that has changed, the third gives the folder', async () => {
@@ -159,4 +193,20 @@ test('a forged listing counts against who sent it, not against those who waited 
     lied.every((peer) => peer === forger.overlay.peerId),
     'the honest one is no liar',
   );
+});
+
+test('empty folders come too, and what came has the CID that was asked for', async () => {
+  await using net = await startTestnet(2);
+  const [asker, holder] = [net.node(0), net.node(1)];
+  await mkdir(join(holder.shared, 'liburan', 'hampa', 'dalam'), { recursive: true });
+  await share(holder, { 'foto/a.jpg': sample(4_000, 1), 'catatan.txt': sample(10, 4) });
+  const cid = folderOf(holder)?.cid ?? '';
+  const got = await get(asker, { kind: 'cid', cid });
+  assert.ok(got.type === 'saved', JSON.stringify(got));
+  assert.deepEqual(await readdir(join(got.path, 'hampa')), ['dalam']);
+  await cp(got.path, join(asker.shared, 'liburan'), { recursive: true });
+  for (const name of Object.keys(await below(got.path)))
+    await settledFile(join(asker.shared, 'liburan', name), await readFile(join(got.path, name)));
+  await asker.library.rescan();
+  await until('it is shared under the same CID', () => folderOf(asker)?.cid === cid);
 });

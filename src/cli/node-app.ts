@@ -214,7 +214,9 @@ function controlsOf(
           ...how,
           overlay,
           downloads,
-          ...(background && queue !== null ? { queue: (file, providers) => queue.add(file, providers) } : {}),
+          ...(background && queue !== null
+            ? { queue: (file, providers) => queue.add(file, providers, how.only) }
+            : {}),
           ipfsSource: {
             port: overlay.ipfs,
             open: ({ name, size }) => openStreamed({ folder, name, size }),

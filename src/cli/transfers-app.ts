@@ -57,7 +57,16 @@ export function openDownloads({
       if (offered) checkOffered(holding, entries);
       const { name, cid } = holding;
       const offer = offers && { offers, listing };
-      return openIncomingFolder({ folder, name, cid, entries, writer, signal, offer });
+      return openIncomingFolder({
+        folder,
+        name,
+        cid,
+        entries,
+        folders: listing.folders,
+        writer,
+        signal,
+        offer,
+      });
     },
     together: offers !== undefined,
     sha256,

@@ -9,6 +9,7 @@ import { getFile, type GetEvent, type GetOptions } from './operations.ts';
 interface Remote {
   readonly name: string;
   readonly cid: string;
+  readonly kind?: 'folder';
   /** Holders in the order in which they are heard of; a file whose first one begins with `!` cannot be fetched. */
   readonly at: readonly string[];
 }
@@ -19,7 +20,7 @@ const provider = (peer: string) => ({ peer, label: `label ${peer}`, addresses: [
 async function get(
   query: Query,
   remotes: readonly Remote[],
-  more: Partial<SearchOptions> & Pick<GetOptions, 'queue'> = {},
+  more: Partial<SearchOptions> & Pick<GetOptions, 'queue' | 'only'> = {},
 ) {
   const fetched: (Holding & { providers: readonly Provider[] })[] = [];
   let asked: SearchOptions = {};
@@ -28,8 +29,8 @@ async function get(
     label: 'me',
     async *search(_query, how = {}): AsyncIterable<SearchEvent> {
       asked = how;
-      for (const { name, cid, at } of remotes) {
-        const holding = { name, size: 3, cid };
+      for (const { name, cid, at, kind } of remotes) {
+        const holding = { name, size: 3, cid, ...(kind === undefined ? {} : { kind }) };
         const [first = '', ...others] = at;
         yield {
           type: 'hit',
@@ -157,4 +158,19 @@ test('several files that answer equally well are named with their CIDs, and none
 test('what is not found ends with the verdict', async () => {
   const { last } = await get(parseQuery('a.txt'), []);
   assert.ok(last?.type === 'verdict' && last.verdict === 'absent');
+});
+
+test('with patterns only folders count, and where there is none it says so', async () => {
+  const files = ['a', 'b'].map((name) => ({ name: `liburan/${name}.jpg`, cid: name, at: ['one'] }));
+  const folder = { name: 'liburan', cid: 'f', kind: 'folder', at: ['one'] } as const;
+  const only = ['*.jpg'];
+  const { last, fetched } = await get(parseQuery('liburan'), [...files, folder], { only });
+  assert.ok(last?.type === 'saved' && last.cid === 'f', JSON.stringify(last));
+  assert.deepEqual(
+    fetched.map(({ cid }) => cid),
+    ['f'],
+  );
+  const none = await get(parseQuery('liburan'), files, { only });
+  assert.ok(none.last?.type === 'failed' && none.last.error.code === 'NO_FOLDER_FOUND');
+  assert.deepEqual(none.fetched, []);
 });

@@ -69,8 +69,10 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
   const { overlay, emit, now, signal, timeoutMs, strategy, trace } = options;
   const started = now();
   const exact = query.kind === 'name' || query.kind === 'cid';
+  const chosen = (options.only ?? []).length > 0;
   const how: SearchOptions = {
-    want: options.want ?? (exact ? 1 : SEARCH.want),
+    // Of one name there may be files before the folder that is looked for.
+    want: options.want ?? (query.kind === 'cid' || (exact && !chosen) ? 1 : SEARCH.want),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(signal === undefined ? {} : { signal }),
     ...(strategy === undefined ? {} : { strategy }),
@@ -78,16 +80,22 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
   };
   const files = new Map<string, Found>();
   for await (const event of overlay.search(query, how)) {
+    if (chosen && event.type === 'hit' && event.kind !== 'folder') continue;
+    if (chosen && event.type === 'provider' && !files.has(event.cid)) continue;
     gather(files, event);
     if (event.type === 'verdict' && event.verdict !== 'found') {
       const { ipfsSource: source } = options;
-      if (source === undefined) yield event;
+      if (source === undefined || chosen) yield event;
       else yield* fromIpfs(query, event, { ...options, source, who: overlay.label, started });
       return;
     }
     yield event;
   }
   const ranked = [...files.values()].toSorted((one, other) => other.score - one.score);
+  if (chosen && ranked.length === 0) {
+    yield { type: 'failed', error: new KelanaError('NO_FOLDER_FOUND', { query: shownName(textOf(query)) }) };
+    return;
+  }
   const ambiguous = exact ? null : choiceOf(query, ranked);
   if (ambiguous !== null) {
     yield { type: 'failed', error: ambiguous };

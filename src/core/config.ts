@@ -375,8 +375,6 @@ export const TRANSFER = {
   laneTimeoutMs: 3_000,
   /** ms without a byte before a provider counts as gone. */
   idleTimeoutMs: 20_000,
-  /** ms for one whole block: 1 MiB in five minutes is 3.5 kB/s; who is slower holds a download, not helps it. */
-  blockTimeoutMs: 300_000,
   /** Bytes: the largest file that is taken: 2 levels of 1024 links of 1 MiB. */
   maxFileBytes: 1024 * 1024 * MiB,
   /** Uploads served at once to one peer and in all; each holds at most one block in memory. */

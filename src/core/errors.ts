@@ -657,6 +657,19 @@ export const ERRORS = {
     },
     fix: { id: 'Coba lagi sebentar lagi', en: 'Try again in a moment' },
   },
+  NO_FOLDER_FOUND: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: {
+      id: "Tidak ada folder yang cocok dengan '{query}', dan --only memilih dari sebuah folder.",
+      en: "No folder matches '{query}', and --only chooses from a folder.",
+    },
+    fix: {
+      id: 'Cari tanpa --only, atau sebut foldernya menurut CID: kelana get CID --only POLA',
+      en: 'Look without --only, or name the folder by its CID: kelana get CID --only GLOB',
+    },
+  },
   AMBIGUOUS: {
     source: 'user',
     retryable: false,

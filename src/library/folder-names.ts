@@ -26,11 +26,11 @@ export interface CheckedEntries {
 }
 
 /**
- * Looks at all names before any is used: what cannot be stored exactly as it is called refuses the whole folder.
+ * Looks at all names before any is used, of `more` folders too, which may be empty: what cannot be stored exactly as it is called refuses the whole folder.
  * @throws KelanaError BAD_NAME, TOO_LARGE
  */
-export function checkEntries(entries: readonly FolderEntry[]): CheckedEntries {
-  if (entries.length > INCOMING.maxFolderFiles)
+export function checkEntries(entries: readonly FolderEntry[], more: readonly string[] = []): CheckedEntries {
+  if (entries.length + more.length > INCOMING.maxFolderFiles)
     throw new KelanaError('BAD_NAME', { name: `(${entries.length})`, why: WHY_MANY });
   const files = new Set<string>();
   const folders = new Map<string, string>([['', '']]);
@@ -44,6 +44,14 @@ export function checkEntries(entries: readonly FolderEntry[]): CheckedEntries {
     else if (other !== name) found.push({ one: name, other });
     return folded;
   };
+  const placeAbove = (path: string): void => {
+    for (let begin = 0, end = path.indexOf('/'); end >= 0; begin = end + 1, end = path.indexOf('/', begin)) {
+      const folder = path.slice(0, end);
+      if (folders.has(folder)) continue;
+      const higher = path.slice(0, Math.max(0, begin - 1));
+      folders.set(folder, place(higher, path.slice(begin, end)));
+    }
+  };
   for (const { path, size, digest } of entries) {
     const cut = path.lastIndexOf('/');
     const above = path.slice(0, Math.max(0, cut));
@@ -56,13 +64,13 @@ export function checkEntries(entries: readonly FolderEntry[]): CheckedEntries {
       oversized(size, digest);
     if (why !== null) throw refused(path, why);
     files.add(path);
-    for (let begin = 0, end = path.indexOf('/'); end >= 0; begin = end + 1, end = path.indexOf('/', begin)) {
-      const folder = path.slice(0, end);
-      if (folders.has(folder)) continue;
-      const higher = path.slice(0, Math.max(0, begin - 1));
-      folders.set(folder, place(higher, path.slice(begin, end)));
-    }
+    placeAbove(path);
     place(above, name);
+  }
+  for (const path of more) {
+    const why = folders.has(path) ? null : (checkPath(path) ?? reserved(path));
+    if (why !== null) throw refused(path, why);
+    placeAbove(`${path}/`);
   }
   folders.delete('');
   for (const folder of folders.keys()) if (files.has(folder)) throw refused(folder, WHY_BOTH);

@@ -37,11 +37,13 @@ function belongs({ path, kind }: Item, tree: Tree): boolean {
 /** Whether a folder holds exactly these names; its content was not looked at. @throws what the file system throws */
 export async function hasExactly(root: string, tree: Tree): Promise<boolean> {
   let files = 0;
+  let folders = 0;
   for await (const item of itemsOf(root)) {
     if (!belongs(item, tree)) return false;
     if (item.kind === 'file') files += 1;
+    else folders += 1;
   }
-  return files === tree.files.size;
+  return files === tree.files.size && folders === tree.folders.size;
 }
 
 /** Removes all that is not to be there; `mine` are names at the root that stay. @throws what the file system throws */

@@ -38,6 +38,8 @@ export interface IncomingFolderOptions {
   /** CID of the folder. Its entries must be in the same order each time: a resumed file is known by its number. */
   readonly cid: string;
   readonly entries: readonly FolderEntry[];
+  /** Folders that are made even where no entry lies in them. */
+  readonly folders?: readonly string[];
   readonly writer: Writer;
   /** Default `finish`. */
   readonly fsync?: FsyncPolicy;
@@ -61,7 +63,7 @@ const SYNC_EACH = 64;
 export async function openIncomingFolder(options: IncomingFolderOptions): Promise<IncomingFolder> {
   const { entries, writer, cid, signal } = options;
   const name = safeDownloadName(options.name);
-  const { folders, twins } = checkEntries(entries);
+  const { folders, twins } = checkEntries(entries, options.folders);
   const tree = { files: new Set(entries.map(({ path }) => path)), folders: new Set(folders) };
   const folder = await openFolder(options.folder);
   let part: Claim | null = null;
@@ -88,6 +90,10 @@ export async function openIncomingFolder(options: IncomingFolderOptions): Promis
       }
     }
     await checkRoom(folder, sizeOf(entries, have));
+    for (const path of options.folders ?? []) {
+      signal?.throwIfAborted();
+      await mkdir(join(root, path), { recursive: true });
+    }
     const durable = options.fsync !== 'never' && !(await inMemory(root));
     const incoming = new FolderDownload(
       name,

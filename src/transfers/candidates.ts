@@ -109,6 +109,12 @@ export class Candidates {
     return false;
   }
 
+  /** Whether one is known that was not opened yet, or may be again. */
+  get ready(): boolean {
+    for (const { state } of this.#all.values()) if (state === 'ready') return true;
+    return false;
+  }
+
   /** Who was heard of first, and so told name and size of the file. */
   get teller(): string {
     for (const { provider } of this.#all.values()) return provider.label;

@@ -5,6 +5,7 @@ import type { DownloadEvent, DownloadsPort } from '../core/transfer/ports.ts';
 import { FolderSwarm } from './folder-swarm.ts';
 import type { Fetched, FolderOptions, SwarmOptions } from './options.ts';
 import { Swarm } from './swarm.ts';
+import { selectionOf } from './wanted.ts';
 
 /** ms between two reports of progress: ten a second look smooth and cost nothing. */
 const PROGRESS_MS = 100;
@@ -13,6 +14,8 @@ interface Run {
   readonly swarm: Swarm | FolderSwarm;
   readonly result: Promise<Fetched>;
   readonly stop: AbortController;
+  /** What of it is fetched, as `selectionOf`. */
+  readonly selection: string;
   waiting: number;
 }
 
@@ -78,22 +81,26 @@ export class Downloads implements DownloadsPort {
     for (const { swarm } of this.#runs.values()) swarm.told(cid, [provider]);
   }
 
-  /** The run of that file; one that is being stopped is waited for, as it still holds the file. */
+  /**
+   * The run of that file, or of that part of a folder; one that is being stopped, or fetches another part, is waited for,
+   * as it holds the file.
+   */
   async #runFor(
     file: Holding,
     providers: readonly Provider[],
     signal: AbortSignal,
     only: readonly string[],
   ): Promise<Run> {
+    const selection = file.kind === 'folder' ? selectionOf(only) : '';
     for (;;) {
       const known = this.#runs.get(file.cid);
       if (known === undefined) break;
-      if (!known.stop.signal.aborted) {
+      if (!known.stop.signal.aborted && known.selection === selection) {
         known.waiting += 1;
         known.swarm.add(providers);
         return known;
       }
-      await known.result.catch(() => undefined);
+      await endOf(known.result, signal);
       signal.throwIfAborted();
     }
     const stop = new AbortController();
@@ -103,7 +110,7 @@ export class Downloads implements DownloadsPort {
     swarm.add(providers);
     const result = swarm.run().finally(() => this.#runs.delete(file.cid));
     result.catch(() => undefined);
-    const run = { swarm, result, stop, waiting: 1 };
+    const run = { swarm, result, stop, selection, waiting: 1 };
     this.#runs.set(file.cid, run);
     return run;
   }
@@ -117,6 +124,18 @@ function outcomeOf(ended: Ended): Fetched | null {
   if (ended === null) return null;
   if ('error' in ended) throw ended.error;
   return ended.fetched;
+}
+
+/** Until it has ended, however it did, or `signal` is aborted. */
+function endOf(result: Promise<Fetched>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    result.then(done, done);
+  });
 }
 
 /** Until the next report is due, or `wake` is called. */

@@ -7,9 +7,10 @@ import { verifyListing, type ListedFile } from '../core/transfer/listing.ts';
 import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
 import { DISCARD, type Fetched, type FolderOptions, type FolderItem } from './options.ts';
-import { named, nobodyHas } from './reasons.ts';
+import { Pace } from './pace.ts';
+import { named, nobodyHas, tooSlow } from './reasons.ts';
 import { Rounds } from './rounds.ts';
-import { bring, Smalls, type Brought, type Small } from './smalls.ts';
+import { bring, mayHave, Smalls, type Brought, type Small } from './smalls.ts';
 import { Swarm } from './swarm.ts';
 import { wantedOf } from './wanted.ts';
 
@@ -23,6 +24,9 @@ interface Open {
   have: Uint8Array | null;
   /** Why it is of no use for now. */
   over: KelanaError | null;
+  readonly pace: Pace;
+  /** Of its batches so many wait for something to ask it for. */
+  idle: number;
 }
 
 /**
@@ -34,6 +38,7 @@ export class FolderSwarm {
   readonly #options: FolderOptions;
   readonly #candidates = new Candidates();
   readonly #opens = new Map<string, Open>();
+  readonly #paces = new Map<string, Pace>();
   readonly #rounds: Rounds;
   /** A search for more runs; null: there was none yet. */
   #searching: boolean | null = null;
@@ -124,8 +129,28 @@ export class FolderSwarm {
 
   #tick(): void {
     this.#rounds.tick(this.#options.now(), this.#count);
+    this.#takeBack();
     this.#openMore();
     this.#settle();
+  }
+
+  /** From those that hold their files for too long, where somebody else is there for them. */
+  #takeBack(): void {
+    const at = this.#options.now();
+    for (const one of this.#opens.values()) {
+      if (one.over !== null) continue;
+      const others = [...this.#opens.values()].filter((other) => other !== one && other.over === null);
+      const { oldest } = one.pace;
+      const late = others.some(
+        ({ idle, pace, session, have }) =>
+          idle > 0 && oldest.some((small) => mayHave(small, session.peer, have)) && one.pace.lags(pace, at),
+      );
+      const useful = others.length > 0 || this.#candidates.ready;
+      if (!late && !(useful && one.pace.silent(at))) continue;
+      one.over = tooSlow(this.#options.file, one.session.label);
+      one.session.abort('slow');
+      this.#wake();
+    }
   }
 
   #openMore(): void {
@@ -151,7 +176,9 @@ export class FolderSwarm {
       const asked = opened.have(file.cid);
       asked.catch(() => undefined);
       await this.#learning.learn(() => this.#learn(opened), this.#stop.signal);
-      const one: Open = { candidate, session: opened, have: await asked, over: null };
+      const pace = this.#paces.get(provider.peer) ?? new Pace();
+      this.#paces.set(provider.peer, pace);
+      const one: Open = { candidate, session: opened, have: await asked, over: null, pace, idle: 0 };
       this.#opens.set(provider.peer, one);
       this.#rounds.joined(opened, one.have, now());
       await Promise.all(Array.from({ length: BATCHES }, () => this.#batches(one)));
@@ -177,22 +204,26 @@ export class FolderSwarm {
   }
 
   async #learn(session: BlockSession): Promise<void> {
-    const { file, sha256 } = this.#options;
+    const { file, only, sha256 } = this.#options;
     const nodes = await session.manifest(file.cid);
     if (this.#begun === null) {
-      const { files } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
-      this.#begun = this.#begin(files, nodes);
+      const { files, folders } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
+      this.#begun = this.#begin(files, only.length === 0 ? folders : [], nodes);
       this.#own(this.#begun.catch((thrown: unknown) => void this.#fail(asKelanaError(thrown))));
     }
     await this.#begun;
   }
 
-  async #begin(files: readonly ListedFile[], nodes: readonly Uint8Array[]): Promise<void> {
+  async #begin(
+    files: readonly ListedFile[],
+    folders: readonly string[],
+    nodes: readonly Uint8Array[],
+  ): Promise<void> {
     const { file, only, incomingFolder, together = false, random, now } = this.#options;
     const { items, listed } = wantedOf(file.name, files, only);
     this.#items = items;
     this.#count = files.length;
-    const listing = { nodes, listed, count: files.length };
+    const listing = { nodes, listed, count: files.length, folders };
     const folder = await incomingFolder(file, this.#items, this.#stop.signal, listing);
     this.#folder = folder;
     const smalls: Small[] = [];
@@ -217,8 +248,10 @@ export class FolderSwarm {
       if (batch.length === 0) {
         const { left, free } = this.#smalls;
         // What others were asked for may come back, and who has a part gets more.
-        if (left === 0 || (free > 0 && one.have === null)) return;
+        if (left === 0 || (left === free && one.have === null)) return;
+        one.idle += 1;
         await this.#news.promise;
+        one.idle -= 1;
         continue;
       }
       const missing: Small[] = [];
@@ -236,14 +269,20 @@ export class FolderSwarm {
 
   /** One slot full of files. What does not come is put to `missing`; throws where the provider is of no more use. */
   async #batch(
-    { candidate, session }: Open,
+    { candidate, session, pace }: Open,
     folder: IncomingFolder,
     batch: readonly Small[],
     missing: Small[],
   ): Promise<void> {
+    const { now } = this.#options;
     let brought: Brought;
     try {
-      brought = await bring(session, folder, batch, this.#stop.signal);
+      brought = await bring(session, folder, batch, {
+        signal: this.#stop.signal,
+        asked: () => pace.asked(batch, now()),
+        came: () => pace.came(now()),
+        ended: (whole) => pace.done(batch, now(), whole),
+      });
     } catch (thrown) {
       missing.push(...batch);
       throw this.#fail(asKelanaError(thrown));

@@ -43,6 +43,8 @@ export interface FolderListing {
   readonly nodes: readonly Uint8Array[];
   readonly listed: readonly number[];
   readonly count: number;
+  /** Paths of the folders that are to be there even where no file is in them. */
+  readonly folders: readonly string[];
 }
 
 export interface FolderOptions extends Omit<SwarmOptions, 'incoming'> {

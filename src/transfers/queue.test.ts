@@ -250,3 +250,21 @@ test('what came is known after a crash, before the part was looked at', async (t
   });
   assert.ok(known < 100 * kB && least >= known, `${least} bytes, and ${known} before`);
 });
+
+test('the patterns of what is wanted of a folder survive a restart, and each choice is a transfer', async (t) => {
+  const desk = await deskFor(t);
+  desk.share(1, 10);
+  const queue = desk.open();
+  const file = { name: 'liburan', size: 3, cid: 'bafkfolder', kind: 'folder' } as const;
+  const first = queue.add(file, [], ['*.jpg', '*.png']);
+  assert.equal(queue.add(file, [], ['*.png', '*.jpg']).id, first.id);
+  assert.notEqual(queue.add(file, []).id, first.id);
+  await queue.close();
+  assert.deepEqual(
+    desk
+      .open()
+      .list()
+      .map(({ only }) => only),
+    [['*.jpg', '*.png'], []],
+  );
+});

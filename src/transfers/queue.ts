@@ -6,6 +6,7 @@ import type { DownloadsPort, QueuePort, Transfer } from '../core/transfer/ports.
 import type { Random } from '../core/random.ts';
 import { DISCARD } from './options.ts';
 import type { TransferStore } from './store.ts';
+import { selectionOf } from './wanted.ts';
 
 export interface QueueOptions {
   readonly store: TransferStore;
@@ -52,8 +53,9 @@ export class TransferQueue implements QueuePort {
     return [...this.#all.values()];
   }
 
-  add(file: Holding, providers: readonly Provider[]): Transfer {
-    const known = this.list().find(({ cid }) => cid === file.cid);
+  add(file: Holding, providers: readonly Provider[], only: readonly string[] = []): Transfer {
+    const wanted = selectionOf(only);
+    const known = this.list().find((one) => one.cid === file.cid && selectionOf(one.only) === wanted);
     if (known !== undefined) {
       const more = providers.filter(({ peer }) => known.providers.every((one) => one.peer !== peer));
       const kept = [...providers, ...known.providers].slice(0, QUEUE.maxProviders);
@@ -71,6 +73,7 @@ export class TransferQueue implements QueuePort {
       size,
       cid,
       kind: file.kind ?? 'file',
+      only,
       priority: QUEUE.priority,
       state: 'queued',
       retryAt: null,
@@ -195,7 +198,7 @@ export class TransferQueue implements QueuePort {
     let savedAt = started;
     try {
       this.#set(before, { state: 'running', retryAt: null });
-      for await (const event of downloads.fetch(before, before.providers, signal)) {
+      for await (const event of downloads.fetch(before, before.providers, signal, before.only)) {
         const now = this.#all.get(id);
         if (now === undefined) continue;
         if (event.type === 'progress') {

@@ -18,6 +18,12 @@ export function dropped(file: Holding, label: string, reason: DropReason): Kelan
   return new KelanaError('TRANSFER_FAILED', { name: file.name, why: says });
 }
 
+/** It holds what others could bring: it is asked again later, as one that is busy. */
+export function tooSlow(file: Holding, label: string): KelanaError {
+  const { code, params } = dropped(file, label, 'slow');
+  return new KelanaError(code, { ...params, refusal: 'busy' });
+}
+
 /** Sessions know files by CID only; a person knows them by name. */
 export function named(file: Holding, thrown: unknown): KelanaError {
   const error = asKelanaError(thrown);

@@ -15,6 +15,11 @@ export interface Small {
   readonly without: Set<string>;
 }
 
+/** `have` as in `BlockSession.have`, by the listing. */
+export function mayHave({ without, listed }: Small, peer: string, have: Uint8Array | null): boolean {
+  return !without.has(peer) && (have === null || hasBit(have, listed));
+}
+
 /** Small files that nobody was asked for, and how many somebody was. */
 export class Smalls {
   /** The last one first. */
@@ -43,7 +48,7 @@ export class Smalls {
     while (batch.length < INCOMING.batchFiles) {
       const small = this.#free.pop();
       if (small === undefined) break;
-      if (small.without.has(peer) || (have !== null && !hasBit(have, small.listed))) passed.push(small);
+      if (!mayHave(small, peer, have)) passed.push(small);
       else if (small.size > room) {
         this.#free.push(small);
         break;
@@ -79,6 +84,14 @@ export interface Brought {
   readonly broken: KelanaError | null;
 }
 
+/** How a batch goes on: it has memory, and is asked for; a file of it came; all of it came, or what was to come. */
+export interface Watch {
+  readonly signal: AbortSignal;
+  readonly asked: () => void;
+  readonly came: () => void;
+  readonly ended: (whole: boolean) => void;
+}
+
 /**
  * Fetches a batch into one slot and writes it. What the provider says about single files is noted in them.
  * @throws KelanaError of the download folder
@@ -87,9 +100,10 @@ export async function bring(
   session: BlockSession,
   folder: IncomingFolder,
   batch: readonly Small[],
-  signal: AbortSignal,
+  { signal, asked, came, ended }: Watch,
 ): Promise<Brought> {
   const slot = await folder.slot(signal);
+  asked();
   const pieces: (FilePiece & { readonly small: Small })[] = [];
   let offset = 0;
   for (const small of batch) {
@@ -105,6 +119,7 @@ export async function bring(
       const { small } = piece;
       try {
         await session.block(small.cid, 0, memory.subarray(piece.offset, piece.offset + small.size));
+        came();
         return piece;
       } catch (thrown) {
         const error = asKelanaError(thrown);
@@ -119,6 +134,7 @@ export async function bring(
     }),
   );
   const sent = answers.filter((piece) => piece !== null);
+  ended(sent.length === batch.length);
   let bad: readonly number[] = [];
   if (sent.length === 0) slot.release();
   else bad = await folder.write(sent, slot);

@@ -115,13 +115,15 @@ type Fields = Readonly<Record<string, unknown>>;
 function rowOf(value: unknown): Omit<Transfer, 'id'> | null {
   if (!isFields(value)) return null;
   const { name, size, cid, kind, priority, state, retryAt, tries, error, providers } = value;
-  const { addedAt, progressAt, bytes, path } = value;
+  // Rows of earlier versions have no patterns: all was wanted.
+  const { addedAt, progressAt, bytes, path, only = [] } = value;
   if (typeof name !== 'string' || typeof cid !== 'string' || (kind !== 'file' && kind !== 'folder'))
     return null;
   if (!isCount(size) || !isCount(priority) || !isCount(tries) || !isCount(bytes)) return null;
   if (typeof addedAt !== 'number' || typeof progressAt !== 'number') return null;
   if (retryAt !== null && typeof retryAt !== 'number') return null;
   if (path !== null && typeof path !== 'string') return null;
+  if (!Array.isArray(only) || !only.every((pattern) => typeof pattern === 'string')) return null;
   if (!isState(state) || !Array.isArray(providers) || !providers.every(isProvider)) return null;
   const why = isFields(error) && typeof error['code'] === 'string' ? error : null;
   const params = why !== null && isFields(why['params']) ? why['params'] : {};
@@ -130,6 +132,7 @@ function rowOf(value: unknown): Omit<Transfer, 'id'> | null {
     size,
     cid,
     kind,
+    only,
     priority,
     state,
     retryAt,

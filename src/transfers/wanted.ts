@@ -26,3 +26,8 @@ export function wantedOf(
   const why = { id: 'tidak ada berkas di dalamnya yang cocok', en: 'no file in it matches' };
   throw new KelanaError('TRANSFER_FAILED', { name, why });
 }
+
+/** The same text for the same patterns, in whatever order. */
+export function selectionOf(only: readonly string[]): string {
+  return JSON.stringify([...new Set(only)].toSorted());
+}

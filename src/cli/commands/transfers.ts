@@ -138,13 +138,13 @@ const STATES: Readonly<Record<TransferState, Text>> = {
 
 /** A row for each, and below it why it waits or failed, or where it is. */
 function linesOf(transfers: readonly Transfer[], lang: Lang): string[] {
-  const rows = transfers.map(({ id, state, bytes, size, priority, name }) => [
+  const rows = transfers.map(({ id, state, bytes, size, priority, name, only }) => [
     String(id),
     STATES[state][lang],
     `${numberText(Math.floor(size === 0 ? 100 : (100 * bytes) / size), lang)} %`,
     bytesText(size, lang),
     priority === QUEUE.priority ? '' : `${lang === 'id' ? 'prioritas' : 'priority'} ${priority}`,
-    showable(name),
+    [name, ...only.map((pattern) => `--only '${pattern}'`)].map(showable).join(' '),
   ]);
   const lines = table(rows).split('\n');
   return transfers.flatMap((transfer, at) => [lines[at] ?? '', ...noteOf(transfer, lang)]);

@@ -135,6 +135,8 @@ export type TransferState = (typeof TRANSFER_STATES)[number];
 export interface Transfer extends Holding {
   readonly id: number;
   readonly kind: 'file' | 'folder';
+  /** Patterns of the files of a folder that are wanted; none: all. */
+  readonly only: readonly string[];
   /** 0 to `QUEUE.maxPriority`; higher ones first, equal ones in the order of their ids. */
   readonly priority: number;
   /** `waiting`: it failed for now, and is tried again at `retryAt`. */
@@ -156,8 +158,11 @@ export interface Transfer extends Holding {
 
 /** The downloads that a node does by itself. Methods with an id fail with NO_TRANSFER where there is none. */
 export interface QueuePort {
-  /** The same file is taken up once; what was failed or paused goes on. @throws KelanaError BUSY, DATABASE */
-  add(file: Holding, providers: readonly Provider[]): Transfer;
+  /**
+   * The same file, or the same part of a folder, is taken up once; what was failed or paused goes on.
+   * @throws KelanaError BUSY, DATABASE
+   */
+  add(file: Holding, providers: readonly Provider[], only?: readonly string[]): Transfer;
   list(): readonly Transfer[];
   pause(id: number): Transfer;
   resume(id: number): Transfer;
