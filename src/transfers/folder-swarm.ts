@@ -32,7 +32,7 @@ interface Open {
 /**
  * Brings a folder from all who have it onto the disk: its listing, which is verified from the CID down; then its small
  * files, many to a batch, each batch from whichever provider is free first; then each larger one by a swarm of its own.
- * Used once.
+ * Used once. As long as it is on purpose: what may end the download, or take work from a provider, is decided here alone.
  */
 export class FolderSwarm {
   readonly #options: FolderOptions;
