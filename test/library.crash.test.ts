@@ -11,7 +11,7 @@ import type { Layout } from '../src/core/transfer/layout.ts';
 import { folder, HERE, MiB } from './library.helpers.ts';
 import { generatedLayout } from './library.generated.ts';
 
-const KILLS = Number(env['KELANA_KILLS'] ?? 20);
+const KILLS = Number(env['KELANA_KILLS'] ?? 12);
 /** Kills of each half that come around the end, where the file gets its name. */
 const NEAR_END = 3;
 /** Blocks a kill may cost: 4 MiB. */

@@ -22,7 +22,7 @@ import { inProcess } from './support/in-process.ts';
 import { start, type Run } from './support/run.ts';
 
 /** `npm run test:kills` sets 50. */
-const KILLS = Number(env['KELANA_KILLS'] ?? 4);
+const KILLS = Number(env['KELANA_KILLS'] ?? 2);
 /** MiB of each file; when one is whole before all kills came, the next follows. */
 const SIZE = KILLS > 10 ? 256 : 24;
 const RATE = '12MB/s';
