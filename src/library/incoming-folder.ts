@@ -9,7 +9,7 @@ import type { Layout } from '../core/transfer/layout.ts';
 import { bitBytes, countBits, hasBit, setBit } from '../core/bit-array.ts';
 import { BlockFile } from './block-file.ts';
 import { claim, dropLeftovers, type Claim } from './claims.ts';
-import { cannotWrite, hasCode, sync } from './files.ts';
+import { cannotWrite, sync } from './files.ts';
 import { checkEntries, refused, WHY_TWINS, type FolderEntry } from './folder-names.ts';
 import {
   batches,
@@ -22,7 +22,7 @@ import {
 } from './folder-tree.ts';
 import { Incoming, present, presentFolder, type FsyncPolicy } from './incoming.ts';
 import type { FolderPart, Offers } from './offers.ts';
-import { checkRoom, names, openFolder } from './place.ts';
+import { checkRoom, moveTo, names, openFolder } from './place.ts';
 import { inMemory, syncDisk, syncWhereThere } from './syncing.ts';
 import { STATE } from './writer-protocol.ts';
 import { WholeFile } from './whole-file.ts';
@@ -383,17 +383,6 @@ class FolderDownload implements IncomingFolder {
 
   #failed(why: Text): KelanaError {
     return new KelanaError('TRANSFER_FAILED', { name: this.#name, why });
-  }
-}
-
-/** rename(2) replaces an empty folder, which loses nothing, and fails on anything else that came in between. */
-async function moveTo(root: string, target: string): Promise<boolean> {
-  try {
-    await rename(root, target);
-    return true;
-  } catch (thrown) {
-    if (hasCode(thrown, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false;
-    throw thrown;
   }
 }
 

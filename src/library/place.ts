@@ -1,4 +1,4 @@
-import { lstat, realpath, stat, statfs, unlink } from 'node:fs/promises';
+import { lstat, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LIBRARY } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
@@ -95,4 +95,15 @@ export async function publishFree(
     }
   }
   throw new KelanaError('FILE_EXISTS', { name });
+}
+
+/** rename(2) replaces an empty folder, which loses nothing, and fails on anything else that came in between. */
+export async function moveTo(root: string, target: string): Promise<boolean> {
+  try {
+    await rename(root, target);
+    return true;
+  } catch (thrown) {
+    if (hasCode(thrown, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false;
+    throw thrown;
+  }
 }
