@@ -186,6 +186,37 @@ test('a backend that fails half of its requests is taken out, and never the last
   assert.ok(!statuses.includes(503));
 });
 
+test('where nobody is in service, a backend that refuses at once is asked all the same, and one that hangs is not', async (t) => {
+  const port = await freePort();
+  let reached = 0;
+  const silent = createServer((socket) => {
+    reached += 1;
+    socket.on('error', () => {});
+    t.after(() => socket.destroy());
+  });
+  silent.listen(0, '127.0.0.1');
+  await event(silent, 'listening');
+  t.after(() => silent.close());
+  const hangs = (silent.address() as { port: number }).port;
+  const never = 3_600_000;
+  const health = {
+    ...BALANCE_DEFAULTS.health,
+    fall: 1,
+    intervalMs: 10,
+    recheckMinMs: never,
+    recheckMs: never,
+  };
+  const check = { ...BALANCE_DEFAULTS.check, timeoutMs: 200 };
+  const urls = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${hangs}`] as const;
+  const bench = await balanceWith(t, { health, check }, ...urls);
+  await eventually(() => bench.balancer.stats().backends.every(({ up }) => !up), 'both to be down');
+  assert.equal(reached, 1);
+  assert.equal(statusOf(await once(t, bench, get('/', CLOSE))), 503);
+  const back = await backend(t, () => HELLO, port);
+  for (let sent = 0; sent < 4; sent += 1) assert.equal(statusOf(await once(t, bench, get('/', CLOSE))), 200);
+  assert.deepEqual([back.requests.length, reached], [4, 1]);
+});
+
 test('checks take a backend out whose answers are wrong or missing, and bring it back, without any request', async (t) => {
   let healthy = true;
   const server = createServer((socket) => {

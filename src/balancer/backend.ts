@@ -31,6 +31,8 @@ export class Backend implements BackendView {
   ramp = 1;
   /** Its checks are good and connecting to it works. */
   up = true;
+  /** Down, but it says so at once (it refuses connections, or a check gets a bad status): asking it costs no time. */
+  refuses = false;
   /** Gets no new requests; those that run end in peace. */
   draining = false;
   /** Taken from the list; what still runs on it ends by itself. */

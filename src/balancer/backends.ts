@@ -178,6 +178,18 @@ export class Backends {
     return method.choose(this.#list, tried, ask);
   }
 
+  /**
+   * Where no backend is in service: one that is down but refuses at once, as it may be back before its next check, and
+   * its own refusal is as good as ours. Never one that hangs: that is what checks are for.
+   */
+  lastResort(tried: readonly Backend[]): Backend | undefined {
+    const some = this.#list.filter(
+      (one) =>
+        !one.up && one.refuses && !one.draining && one.active < one.maxConnections && !tried.includes(one),
+    );
+    return some[Math.floor(this.#options.random() * some.length)];
+  }
+
   /** A request on it has ended. */
   released(backend: Backend): void {
     backend.active -= 1;
@@ -198,6 +210,7 @@ export class Backends {
 
   /** Nothing could be sent to it: out at once. */
   failed(backend: Backend, reason: string): void {
+    backend.refuses = atOnce(reason);
     if (!backend.removed) this.#step({ type: 'failed', backend: backend.index, reason });
   }
 
@@ -342,10 +355,16 @@ export class Backends {
   #check(backend: Backend): void {
     const running = probe(backend.pool, backend.label, this.#options.balance.check, (reason) => {
       this.#probes.delete(backend);
+      backend.refuses = reason !== null && atOnce(reason);
       if (!backend.removed) this.#step({ type: 'checked', backend: backend.index, reason });
     });
     this.#probes.set(backend, running);
   }
+}
+
+/** Why a backend is down, where it was told without a wait. */
+function atOnce(reason: string): boolean {
+  return reason === 'ECONNREFUSED' || reason.startsWith('answered ');
 }
 
 /** @throws KelanaError BAD_VALUE */

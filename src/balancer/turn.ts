@@ -124,9 +124,12 @@ export class Turn {
   #choose(touched: boolean, now: number): Next {
     const backend = this.#turns.choose(this);
     if (backend !== undefined) return backend;
-    // Once something was written it is a request that failed, not one that found no server.
-    if (!this.#turns.hasHope(this.tried))
+    if (!this.#turns.hasHope(this.tried)) {
+      const last = this.#turns.lastResort(this.tried);
+      if (last !== undefined) return last;
+      // Once something was written it is a request that failed, not one that found no server.
       return touched ? badGateway('no other server is up') : unavailable();
+    }
     const full = this.#turns.wait(this, now);
     this.#waiting = full === null;
     return full;

@@ -49,6 +49,11 @@ export class Turns {
     return this.backends.list.some((backend) => backend.usable && !tried.includes(backend));
   }
 
+  /** Nobody is in service: still, one may be back already. */
+  lastResort(tried: readonly Backend[]): Backend | undefined {
+    return this.backends.lastResort(tried);
+  }
+
   /** Null where it waits now, else the answer. */
   wait(turn: Turn, now: number): OwnReply | null {
     if (this.#queue.push(turn, now)) return null;

@@ -20,33 +20,31 @@ interface Report {
 
 interface Pair {
   readonly folder: string;
+  readonly runs: readonly [Run, Run];
   readonly url: string;
   /** Base URLs of the two servers. */
   readonly urls: readonly [string, string];
   start(at: 0 | 1): Promise<Run>;
 }
 
-/** Two servers over one mailbox, each to be started by the test, and a balancer before them. */
+/** Two servers over one mailbox, and a balancer before them. */
 async function balanced(t: TestContext): Promise<Pair> {
   const folder = await temporaryFolder(t);
   const [first = 0, second = 0, front = 0] = await freePorts(3);
   const urls = [`http://localhost:${first}`, `http://localhost:${second}`] as const;
+  const startServer = async (at: 0 | 1): Promise<Run> => {
+    const port = String(at === 0 ? first : second);
+    const run = start(t, ['server', '--json', '--port', port, '--p2p-host', '127.0.0.1'], { cwd: folder });
+    await run.ready();
+    return run;
+  };
+  const runs = await Promise.all([startServer(0), startServer(1)]);
   const backends = urls.flatMap((url) => ['--backend', url]);
   const balancer = start(t, ['balancer', '--json', '--listen', `localhost:${front}`, ...backends], {
     cwd: folder,
   });
   await balancer.ready();
-  return {
-    folder,
-    url: `http://localhost:${front}`,
-    urls,
-    start: async (at) => {
-      const port = String(at === 0 ? first : second);
-      const run = start(t, ['server', '--json', '--port', port, '--p2p-host', '127.0.0.1'], { cwd: folder });
-      await run.ready();
-      return run;
-    },
-  };
+  return { folder, runs, url: `http://localhost:${front}`, urls, start: startServer };
 }
 
 /** All messages in the mailbox, as a server tells them, page by page. */
@@ -77,10 +75,9 @@ function eachOnce(messages: readonly Message[], clients: number, requests: numbe
 
 test('50 clients × 200 messages through the balancer: each acknowledged one is stored exactly once', async (t) => {
   const pair = await balanced(t);
-  await Promise.all([pair.start(0), pair.start(1)]);
   const args = ['clients', '--url', pair.url, '--clients', '50', '--requests', '200', '--message', 'uji'];
   const { code, out, err } = await kelana(t, [...args, '--unique', '--json'], { cwd: pair.folder }, 60_000);
-  assert.equal(code, 0, err);
+  assert.equal(code, 0, `${err}\n${out}`);
   const report = JSON.parse(out) as Report;
   assert.deepEqual([report.ok, report.failed], [10_000, 0]);
   const served = Object.values(report.servers);
@@ -92,7 +89,7 @@ test('50 clients × 200 messages through the balancer: each acknowledged one is 
 
 test('kill -9 of a server under load loses nothing acknowledged; the other takes over, the killed one returns', async (t) => {
   const pair = await balanced(t);
-  const [victim] = await Promise.all([pair.start(0), pair.start(1)]);
+  const [victim] = pair.runs;
   const args = ['clients', '--url', pair.url, '--clients', '20', '--requests', '150', '--rate', '600'];
   const load = start(t, [...args, '--message', 'uji', '--unique', '--json'], { cwd: pair.folder });
   await until('the load is running', async () => (await mailbox(pair.urls[1])).length > 300);
