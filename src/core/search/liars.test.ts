@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../random.ts';
+import type { ReportFrame, TokenFrame } from '../wire/search-frames.ts';
 import type { SearchFrame } from './search.ts';
 import * as bitset from './bitset.ts';
 import { NAME, VirtualNetwork, type Graph, type Say } from './network.testkit.ts';
@@ -17,104 +18,60 @@ type Lie = (self: string, from: string, frame: SearchFrame, say: Say) => void;
 
 const nothing = { asked: 1, hops: 1, candidates: [], hits: [] };
 
+/** A report on a token, with the token's own sets, but for what the liar claims. */
+function report(token: TokenFrame, claims: Partial<ReportFrame>): ReportFrame {
+  const { id, bits, half, number, missing, covered, failed } = token;
+  return { type: 'report', id, bits, half, number, ...nothing, missing, covered, failed, ...claims };
+}
+
+/** A liar that does only this with a token that it was handed. */
+function withToken(act: (self: string, token: TokenFrame, say: Say) => void): Lie {
+  return (self, _from, frame, say) => {
+    if (frame.type === 'token') act(self, frame, say);
+  };
+}
+
+/** A liar that answers a token with these claims. */
+function claiming(claims: (self: string, token: TokenFrame) => Partial<ReportFrame>): Lie {
+  return withToken((self, token, say) => say(token.origin.peer, report(token, claims(self, token))));
+}
+
+const empty = ({ bits }: TokenFrame): Uint8Array => bitset.emptySet(bits);
+
+const claimsFile = claiming((self) => ({ hits: [hit(self), hit('1')] }));
+
 /** What a member may do with a token that it was handed. */
 const LIES: Readonly<Record<string, Lie>> = {
-  'says that all its groups were asked': (_self, _from, frame, say) => {
-    if (frame.type !== 'token') return;
-    const { id, bits, half, number, missing } = frame;
-    const none = bitset.emptySet(bits);
-    say(frame.origin.peer, {
-      type: 'report',
-      id,
-      bits,
-      half,
-      number,
-      ...nothing,
-      missing: none,
-      covered: missing,
-      failed: none,
-    });
-  },
-  'says that every group there is was asked': (_self, _from, frame, say) => {
-    if (frame.type !== 'token') return;
-    const { id, bits, half, number } = frame;
-    const none = bitset.emptySet(bits);
-    say(frame.origin.peer, {
-      type: 'report',
-      id,
-      bits,
-      half,
-      number,
-      ...nothing,
-      missing: none,
-      covered: bitset.fullSet(bits),
-      failed: none,
-    });
-  },
-  'hands on a token that lacks nothing, to everybody': (self, _from, frame, say) => {
-    if (frame.type !== 'token') return;
-    const covered = bitset.fullSet(frame.bits);
+  'says that all its groups were asked': claiming((_self, token) => ({
+    missing: empty(token),
+    covered: token.missing,
+    failed: empty(token),
+  })),
+  'says that every group there is was asked': claiming((_self, token) => ({
+    missing: empty(token),
+    covered: bitset.fullSet(token.bits),
+    failed: empty(token),
+  })),
+  'hands on a token that lacks nothing, to everybody': withToken((self, token, say) => {
+    const covered = bitset.fullSet(token.bits);
     for (let node = 0; node < 16; node += 1)
       for (const half of [1, 2])
-        if (String(node) !== self)
-          say(String(node), { ...frame, half, covered, missing: bitset.emptySet(frame.bits) });
-  },
+        if (String(node) !== self) say(String(node), { ...token, half, covered, missing: empty(token) });
+  }),
   'keeps the token': () => undefined,
-  'names holders that hold nothing': (_self, _from, frame, say) => {
-    if (frame.type !== 'token') return;
-    const { id, bits, half, number, missing, covered, failed } = frame;
-    const candidates = Array.from({ length: 32 }, (_, at) => ({
-      peer: String(at),
-      label: '',
-      addresses: [],
-    }));
-    say(frame.origin.peer, {
-      type: 'report',
-      id,
-      bits,
-      half,
-      number,
-      ...nothing,
-      candidates,
-      missing,
-      covered,
-      failed,
-    });
-  },
+  'names holders that hold nothing': claiming(() => ({
+    candidates: Array.from({ length: 32 }, (_, at) => ({ peer: String(at), label: '', addresses: [] })),
+  })),
   'claims the file itself': (self, from, frame, say) => {
     if (frame.type === 'confirm')
       say(from, { type: 'found', id: frame.id, hops: 1, walker: 0, hits: [hit(self)] });
-    if (frame.type !== 'token') return;
-    const { id, bits, half, number, missing, covered, failed } = frame;
-    say(frame.origin.peer, {
-      type: 'report',
-      id,
-      bits,
-      half,
-      number,
-      ...nothing,
-      hits: [hit(self), hit('1')],
-      missing,
-      covered,
-      failed,
-    });
+    claimsFile(self, from, frame, say);
   },
-  'says each group failed': (_self, _from, frame, say) => {
-    if (frame.type !== 'token') return;
-    const { id, bits, half, number, missing } = frame;
-    const none = bitset.emptySet(bits);
-    say(frame.origin.peer, {
-      type: 'report',
-      id,
-      bits,
-      half,
-      number,
-      ...nothing,
-      missing: none,
-      covered: none,
-      failed: missing,
-    });
-  },
+  'says each group failed': claiming((_self, token) => ({
+    missing: empty(token),
+    covered: empty(token),
+    failed: token.missing,
+  })),
 };
 
 const nets = fc.record({
@@ -148,13 +105,10 @@ function anything(self: string, nodes: number): Lie {
     seen.push(frame);
     const random = seededRandom(seen.length + frame.number);
     const below = (n: number): number => Math.floor(random() * n);
-    const { missing, bits: own } = frame;
-    const none = bitset.emptySet(own);
     // Half of the time it claims just what it was given, which is what is hardest to tell from the truth.
     if (below(2) === 0) {
-      const { id, half, number } = frame;
-      const sets = { missing: none, covered: missing, failed: none };
-      say(frame.origin.peer, { type: 'report', id, bits: own, half, number, ...nothing, ...sets });
+      const none = empty(frame);
+      say(frame.origin.peer, report(frame, { missing: none, covered: frame.missing, failed: none }));
     }
     for (let act = 0; act < 6; act += 1) {
       const token = seen[below(2) === 0 ? seen.length - 1 : below(seen.length)];
@@ -192,6 +146,20 @@ function ring(nodes: number, seed: number): Graph {
   return { nodes, edges: [...edges, ...chords.filter(([a, b]) => a !== b)] };
 }
 
+/** A holder's group has an honest member: one of the other half than the liar, who is asked as well. */
+function honestMember(
+  network: VirtualNetwork,
+  nodes: number,
+  right: number,
+  self: string,
+  bits: number,
+): boolean {
+  const group = groupOf(network.keyOf(String(right)), bits);
+  const half = halfOf(network.keyOf(self));
+  const keys = Array.from({ length: nodes }, (_, at) => network.keyOf(String(at)));
+  return keys.some((key) => groupOf(key, bits) === group && halfOf(key) !== half);
+}
+
 /** What the same liar does with a walk's token: it spreads the mark of the query to all, and says that nobody has it. */
 const walkLie: Lie = (self, from, frame, say) => {
   if (frame.type !== 'visit') return;
@@ -227,10 +195,7 @@ for (const [what, lie] of Object.entries(LIES)) {
           settings: { audit: true },
           liars: new Map([[wrong, (from, frame, say) => both(self, from, frame, say)]]),
         });
-        const group = groupOf(network.keyOf(String(right)), bits);
-        const half = halfOf(network.keyOf(self));
-        const other = Array.from({ length: nodes }, (_, at) => network.keyOf(String(at)));
-        fc.pre(other.some((key) => groupOf(key, bits) === group && halfOf(key) !== half));
+        fc.pre(honestMember(network, nodes, right, self, bits));
         network.start('0', 40_000);
         assert.notEqual(network.run().verdict, 'absent');
       }),
@@ -268,11 +233,7 @@ for (const [what, lie] of Object.entries(LIES)) {
           settings: { audit: true },
           liars: new Map([[wrong, (from, frame, say) => lie(self, from, frame, say)]]),
         });
-        // An honest member could be asked: one of the liar's other half, in the holder's group.
-        const group = groupOf(network.keyOf(String(right)), bits);
-        const half = halfOf(network.keyOf(self));
-        const other = Array.from({ length: nodes }, (_, at) => network.keyOf(String(at)));
-        fc.pre(other.some((key) => groupOf(key, bits) === group && halfOf(key) !== half));
+        fc.pre(honestMember(network, nodes, right, self, bits));
         network.start('0', 40_000);
         const outcome = network.run();
         assert.notEqual(outcome.verdict, 'absent', 'a holder stands behind a false absent');
@@ -297,10 +258,7 @@ test('no false absent of one liar that does anything, where the other half of th
         settings: { audit: true },
         liars: new Map([[wrong, (from, frame, say) => lie(self, from, frame, say)]]),
       });
-      const group = groupOf(network.keyOf(String(right)), bits);
-      const half = halfOf(network.keyOf(self));
-      const keys = Array.from({ length: nodes }, (_, at) => network.keyOf(String(at)));
-      fc.pre(keys.some((key) => groupOf(key, bits) === group && halfOf(key) !== half));
+      fc.pre(honestMember(network, nodes, right, self, bits));
       network.start('0', 40_000);
       const { verdict } = network.run();
       verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
