@@ -75,7 +75,7 @@ test('a stranger that floods is cut off, and others are answered all the while',
   await besiege(net, async ({ hostile }) => {
     const origin = { peer: hostile.peerId, label: '', addresses: hostile.addresses };
     const guest = await hostile.ask(net.node(1).address);
-    await answeredWhile(flood(guest, 1_000, origin));
+    await answeredWhile(flood(guest, 500, origin));
     await burst(guest);
     await until('cut', () => guest.closed());
   });

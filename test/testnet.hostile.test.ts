@@ -105,13 +105,13 @@ test('with 200 silent connections held open, honest dials still succeed', async 
   await until('all are open', () => [...silent].filter((socket) => !socket.connecting).length >= 200);
   await using dialler = await Hostile.start();
   let succeeded = 0;
-  for (let at = 0; at < 100; at += 1) {
+  for (let at = 0; at < 40; at += 1) {
     const opened = await dialler.dial(`127.0.0.1:${port}`).catch(() => null);
     if (opened?.heard[0]?.type === 'hello') succeeded += 1;
     await dialler.host.hangUp(dialler.host.getPeers()[0] ?? dialler.host.peerId);
   }
   assert.ok(silent.size >= 190, `${silent.size} are held`);
-  assert.ok(succeeded >= 99, `${succeeded} of 100 dials of ${peerId} succeeded`);
+  assert.ok(succeeded >= 39, `${succeeded} of 40 dials of ${peerId} succeeded`);
 });
 
 const HELLO = { type: 'hello', version: LINK_VERSION, label: 'x', port: 1, addresses: [], bits: 0 } as const;

@@ -9,6 +9,18 @@ import { afterwards, settledFile, temporaryFolder } from '../support/basics.ts';
 import { inProcess } from '../support/in-process.ts';
 import { kelana, start } from '../support/run.ts';
 
+/**
+ * Which of them have a process of their own: the first of each error, and all that open a port or a file. The rest
+ * differ from those in words only, and are typed in this process, in both languages.
+ */
+const ALONE = new Set<ErrorCode>([
+  'PORT_IN_USE',
+  'BAD_ADDRESS',
+  'CANNOT_READ',
+  'PEER_UNREACHABLE',
+  'NOT_KELANA',
+]);
+
 /** What a person types, the error that it is, and what the message must name. `%PORT%` is one that is in use. */
 type Case = readonly [args: readonly string[], code: ErrorCode, names: readonly string[]];
 
@@ -80,8 +92,11 @@ function wordsOf(template: string): string {
 test('bad input through the real command names the cause and the next step, in both languages and as JSON', async (t) => {
   const { folder, port } = await prepared(t);
   const put = (text: string): string => text.replaceAll('%PORT%', String(port));
-  const queue = [...CASES];
-  const one = async ([args, code, names]: Case): Promise<void> => {
+  const queue = CASES.map((one, at) => ({
+    one,
+    alone: ALONE.has(one[1]) || CASES.findIndex(([, code]) => code === one[1]) === at,
+  }));
+  const run = async ([args, code, names]: Case, alone: boolean): Promise<void> => {
     const typed = [...args.map(put), '--log', 'none', '--log-db', 'none'].slice(
       0,
       code === 'UNKNOWN_COMMAND' || ['status', 'peers', 'log'].includes(args[0] ?? '')
@@ -90,7 +105,9 @@ test('bad input through the real command names the cause and the next step, in b
     );
     await t.test(`${args.join(' ').slice(0, 60)}: ${code}`, async (t) => {
       const row = ERRORS[code];
-      const plain = await kelana(t, [...typed, '--lang', 'id'], { cwd: folder });
+      const plain = alone
+        ? await kelana(t, [...typed, '--lang', 'id'], { cwd: folder })
+        : await inProcess(typed, folder, 'id');
       assert.equal(plain.code, row.exit, plain.err);
       assert.equal(plain.out, '', 'nothing on stdout');
       const [says = '', fix = ''] = plain.err.split('\n  → ');
@@ -109,7 +126,7 @@ test('bad input through the real command names the cause and the next step, in b
     });
   };
   const lane = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await one(next);
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await run(next.one, next.alone);
   };
   await Promise.all([lane(), lane()]);
 });

@@ -5,12 +5,31 @@ import { join } from 'node:path';
 import { kill } from 'node:process';
 import test from 'node:test';
 import { filesBelow, temporaryFolder, until } from '../support/basics.ts';
-import { kelana, processesIn, start } from '../support/run.ts';
+import { inProcess } from '../support/in-process.ts';
+import { kelana, processesIn, start, type Run } from '../support/run.ts';
 import { SENTENCE, upFolder } from '../support/up.ts';
 
 const READY = /Siap dalam ([^:]+):/;
 
-test('up --tour --exit does the main job, prints what it measured, ends with 0 and leaves nothing running', async (t) => {
+/** A part that is killed is started again, and `up` and the log say so. */
+async function killedPart(up: Run, folder: string, port: number): Promise<void> {
+  const line = new RegExp(`^server +http://localhost:${port} +pid (\\d+)`, 'm').exec(up.out);
+  const pid = Number(line?.[1]);
+  assert.ok(pid > 0, up.out);
+  kill(pid, 'SIGKILL');
+  await up.says(new RegExp(`server localhost:${port} mati \\(SIGKILL\\); dimulai lagi dalam`));
+  const [, back] = await up.says(new RegExp(`server localhost:${port} kembali \\(pid (\\d+)\\)`));
+  assert.notEqual(Number(back), pid);
+  assert.equal((await fetch(`http://localhost:${port}/healthz`)).status, 200);
+  const said = new RegExp(
+    `Bagian 'server localhost:${port}' berhenti sendiri: 'SIGKILL'; dijalankan lagi dalam`,
+  );
+  await until('the log says so', async () =>
+    said.test(await readFile(join(folder, 'combined_log.txt'), 'utf8')),
+  );
+}
+
+test('up --tour --exit does the main job, prints what it measured, ends with 0 and leaves nothing running; started again it starts again what is killed, and ends with Ctrl+C', async (t) => {
   const { folder, nodes, servers } = await upFolder(t);
   const { code, out, err } = await kelana(t, ['up', '--tour', '--exit'], { cwd: folder }, 60_000);
   assert.equal(code, 0, `${out}\n${err}`);
@@ -30,6 +49,7 @@ test('up --tour --exit does the main job, prints what it measured, ends with 0 a
   t.diagnostic(`second start in the same folder: ready in ${took ?? ''}`);
   await again.says(/Berjalan\. Ctrl\+C/);
   assert.equal(processesIn(folder).length, 7, 'up and six parts');
+  await killedPart(again, folder, servers[0]);
   const begun = performance.now();
   const stopped = await again.end('SIGINT', 6_000);
   const seconds = (performance.now() - begun) / 1000;
@@ -41,28 +61,13 @@ test('up --tour --exit does the main job, prints what it measured, ends with 0 a
   assert.deepEqual(left, []);
 });
 
-test('a part that is killed is started again, and up says so; when up is killed with -9, all parts end', async (t) => {
-  const { folder, servers } = await upFolder(t);
-  const [port] = servers;
+test('when up is killed with -9, all parts end', async (t) => {
+  const { folder } = await upFolder(t);
   const up = start(t, ['up'], { cwd: folder });
-  await up.says(/Berjalan\. Ctrl\+C/);
-  const line = new RegExp(`^server +http://localhost:${port} +pid (\\d+)`, 'm').exec(up.out);
-  const pid = Number(line?.[1]);
-  assert.ok(pid > 0, up.out);
-  kill(pid, 'SIGKILL');
-  await up.says(new RegExp(`server localhost:${port} mati \\(SIGKILL\\); dimulai lagi dalam`));
-  const [, back] = await up.says(new RegExp(`server localhost:${port} kembali \\(pid (\\d+)\\)`));
-  assert.notEqual(Number(back), pid);
-  assert.equal((await fetch(`http://localhost:${port}/healthz`)).status, 200);
-  const said = new RegExp(
-    `Bagian 'server localhost:${port}' berhenti sendiri: 'SIGKILL'; dijalankan lagi dalam`,
-  );
-  await until('the log says so', async () =>
-    said.test(await readFile(join(folder, 'combined_log.txt'), 'utf8')),
-  );
-
+  await until('all parts are there', () => processesIn(folder).length >= 7, 20_000);
   await up.end('SIGKILL');
-  await until('all parts ended', () => processesIn(folder).length === 0, 8_000);
+  // Those that were just starting are to be up before they see it.
+  await until('all parts ended', () => processesIn(folder).length === 0, 20_000);
 });
 
 test('Ctrl+C while it is still starting ends all as well', async (t) => {
@@ -104,7 +109,8 @@ for (const [what, toml, line, says] of BAD) {
   test(`a kelana.toml with ${what}: file and line are named, exit 2`, async (t) => {
     const folder = await temporaryFolder(t);
     await writeFile(join(folder, 'kelana.toml'), toml);
-    const { code, err } = await kelana(t, ['up', '--exit'], { cwd: folder });
+    // What is wrong in the file is told before anything is started.
+    const { code, err } = await inProcess(['up', '--exit'], folder, 'id');
     assert.equal(code, 2, err);
     assert.match(err, new RegExp(`kelana\\.toml, baris ${line}: `));
     assert.match(err, says);

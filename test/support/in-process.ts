@@ -2,9 +2,10 @@ import { execPath } from 'node:process';
 import { Readable } from 'node:stream';
 import type { Context } from '../../src/cli/context.ts';
 import { main } from '../../src/cli/main.ts';
+import type { Lang } from '../../src/core/lang.ts';
 
-/** A command line in this process, which is quicker than one of its own; English, no terminal, no environment. */
-export async function inProcess(args: readonly string[], cwd: string) {
+/** A command line in this process, which is quicker than one of its own; no terminal, no environment. */
+export async function inProcess(args: readonly string[], cwd: string, lang: Lang = 'en') {
   const said = { out: '', err: '' };
   const context: Context = {
     args,
@@ -15,7 +16,7 @@ export async function inProcess(args: readonly string[], cwd: string) {
     terminal: false,
     columns: 80,
     color: false,
-    lang: 'en',
+    lang,
     pid: 0,
     execPath,
     uptime: () => 0,
@@ -31,7 +32,7 @@ export async function inProcess(args: readonly string[], cwd: string) {
       said.err += `${text}\n`;
     },
     say: (text) => {
-      said.out += `${text.en}\n`;
+      said.out += `${text[lang]}\n`;
     },
     flush: () => Promise.resolve(),
   };

@@ -8,6 +8,8 @@ import { falseClaim, SyncNetwork } from './directory.testkit.ts';
 
 /** `npm test` runs 100 networks of each kind, the nightly command 1,000 and more. */
 const RUNS = Number(process.env['KELANA_RUNS'] ?? 100);
+/** Changes to each network; longer ones are for the night. */
+const ROUNDS = RUNS > 100 ? 24 : 14;
 
 const crypto = fakeCrypto((...parts) =>
   hash(
@@ -49,7 +51,7 @@ test('what a node says it is synced to, it holds, whatever is lost, doubled, ove
       const choose = seededRandom(seed + 1);
       connect(network, nodes, extra);
       let born = nodes;
-      for (let round = 0; round < 24; round += 1) {
+      for (let round = 0; round < ROUNDS; round += 1) {
         network.run(choose() * 1_500);
         const peers = [...network.nodes.keys()];
         const some = (): string => peers[Math.floor(choose() * peers.length)] ?? '';
@@ -101,7 +103,7 @@ test('along honest links a liar that says it agrees, and that all is near and fr
       connect(network, nodes, 0);
       for (let one = 0; one < nodes; one += 1)
         for (let two = 0; two < one; two += 1) network.link(name(one), name(two));
-      for (let round = 0; round < 20; round += 1) {
+      for (let round = 0; round < ROUNDS; round += 1) {
         network.run(network.random() * 1_500);
         network.change(name(Math.floor(network.random() * (nodes - 1))));
         for (let at = 0; at < nodes - 1; at += 1)
