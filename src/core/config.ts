@@ -191,6 +191,21 @@ export const PRINTS = {
   maxLevelsGrouped: 16,
   /** Records in a table: 26 times the 156 of a group of 10,000 nodes. Sybils cannot push out who was there before. */
   maxMembers: 4_096,
+  /** Records of owners that one peer brought first: what it makes up leaves room for what others bring. */
+  maxOfOne: 3_072,
+  /**
+   * Of the members that this node has not met, so many are tried of each neighbour that brought some, these at once at
+   * most, and one in so many ms after the first few; the others count as often as those were reached. Before that so
+   * many are believed, which is one group of all.
+   */
+  tries: 8,
+  triesLeast: 3,
+  triesAtOnce: 4,
+  tryMs: 1_000,
+  tryTimeoutMs: 5_000,
+  believedUntried: 64,
+  /** ms for which a member that was never met and could not be reached is not asked, and counts as missing. */
+  awayMs: 60_000,
   /** Bytes of segments in a table, those under way included: 63 libraries of 65,536 files fit. */
   maxTableBytes: 256 * MiB,
   /** Owners whose last number is remembered after their record was dropped, so that no replay brings it back; 60 B each. */

@@ -195,3 +195,16 @@ test('a token that did not arrive goes on under another number, so that its firs
   assert.deepEqual(report(first.to, {}), []);
   assert.deepEqual(named(report(moved.to, { number, covered: ALL })), [moved.to]);
 });
+
+test('groups of a token that never came home are asked alone, of others first, and straight of a member', () => {
+  const { step, first } = begun();
+  const sent = sends(step({ type: 'tick' }, 10_000)).flatMap(({ to, frame }) =>
+    frame.type === 'token' ? [{ to, frame }] : [],
+  );
+  assert.ok(sent.length > 0);
+  for (const { to, frame } of sent) {
+    assert.deepEqual([bitset.members(frame.missing).length, frame.leash], [1, 1]);
+    assert.ok(bitset.has(frame.missing, groupOf(keyOf(to), BITS)));
+    assert.notEqual(to, first.to);
+  }
+});

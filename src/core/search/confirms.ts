@@ -52,7 +52,7 @@ export class Confirms {
   }
 
   /** `by`: who named it; left out where this node's own prints did. */
-  add(contact: Contact, by: string = this.#view.peer): void {
+  add(contact: Contact, now: number, by: string = this.#view.peer): void {
     const { peer, label } = contact;
     if (peer === this.#view.peer || this.#known.has(peer) || this.#view.refuses?.(peer) === true) return;
     if (this.#known.size >= SEARCH.maxOffers) {
@@ -61,6 +61,10 @@ export class Confirms {
       return;
     }
     this.#known.set(peer, contact);
+    if (this.#view.prints.away?.(peer, now) === true) {
+      this.#origin.lack(label || peer);
+      return;
+    }
     const source = this.#sources.get(by) ?? { queue: [], doubtful: false };
     source.queue.push(contact);
     this.#sources.set(by, source);

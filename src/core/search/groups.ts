@@ -89,7 +89,7 @@ export function createGroups(view: NodeView): Strategy {
     const bits = view.prints.bits();
     const audit = input.settings?.audit === true;
     const confirms = new Confirms(view, origin);
-    for (const candidate of candidates) confirms.add(candidate);
+    for (const candidate of candidates) confirms.add(candidate, now);
     const fine = Math.min(bits + 1, SEARCH.maxGroupBits);
     const search: Own = {
       origin,
@@ -221,7 +221,7 @@ export function createGroups(view: NodeView): Strategy {
     if (!bitset.isEmpty(claimed)) count(search, Math.min(frame.asked, most(search, claimed)));
     if (from !== view.peer) origin.heard(from);
     origin.messages = sum(origin.messages, sum(frame.hops, from === view.peer ? 0 : 1));
-    for (const candidate of frame.candidates) search.confirms.add(candidate, from);
+    for (const candidate of frame.candidates) search.confirms.add(candidate, now, from);
     origin.offer(
       frame.hits.filter((hit) => hit.peer === from),
       out,

@@ -137,8 +137,17 @@ test('a report with 32 holders that do not answer keeps no search waiting', () =
     const named = Array.from({ length: 32 }, (_, at) => contact(`deaf ${at}`));
     const holder = mates[0];
     assert.ok(holder !== undefined);
-    const liars = new Map([[liar, claiming(() => ({ candidates: named }))]]);
-    for (const want of [1, 20]) {
+    const undone = claiming(() => ({ candidates: named }));
+    const done = claiming(({ missing, bits }) => ({
+      missing: bitset.emptySet(bits),
+      covered: missing,
+      candidates: named,
+    }));
+    for (const [want, lie] of [1, 20].flatMap((count) => [
+      [count, undone] as const,
+      [count, done] as const,
+    ])) {
+      const liars = new Map([[liar, lie]]);
       const { network, outcome } = run(graph, [holder], seed, { liars, want });
       assert.equal(outcome.verdict, 'found', `seed ${seed}`);
       // 32 one after another at 5 s each are 160 s, eight at once 20 s.
@@ -188,14 +197,14 @@ function confirms(want: number) {
 
 test('whoever named holders takes turns with others who did', () => {
   const { all, pump } = confirms(4);
-  for (let at = 0; at < 32; at += 1) all.add(contact(`liar${at}`), 'liar');
-  for (const at of [0, 1]) all.add(contact(`honest${at}`), 'honest');
+  for (let at = 0; at < 32; at += 1) all.add(contact(`liar${at}`), 0, 'liar');
+  for (const at of [0, 1]) all.add(contact(`honest${at}`), 0, 'honest');
   assert.deepEqual(pump(0), ['liar0', 'honest0', 'liar1', 'honest1']);
 });
 
 test('beside a holder that is slow others are asked, and its source no longer keeps the search from going on', () => {
   const { all, pump, asked } = confirms(1);
-  for (let at = 0; at < 32; at += 1) all.add(contact(`liar${at}`), 'liar');
+  for (let at = 0; at < 32; at += 1) all.add(contact(`liar${at}`), 0, 'liar');
   assert.deepEqual(pump(0), ['liar0']);
   assert.equal(all.promising(499), 32);
   assert.deepEqual(pump(499), []);
@@ -203,7 +212,7 @@ test('beside a holder that is slow others are asked, and its source no longer ke
   assert.deepEqual(pump(500), ['liar1', 'liar2']);
   for (let now = 750; now < 5_000; now += 250) pump(now);
   assert.ok(asked.length >= 16 && asked.length <= 24, `${asked.length} are open`);
-  all.add(contact('honest'), 'honest');
+  all.add(contact('honest'), 0, 'honest');
   assert.equal(all.promising(5_000), 1);
   assert.ok(pump(5_000).includes('honest'), 'there is room for another source');
 });
