@@ -57,6 +57,7 @@ test('a folder is found by its name and comes whole, small files and large ones'
   assert.deepEqual(await readdir(asker.downloads), ['liburan']);
   const again = await get(asker, { kind: 'cid', cid: folderOf(holder)?.cid ?? '' });
   assert.ok(again.type === 'saved' && again.path === got.path, 'the same folder is not fetched twice');
+  assert.deepEqual([got.fetched, again.fetched, again.bytes], [got.bytes, 0, got.bytes]);
 });
 
 test('of a folder only what matches a pattern comes', async () => {
@@ -69,6 +70,7 @@ test('of a folder only what matches a pattern comes', async () => {
     'foto/b.jpg',
     'foto/lama/c.jpg',
   ]);
+  assert.deepEqual([got.bytes, got.fetched], [74_100, 74_100], 'of what was asked for, not of the folder');
   const none = await get(net.node(0), 'liburan', { only: ['*.tidakada'] });
   assert.ok(none.type === 'failed' && none.error.code === 'TRANSFER_FAILED');
 });

@@ -63,8 +63,9 @@ async function get(
       await Promise.resolve();
       const [first] = providers;
       if (first === undefined || first.peer.startsWith('!')) throw new Error('gone');
-      yield { type: 'progress', bytes: 1, from: first };
-      yield { type: 'saved', path: file.name, from: providers.map((provider) => ({ provider, bytes: 1 })) };
+      yield { type: 'progress', bytes: 1, size: 2, fetched: 0, from: first };
+      const from = providers.map((provider) => ({ provider, bytes: 1 }));
+      yield { type: 'saved', path: file.name, size: 2, fetched: 1, from };
     },
   };
   const events: GetEvent[] = [];
@@ -88,10 +89,11 @@ test('a file is fetched from all its holders that were heard of, and says who ga
   ]);
   assert.deepEqual(
     events.find(({ type }) => type === 'progress'),
-    { type: 'progress', bytes: 1, size: 3, name: 'a.txt', from: 'label one' },
+    { type: 'progress', bytes: 1, size: 2, name: 'a.txt', from: 'label one' },
   );
   assert.ok(last?.type === 'saved');
-  assert.deepEqual([last.from, last.bytes], ['label one, label two, label three', 3]);
+  assert.deepEqual([last.from, last.bytes], ['label one, label two, label three', 2]);
+  assert.deepEqual([last.fetched, last.bytesPerSecond * last.seconds], [1, 1], 'of what came now alone');
   assert.equal(asked.want, 1, 'an exact name ends the search at its first holder');
 });
 

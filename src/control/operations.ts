@@ -30,9 +30,13 @@ export type GetEvent =
       readonly path: string;
       readonly name: string;
       readonly cid: string;
+      /** Of what was asked for: of a folder the files that are wanted. */
       readonly bytes: number;
+      /** Those of them that crossed the network now; the others were on the disk. */
+      readonly fetched: number;
       readonly from: string;
       readonly seconds: number;
+      /** Of `fetched`. */
       readonly bytesPerSecond: number;
       /** True where this node had the file already and nothing crossed the network. */
       readonly local: boolean;
@@ -159,22 +163,29 @@ async function* download(
   started: number,
 ): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal = new AbortController().signal } = options;
-  const { name, size, cid } = file;
+  const { name, cid } = file;
   const first = providers[0]?.label ?? '';
   for await (const event of options.downloads.fetch(file, providers, signal, options.only)) {
     if (event.type === 'progress') {
-      yield { type: 'progress', bytes: event.bytes, size, name, from: event.from?.label ?? first };
+      yield {
+        type: 'progress',
+        bytes: event.bytes,
+        size: event.size,
+        name,
+        from: event.from?.label ?? first,
+      };
       continue;
     }
-    const { path } = event;
+    const { path, size: bytes } = event;
     const givers = event.from.map(({ provider }) => provider);
     const from = labelsOf(givers) || first;
     const seconds = Math.max((now() - started) / 1000, 1e-6);
-    const bytesPerSecond = size / seconds;
-    emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes: size });
-    emit({ type: 'total', who: overlay.label, seconds, bytes: size, bytesPerSecond });
     const local = givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId);
-    yield { type: 'saved', path, name, cid, bytes: size, from, seconds, bytesPerSecond, local };
+    const fetched = local ? 0 : event.fetched;
+    const bytesPerSecond = fetched / seconds;
+    emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes });
+    emit({ type: 'total', who: overlay.label, seconds, bytes: fetched, bytesPerSecond });
+    yield { type: 'saved', path, name, cid, bytes, fetched, from, seconds, bytesPerSecond, local };
   }
 }
 

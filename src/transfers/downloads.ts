@@ -42,6 +42,8 @@ export class Downloads implements DownloadsPort {
     const { swarm, result } = run;
     let ended: Ended = null;
     let told = -1;
+    // Who joins a download is told what came for it, and not what came before.
+    const before = swarm.progress.fetched;
     // One reaction for the whole of a long download, where a race in the loop would leave one behind each time.
     let wake = (): void => undefined;
     result
@@ -57,14 +59,15 @@ export class Downloads implements DownloadsPort {
         if (ended === null) await sleep((resolve) => (wake = resolve));
         signal.throwIfAborted();
         const outcome = outcomeOf(ended);
+        const { bytes, from, size, fetched: all } = swarm.progress;
+        const fetched = all - before;
         if (outcome !== null) {
-          yield { type: 'saved', ...outcome };
+          yield { type: 'saved', ...outcome, size: size ?? bytes, fetched };
           return;
         }
-        const { bytes, from } = swarm.progress;
-        if (bytes === told) continue;
+        if (bytes === told || size === null) continue;
         told = bytes;
-        yield { type: 'progress', bytes, from };
+        yield { type: 'progress', bytes, size, fetched, from };
       }
     } finally {
       signal.removeEventListener('abort', abort);

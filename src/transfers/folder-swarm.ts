@@ -6,7 +6,7 @@ import type { BlockSession, IncomingFolder } from '../core/transfer/ports.ts';
 import { verifyListing, type ListedFile } from '../core/transfer/listing.ts';
 import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
-import { DISCARD, type Fetched, type FolderOptions, type FolderItem } from './options.ts';
+import { DISCARD, type Fetched, type FolderOptions, type FolderItem, type Progress } from './options.ts';
 import { Pace } from './pace.ts';
 import { named, nobodyHas, tooSlow } from './reasons.ts';
 import { Rounds } from './rounds.ts';
@@ -64,12 +64,16 @@ export class FolderSwarm {
   #ended = false;
   #failure: KelanaError | null = null;
   #bytes = 0;
+  #fetched = 0;
+  /** Of the files that are wanted; null before the listing came. */
+  #size: number | null;
   #last: Provider | null = null;
   #lastGood: number;
 
   constructor(options: FolderOptions) {
     this.#options = options;
     this.#lastGood = options.now();
+    this.#size = options.only.length === 0 ? options.file.size : null;
     this.#rounds = new Rounds({
       file: options.file,
       together: options.together === true,
@@ -80,8 +84,9 @@ export class FolderSwarm {
     });
   }
 
-  get progress(): { readonly bytes: number; readonly from: Provider | null } {
-    return { bytes: this.#bytes, from: this.#last };
+  get progress(): Progress {
+    const fetched = this.#fetched + (this.#swarm?.progress.fetched ?? 0);
+    return { bytes: this.#bytes, size: this.#size, fetched, from: this.#last };
   }
 
   add(providers: readonly Provider[]): void {
@@ -222,6 +227,7 @@ export class FolderSwarm {
     const { file, only, incomingFolder, together = false, random, now } = this.#options;
     const { items, listed } = wantedOf(file.name, files, only);
     this.#items = items;
+    if (only.length > 0) this.#size = items.reduce((sum, { size }) => sum + size, 0);
     this.#count = files.length;
     const listing = { nodes, listed, count: files.length, folders };
     const folder = await incomingFolder(file, this.#items, this.#stop.signal, listing);
@@ -382,6 +388,7 @@ export class FolderSwarm {
   #gained(provider: Provider, bytes: number): void {
     const before = this.#gave.get(provider.peer)?.bytes ?? 0;
     this.#gave.set(provider.peer, { provider, bytes: before + bytes });
+    this.#fetched += bytes;
   }
 
   #about(small: Small, error: KelanaError): KelanaError {

@@ -67,3 +67,15 @@ export interface Fetched {
   /** Who gave blocks, with their bytes, most first; nobody where all was on the disk already. */
   readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
 }
+
+/** How far a download has come, in bytes. */
+export interface Progress {
+  /** On the disk, of what was asked for. */
+  readonly bytes: number;
+  /** Of what was asked for; null: not known yet. */
+  readonly size: number | null;
+  /** That came since it began. */
+  readonly fetched: number;
+  /** Who gave the last block. */
+  readonly from: Provider | null;
+}

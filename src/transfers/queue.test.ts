@@ -126,10 +126,13 @@ test('paused, it keeps what came and stays so across a restart; resumed, it fetc
   await desk.queue.close();
   assert.equal(desk.open().list()[0]?.state, 'paused');
   const before = node.given;
+  const had = desk.queue.list()[0]?.bytes ?? 0;
   delete node.manner.rate;
   desk.queue.resume(id);
   await until('done', () => desk.state(id) === 'done');
   assert.ok(node.given - before <= 90, `${node.given - before} blocks of 100 again`);
+  const total = desk.events.find((event) => event.type === 'total');
+  assert.ok(total !== undefined && total.bytes <= 100 * kB - had, `${total?.bytes} bytes came after ${had}`);
   assert.deepEqual(await desk.folder.read(node.content.file), Buffer.from(node.content.bytes));
 });
 
@@ -258,7 +261,9 @@ test('the patterns of what is wanted of a folder survive a restart, and each cho
   const file = { name: 'liburan', size: 3, cid: 'bafkfolder', kind: 'folder' } as const;
   const first = queue.add(file, [], ['*.jpg', '*.png']);
   assert.equal(queue.add(file, [], ['*.png', '*.jpg']).id, first.id);
-  assert.notEqual(queue.add(file, []).id, first.id);
+  const all = queue.add(file, []);
+  assert.notEqual(all.id, first.id);
+  assert.deepEqual([first.wanted, all.wanted], [null, 3], 'of a part nobody knows how much it is');
   await queue.close();
   assert.deepEqual(
     desk

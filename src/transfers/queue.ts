@@ -83,6 +83,7 @@ export class TransferQueue implements QueuePort {
       addedAt: now,
       progressAt: now,
       bytes: 0,
+      wanted: only.length === 0 ? size : null,
       path: null,
     });
     this.#all.set(transfer.id, transfer);
@@ -206,19 +207,20 @@ export class TransferQueue implements QueuePort {
           if (event.bytes === 0 && now.bytes > 0) continue;
           first ??= event.bytes;
           const progressAt = event.bytes > now.bytes ? wall() : now.progressAt;
-          const changed = { ...now, bytes: event.bytes, progressAt };
+          const changed = { ...now, bytes: event.bytes, wanted: event.size, progressAt };
           this.#all.set(id, changed);
           if (Math.abs(wall() - savedAt) < QUEUE.saveMs) continue;
           savedAt = wall();
           this.#remember(changed);
           continue;
         }
-        const { path, from } = event;
-        this.#set(now, { state: 'done', bytes: now.size, path, error: null, progressAt: wall(), tries: 0 });
-        const [seconds, bytes] = [Math.max((wall() - started) / 1000, 1e-3), before.size];
+        const { path, from, size: bytes, fetched } = event;
+        const ended = { path, bytes, wanted: bytes, progressAt: wall() };
+        this.#set(now, { state: 'done', error: null, tries: 0, ...ended });
+        const seconds = Math.max((wall() - started) / 1000, 1e-3);
         const givers = from.map(({ provider }) => provider.label).join(', ');
         emit({ type: 'file.downloaded', who, from: givers, name: before.name, path, bytes });
-        emit({ type: 'total', who, seconds, bytes, bytesPerSecond: bytes / seconds });
+        emit({ type: 'total', who, seconds, bytes: fetched, bytesPerSecond: fetched / seconds });
       }
     } catch (thrown) {
       const now = this.#all.get(id);

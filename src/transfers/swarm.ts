@@ -10,7 +10,7 @@ import { verifyManifest } from '../core/transfer/verify.ts';
 import { REFUSALS, type RefusalCode } from '../core/wire/blocks.ts';
 import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
-import { DISCARD, type Fetched, type FindProviders, type SwarmOptions } from './options.ts';
+import { DISCARD, type Fetched, type FindProviders, type Progress, type SwarmOptions } from './options.ts';
 import { dropped, named, nobodyHas, otherSize } from './reasons.ts';
 import { Rounds } from './rounds.ts';
 
@@ -47,6 +47,7 @@ export class Swarm {
   #questions = 0;
   #lastGood: number;
   #bytes = 0;
+  #fetched = 0;
   #last: Provider | null = null;
 
   constructor(options: SwarmOptions) {
@@ -62,9 +63,9 @@ export class Swarm {
     });
   }
 
-  /** Bytes of the file that are on the disk, and who gave the last block. */
-  get progress(): { readonly bytes: number; readonly from: Provider | null } {
-    return { bytes: this.#bytes, from: this.#last };
+  get progress(): Progress {
+    const { size } = this.#options.file;
+    return { bytes: this.#bytes, size, fetched: this.#fetched, from: this.#last };
   }
 
   add(providers: readonly Provider[]): void {
@@ -267,6 +268,7 @@ export class Swarm {
       candidate.gave += size;
       candidate.losses = 0;
       this.#bytes += size;
+      this.#fetched += size;
       this.#last = candidate.provider;
       this.#lastGood = this.#options.now();
       this.#vain = 0;
