@@ -122,12 +122,14 @@ test('with one holder that lies and one that has changed, the third gives the fo
         await session.block(cid, index, into);
         into[0] = (into[0] ?? 0) ^ 1;
       };
-      return withBlocks(session, block);
+      return { ...withBlocks(session, block), label: 'long ago' };
     },
   };
   const got = await get({ ...asker, overlay }, 'liburan', { want: 3 });
   assert.ok(got.type === 'saved', JSON.stringify(got));
   assert.deepEqual(await below(got.path), HASHES);
+  const told = asker.events.find((event) => event.type === 'error' && event.code === 'BAD_BLOCK');
+  assert.ok(told?.type === 'error' && told.params?.['peer'] !== 'long ago', JSON.stringify(told));
 });
 
 test('where nobody has the right bytes nothing appears, and what is told is why', async () => {

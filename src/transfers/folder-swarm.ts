@@ -152,7 +152,7 @@ export class FolderSwarm {
       );
       const useful = others.length > 0 || this.#candidates.ready;
       if (!late && !(useful && one.pace.silent(at))) continue;
-      one.over = tooSlow(this.#options.file, one.session.label);
+      one.over = tooSlow(this.#options.file, one.candidate.provider.label);
       one.session.abort('slow');
       this.#wake();
     }
@@ -180,7 +180,7 @@ export class FolderSwarm {
       session = opened;
       const asked = opened.have(file.cid);
       asked.catch(() => undefined);
-      await this.#learning.learn(() => this.#learn(opened), this.#stop.signal);
+      await this.#learning.learn(() => this.#learn(opened, provider.label), this.#stop.signal);
       const pace = this.#paces.get(provider.peer) ?? new Pace();
       this.#paces.set(provider.peer, pace);
       const one: Open = { candidate, session: opened, have: await asked, over: null, pace, idle: 0 };
@@ -208,11 +208,11 @@ export class FolderSwarm {
     }
   }
 
-  async #learn(session: BlockSession): Promise<void> {
+  async #learn(session: BlockSession, peer: string): Promise<void> {
     const { file, only, sha256 } = this.#options;
     const nodes = await session.manifest(file.cid);
     if (this.#begun === null) {
-      const { files, folders } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
+      const { files, folders } = verifyListing(file.cid, nodes, sha256, { peer });
       this.#begun = this.#begin(files, only.length === 0 ? folders : [], nodes);
       this.#own(this.#begun.catch((thrown: unknown) => void this.#fail(asKelanaError(thrown))));
     }
@@ -299,7 +299,7 @@ export class FolderSwarm {
     if (came > 0) this.#came(candidate, bytes);
     if (wrong !== null) {
       const { path = '' } = this.#items[wrong.index] ?? {};
-      throw new KelanaError('BAD_BLOCK', { peer: session.label, index: 0, name: path });
+      throw new KelanaError('BAD_BLOCK', { peer: candidate.provider.label, index: 0, name: path });
     }
     if (broken !== null) throw broken;
   }

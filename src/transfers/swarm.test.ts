@@ -92,6 +92,20 @@ test('a liar is dropped at its first bad block, told, and gives no more than it 
   );
 });
 
+test('a liar goes by the label that it has now, not by that of a session opened long ago', async (t) => {
+  const content = contentOf(20 * kB, 6);
+  for (const manner of [{ lies: () => true }, { forges: true }]) {
+    const liar = new TestProvider('liar', content, manner);
+    const open = async (_: Provider, signal: AbortSignal): Promise<BlockSession> => ({
+      ...(await liar.open(signal)),
+      label: 'long ago',
+    });
+    const nodes = [liar];
+    const { result } = start({ content, nodes, folder: await folderFor(t), more: { open } });
+    await assert.rejects(result, (error: KelanaError) => error.params['peer'] === 'label liar');
+  }
+});
+
 test('a forged manifest is a lie, and the next provider is asked for it', async (t) => {
   const content = contentOf(30 * kB, 6);
   const nodes = [new TestProvider('forger', content, { forges: true }), new TestProvider('good', content)];

@@ -172,7 +172,7 @@ export class Swarm {
       session = opened;
       const asked = opened.have(this.#options.file.cid);
       asked.catch(() => undefined);
-      await this.#learning.learn(() => this.#manifestOf(opened), this.#stop.signal);
+      await this.#learning.learn(() => this.#manifestOf(opened, provider.label), this.#stop.signal);
       const have = await asked;
       if (this.#ended) return await session.close();
       this.#opening.delete(provider.peer);
@@ -188,11 +188,11 @@ export class Swarm {
     }
   }
 
-  async #manifestOf(session: BlockSession): Promise<void> {
+  async #manifestOf(session: BlockSession, peer: string): Promise<void> {
     const { file, sha256, shape = SHAPE } = this.#options;
     const nodes = await session.manifest(file.cid);
     if (this.#begun === null) {
-      const layout = verifyManifest(file.cid, nodes, sha256, { peer: session.label, shape });
+      const layout = verifyManifest(file.cid, nodes, sha256, { peer, shape });
       this.#start(layout);
     }
     await this.#begun;
@@ -274,7 +274,9 @@ export class Swarm {
       this.#vain = 0;
     } else {
       const { name } = this.#options.file;
-      candidate.error = new KelanaError('BAD_BLOCK', { peer: session.label, index: block, name });
+      // Of a session that several downloads share the label may be that of an earlier one.
+      const { label } = candidate.provider;
+      candidate.error = new KelanaError('BAD_BLOCK', { peer: label, index: block, name });
     }
     this.#step({ type: good ? 'good' : 'bad', provider: peer, block });
   }
