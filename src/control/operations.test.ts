@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SEARCH } from '../core/config.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { Holding, OverlayPort, Provider, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { parseQuery, score } from '../core/search/query.ts';
@@ -63,6 +64,10 @@ async function get(
       await Promise.resolve();
       const [first] = providers;
       if (first === undefined || first.peer.startsWith('!')) throw new Error('gone');
+      if (first.peer.startsWith('?')) {
+        yield { type: 'progress', bytes: 1, size: 2, fetched: 1, from: first };
+        throw new KelanaError('PEER_UNREACHABLE', { peer: first.label, why: 'ECONNRESET' });
+      }
       yield { type: 'progress', bytes: 1, size: 2, fetched: 0, from: first };
       const from = providers.map((provider) => ({ provider, bytes: 1 }));
       yield { type: 'saved', path: file.name, size: 2, fetched: 1, from };
@@ -155,6 +160,16 @@ test('several files that answer equally well are named with their CIDs, and none
     assert.ok(!says.includes('\u001b') && !says.includes('c5'));
     assert.match(fix, /kelana get c0/);
   }
+});
+
+test('a failure says what is kept, and what goes on with it', async () => {
+  const [file] = [{ name: 'a.txt', cid: 'c1', at: ['?one'] }];
+  const { last } = await get(parseQuery('a.txt'), [{ ...file, kind: 'folder' }], { only: ['*.jpg'] });
+  assert.ok(last?.type === 'failed' && last.error.code === 'PEER_UNREACHABLE');
+  assert.match(last.error.describe('en').fix, /^1 B of 2 B are here .*: kelana get c1 --only '\*\.jpg'$/);
+  assert.match(last.error.describe('id').fix, /^1 B dari 2 B sudah ada .*: kelana get c1 --only/);
+  const { last: nothing } = await get(parseQuery('a.txt'), [{ ...file, at: ['!one'] }]);
+  assert.ok(nothing?.type === 'failed' && !('kept' in nothing.error.params));
 });
 
 test('what is not found ends with the verdict', async () => {

@@ -11,6 +11,7 @@ import type {
   SearchOptions,
 } from '../core/ports.ts';
 import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
+import { formatBytes } from '../core/load/format.ts';
 import { shownName } from '../core/names.ts';
 import { SCORE_STEP, textOf } from '../core/search/query.ts';
 import { fromIpfs, type IpfsSource } from './ipfs.ts';
@@ -165,28 +166,50 @@ async function* download(
   const { overlay, emit, now, signal = new AbortController().signal } = options;
   const { name, cid } = file;
   const first = providers[0]?.label ?? '';
-  for await (const event of options.downloads.fetch(file, providers, signal, options.only)) {
-    if (event.type === 'progress') {
-      yield {
-        type: 'progress',
-        bytes: event.bytes,
-        size: event.size,
-        name,
-        from: event.from?.label ?? first,
-      };
-      continue;
+  let kept = { bytes: 0, size: 0 };
+  try {
+    for await (const event of options.downloads.fetch(file, providers, signal, options.only)) {
+      if (event.type === 'progress') {
+        kept = event;
+        yield {
+          type: 'progress',
+          bytes: event.bytes,
+          size: event.size,
+          name,
+          from: event.from?.label ?? first,
+        };
+        continue;
+      }
+      const { path, size: bytes } = event;
+      const givers = event.from.map(({ provider }) => provider);
+      const from = labelsOf(givers) || first;
+      const seconds = Math.max((now() - started) / 1000, 1e-6);
+      const local = givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId);
+      const fetched = local ? 0 : event.fetched;
+      const bytesPerSecond = fetched / seconds;
+      emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes });
+      emit({ type: 'total', who: overlay.label, seconds, bytes: fetched, bytesPerSecond });
+      yield { type: 'saved', path, name, cid, bytes, fetched, from, seconds, bytesPerSecond, local };
     }
-    const { path, size: bytes } = event;
-    const givers = event.from.map(({ provider }) => provider);
-    const from = labelsOf(givers) || first;
-    const seconds = Math.max((now() - started) / 1000, 1e-6);
-    const local = givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId);
-    const fetched = local ? 0 : event.fetched;
-    const bytesPerSecond = fetched / seconds;
-    emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes });
-    emit({ type: 'total', who: overlay.label, seconds, bytes: fetched, bytesPerSecond });
-    yield { type: 'saved', path, name, cid, bytes, fetched, from, seconds, bytesPerSecond, local };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw kept.bytes === 0 ? thrown : resumable(asKelanaError(thrown), kept, againText(cid, options.only));
   }
+}
+
+/** What stands after `kelana get` to go on with it. By its CID: the name may mean another file by then. */
+export function againText(cid: string, only: readonly string[] = []): string {
+  return [cid, ...only.map((pattern) => `--only '${shownName(pattern)}'`)].join(' ');
+}
+
+/** The same error, which also says what is kept and how to go on with it. */
+function resumable(
+  { code, params, cause }: KelanaError,
+  { bytes, size }: { readonly bytes: number; readonly size: number },
+  again: string,
+): KelanaError {
+  const text = (value: number) => ({ id: formatBytes(value, 'id'), en: formatBytes(value, 'en') });
+  return new KelanaError(code, { ...params, kept: text(bytes), of: text(size), again }, cause);
 }
 
 /** Providers that are named at most; the rest is counted. */
