@@ -71,11 +71,21 @@ test('of a folder only what matches a pattern comes', async () => {
     'foto/lama/c.jpg',
   ]);
   assert.deepEqual([got.bytes, got.fetched], [74_100, 74_100], 'of what was asked for, not of the folder');
+  const more = await get(net.node(0), 'liburan', { only: ['*.jpg', '*.mp4'] });
+  assert.ok(more.type === 'saved' && more.path === got.path, JSON.stringify(more));
+  assert.deepEqual([more.fetched, more.bytes - more.fetched], [2 * MiB + 5, 74_100]);
+  const whole = await get(net.node(0), 'liburan');
+  assert.ok(whole.type === 'saved' && whole.path === got.path, JSON.stringify(whole));
+  assert.equal(whole.fetched, whole.bytes - more.bytes, 'what was there is not fetched again');
+  assert.deepEqual(await below(got.path), HASHES);
+  const part = await get(net.node(0), 'liburan', { only: ['*.jpg'] });
+  assert.ok(part.type === 'saved' && part.path === got.path && part.fetched === 0, JSON.stringify(part));
+  assert.deepEqual(await readdir(net.node(0).downloads), ['liburan']);
   const none = await get(net.node(0), 'liburan', { only: ['*.tidakada'] });
   assert.ok(none.type === 'failed' && none.error.code === 'TRANSFER_FAILED');
 });
 
-test('two who want different files of one folder at once both get theirs', async () => {
+test('several who want different files of one folder at once all get theirs, in one folder', async () => {
   await using net = await startTestnet(2);
   const [asker, holder] = [net.node(0), net.node(1)];
   await share(holder);
@@ -91,21 +101,23 @@ test('two who want different files of one folder at once both get theirs', async
   });
   const { peerId: peer, port } = holder.overlay;
   const provider = { peer, label: holder.address, addresses: [`/ip4/127.0.0.1/tcp/${port}`] };
-  const fetched = async (...only: string[]): Promise<string[]> => {
+  const fetched = async (...only: string[]): Promise<void> => {
     const signal = AbortSignal.timeout(20_000);
     let files: string[] = [];
     for await (const event of downloads.fetch({ ...folder, kind: 'folder' }, [provider], signal, only))
       if (event.type === 'saved') files = Object.keys(await below(event.path));
-    return files.toSorted();
+    for (const name of only) assert.ok(files.includes(name), `${name} of ${files.join()}`);
   };
-  const wanted = [
-    fetched('*.mp4'),
+  await Promise.all([
+    fetched('video.mp4'),
     fetched('catatan.txt'),
     fetched('foto/a.jpg', 'catatan.txt'),
     fetched('catatan.txt', 'foto/a.jpg'),
-  ];
-  const both = ['catatan.txt', 'foto/a.jpg'];
-  assert.deepEqual(await Promise.all(wanted), [['video.mp4'], ['catatan.txt'], both, both]);
+  ]);
+  assert.deepEqual(await readdir(into), ['liburan']);
+  const names = ['catatan.txt', 'foto/a.jpg', 'video.mp4'];
+  const expected = Object.fromEntries(names.map((name) => [name, HASHES[name]]));
+  assert.deepEqual(await below(join(into, 'liburan')), expected);
 });
 
 test('with one holder that lies and one that has changed, the third gives the folder', async () => {

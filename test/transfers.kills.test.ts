@@ -28,6 +28,8 @@ const SIZE = KILLS > 10 ? 256 : 24;
 const RATE = '12MB/s';
 /** ms after a start within which a kill comes. */
 const LIFE = KILLS > 10 ? 2_500 : 1_500;
+/** ms: fifty lives in a row meet every mood of a shared machine. */
+const MOODS = 60_000;
 /** MiB that were whole and may be fetched again, in one life of the asker. */
 const MOST = 4;
 
@@ -63,8 +65,7 @@ class Pair {
         : ['--port', String(asker), '--share', 'empty', '--data', 'asker', '--peer', `127.0.0.1:${holder}`];
     const run = start(this.#t, [...common, ...own], { cwd: this.base });
     this.#nodes[side] = run;
-    // Fifty starts in a row meet every mood of a shared machine.
-    await run.says(/^\{"ready":true/m, 60_000);
+    await run.says(/^\{"ready":true/m, MOODS);
   }
 
   async kill(side: 0 | 1): Promise<void> {
@@ -84,10 +85,14 @@ class Pair {
   async sent(): Promise<number> {
     if (this.#nodes[0] === null) return this.#sent;
     const asked = ['limits', '--json', '--data', 'holder'];
-    const { out } = await until('the holder answers', async () => {
-      const said = await inProcess(asked, this.base);
-      return said.code === 0 ? said : null;
-    });
+    const { out } = await until(
+      'the holder answers',
+      async () => {
+        const said = await inProcess(asked, this.base);
+        return said.code === 0 ? said : null;
+      },
+      MOODS,
+    );
     return this.#sent + (JSON.parse(out) as LimitsInfo).up.movedBytes;
   }
 

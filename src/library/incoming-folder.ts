@@ -11,6 +11,7 @@ import { BlockFile } from './block-file.ts';
 import { claim, dropLeftovers, type Claim } from './claims.ts';
 import { cannotWrite, sync } from './files.ts';
 import { checkEntries, refused, WHY_TWINS, type FolderEntry } from './folder-names.ts';
+import { complete, thereOf, treeWithout, type There, type Whole } from './folder-there.ts';
 import {
   batches,
   foldedTwins,
@@ -40,6 +41,13 @@ export interface IncomingFolderOptions {
   readonly entries: readonly FolderEntry[];
   /** Folders that are made even where no entry lies in them. */
   readonly folders?: readonly string[];
+  /**
+   * All files and folders of the folder, where `entries` are only some. What is in the downloads already under its name
+   * and is a part of it is then completed there. By default only the very same counts.
+   */
+  readonly whole?: Whole;
+  /** A number for each entry that stays the same whichever of them are wanted; by default their index. */
+  readonly places?: readonly number[];
   readonly writer: Writer;
   /** Default `finish`. */
   readonly fsync?: FsyncPolicy;
@@ -66,24 +74,29 @@ export async function openIncomingFolder(options: IncomingFolderOptions): Promis
   const { folders, twins } = checkEntries(entries, options.folders);
   const tree = { files: new Set(entries.map(({ path }) => path)), folders: new Set(folders) };
   const folder = await openFolder(options.folder);
+  const whole = options.whole ?? { entries, folders: options.folders ?? [] };
   let part: Claim | null = null;
+  let base: There | null = null;
   try {
     for (const candidate of names(name)) {
-      const path = join(folder, candidate);
-      const same = await isSameFolder(path, entries, tree, writer);
-      if (same === null) break;
-      if (!same) continue;
-      await dropLeftovers(folder, cid, 'dir').catch(() => undefined);
-      return presentFolder(path, entries, writer);
+      const there = await thereOf(join(folder, candidate), entries, tree, whole, writer);
+      if (there === null) break;
+      if (there === false || (options.whole === undefined && !there.whole)) continue;
+      // A part of what else is in it may still be gone on with.
+      if (there.whole) await dropLeftovers(folder, cid, 'dir').catch(() => undefined);
+      if (there.wanted) return presentFolder(there.path, entries, writer);
+      base = there;
+      break;
     }
     part = await claim(folder, cid, 'dir', name);
     const root = part.path;
     const folded = await foldedTwins(root, twins);
     if (folded !== null) throw refused(folded.one, WHY_TWINS);
-    const have = new Uint8Array(bitBytes(entries.length));
+    const have = base?.have.slice() ?? new Uint8Array(bitBytes(entries.length));
+    const mine = base === null ? tree : treeWithout(entries, tree, base.have);
     if (!part.fresh) {
-      await prune(root, tree, MINE);
-      for (const { indices, files } of batches(entries, root)) {
+      await prune(root, mine, MINE);
+      for (const { indices, files } of batches(entries, root, base?.have)) {
         signal?.throwIfAborted();
         const states = await writer.look(files);
         for (const [at, index] of indices.entries()) if (states[at] === STATE.right) setBit(have, index);
@@ -91,6 +104,7 @@ export async function openIncomingFolder(options: IncomingFolderOptions): Promis
     }
     await checkRoom(folder, sizeOf(entries, have));
     for (const path of options.folders ?? []) {
+      if (!mine.folders.has(path)) continue;
       signal?.throwIfAborted();
       await mkdir(join(root, path), { recursive: true });
     }
@@ -100,16 +114,20 @@ export async function openIncomingFolder(options: IncomingFolderOptions): Promis
       folder,
       part,
       entries,
-      tree,
+      mine,
       writer,
       have,
       durable,
       options.offer?.offers,
+      base,
+      options.places,
     );
     await incoming.writeEmpty();
     if (options.offer !== undefined) {
       const { offers, listing } = options.offer;
-      incoming.withdrawn(offers.addFolder({ name, cid, root, entries, have, listing }));
+      incoming.withdrawn(
+        offers.addFolder({ name, cid, at: (index) => incoming.at(index), entries, have, listing }),
+      );
     }
     return incoming;
   } catch (thrown) {
@@ -138,6 +156,9 @@ class FolderDownload implements IncomingFolder {
   readonly #writer: Writer;
   readonly #durable: boolean;
   readonly #offers: Offers | undefined;
+  /** Where some of the files lie already, and the others are to go; null: nowhere. */
+  readonly #base: There | null;
+  readonly #places: readonly number[] | undefined;
   readonly #writing = new Set<Promise<unknown>>();
   /** Large files under way, by index; null while one is being opened. */
   readonly #open = new Map<number, IncomingFile | null>();
@@ -155,6 +176,8 @@ class FolderDownload implements IncomingFolder {
     have: Uint8Array,
     durable: boolean,
     offers: Offers | undefined,
+    base: There | null,
+    places: readonly number[] | undefined,
   ) {
     this.#name = name;
     this.#folder = folder;
@@ -166,6 +189,14 @@ class FolderDownload implements IncomingFolder {
     this.have = have;
     this.#durable = durable;
     this.#offers = offers;
+    this.#base = base;
+    this.#places = places;
+  }
+
+  /** Where an entry lies, or will lie, until all is there. */
+  at(index: number): string {
+    const there = this.#base !== null && hasBit(this.#base.have, index) ? this.#base.path : this.#root;
+    return join(there, this.#entries[index]?.path ?? '');
   }
 
   async slot(signal?: AbortSignal): Promise<Slot> {
@@ -222,7 +253,7 @@ class FolderDownload implements IncomingFolder {
     const entry = this.#entries[index];
     if (entry === undefined || entry.cid !== layout.root || entry.size !== layout.size)
       throw new RangeError(`file ${index} is not ${layout.root}`);
-    const final = join(this.#root, entry.path);
+    const final = this.at(index);
     if (hasBit(this.have, index)) return present(final, layout, this.#writer);
     if (this.#open.has(index)) throw new KelanaError('DOWNLOAD_BUSY', { name: entry.path, pid: 'kelana' });
     this.#open.set(index, null);
@@ -269,8 +300,9 @@ class FolderDownload implements IncomingFolder {
     final: string,
     layout: Layout,
   ): Promise<IncomingFile | null> {
-    const part = join(this.#root, `${RESERVED_PREFIX}f${index}.part`);
-    const bitmap = join(this.#root, `${RESERVED_PREFIX}f${index}.have`);
+    const place = this.#places?.[index] ?? index;
+    const part = join(this.#root, `${RESERVED_PREFIX}f${place}.part`);
+    const bitmap = join(this.#root, `${RESERVED_PREFIX}f${place}.have`);
     await mkdir(dirname(final), { recursive: true });
     if (!this.#part.fresh && (await syncWhereThere(final))) {
       const there = await BlockFile.open({
@@ -326,6 +358,7 @@ class FolderDownload implements IncomingFolder {
       if (!(await hasExactly(this.#root, this.#tree)))
         throw new KelanaError('BAD_NAME', { name: `'${this.#name}'`, why: WHY_OTHER });
       if (this.#durable) await this.#sync();
+      if (this.#base !== null) return await this.#complete(this.#base);
       for (const candidate of names(this.#name)) {
         const target = join(this.#folder, candidate);
         const same = await isSameFolder(target, this.#entries, this.#tree, this.#writer);
@@ -346,9 +379,18 @@ class FolderDownload implements IncomingFolder {
     }
   }
 
+  async #complete({ path }: There): Promise<string> {
+    await complete(path, this.#root, this.#entries, this.#tree, this.#durable);
+    await this.#part.remove();
+    return path;
+  }
+
   /** Large files were synced as each was finished. */
   async #sync(): Promise<void> {
-    const small = this.#entries.flatMap(({ path, digest }) => (digest === null ? [] : [path]));
+    const { files } = this.#tree;
+    const small = this.#entries.flatMap(({ path, digest }) =>
+      digest === null || !files.has(path) ? [] : [path],
+    );
     if (small.length > SYNC_EACH && (await syncDisk(this.#root))) return;
     const paths = [...small, ...[...this.#tree.folders].reverse(), '.'];
     for (let at = 0; at < paths.length; at += SYNC_BATCH)

@@ -187,7 +187,9 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       prints.up(link);
       searching.up(link.peer, link.label);
       exchange.up(link);
-      letters?.heard(whereabouts.ofLink(link), whereabouts.wasDialled(link) ? 'dialled' : 'linked');
+      const who = whereabouts.ofLink(link);
+      letters?.heard(who, whereabouts.wasDialled(link) ? 'dialled' : 'linked');
+      options.linked?.(who);
     },
     onFrame: (link, frame) => {
       const rate = rates.get(link.peer);

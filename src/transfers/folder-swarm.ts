@@ -209,11 +209,11 @@ export class FolderSwarm {
   }
 
   async #learn(session: BlockSession, peer: string): Promise<void> {
-    const { file, only, sha256 } = this.#options;
+    const { file, sha256 } = this.#options;
     const nodes = await session.manifest(file.cid);
     if (this.#begun === null) {
       const { files, folders } = verifyListing(file.cid, nodes, sha256, { peer });
-      this.#begun = this.#begin(files, only.length === 0 ? folders : [], nodes);
+      this.#begun = this.#begin(files, folders, nodes);
       this.#own(this.#begun.catch((thrown: unknown) => void this.#fail(asKelanaError(thrown))));
     }
     await this.#begun;
@@ -225,11 +225,12 @@ export class FolderSwarm {
     nodes: readonly Uint8Array[],
   ): Promise<void> {
     const { file, only, incomingFolder, together = false, random, now } = this.#options;
-    const { items, listed } = wantedOf(file.name, files, only);
+    const { items, listed, all } = wantedOf(file.name, files, only);
     this.#items = items;
     if (only.length > 0) this.#size = items.reduce((sum, { size }) => sum + size, 0);
     this.#count = files.length;
-    const listing = { nodes, listed, count: files.length, folders };
+    const whole = { entries: all, folders };
+    const listing = { nodes, listed, count: files.length, folders: only.length === 0 ? folders : [], whole };
     const folder = await incomingFolder(file, this.#items, this.#stop.signal, listing);
     this.#folder = folder;
     const smalls: Small[] = [];

@@ -40,6 +40,7 @@ export interface FolderItem {
 
 /** Of a folder all that its DAG-PB nodes list; `listed` are the places of the items in it. */
 export interface FolderListing {
+  readonly whole: { readonly entries: readonly FolderItem[]; readonly folders: readonly string[] };
   readonly nodes: readonly Uint8Array[];
   readonly listed: readonly number[];
   readonly count: number;
