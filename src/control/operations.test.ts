@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SEARCH } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
-import type { Holding, OverlayPort, Provider, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type {
+  Ground,
+  Holding,
+  OverlayPort,
+  Provider,
+  Query,
+  SearchEvent,
+  SearchOptions,
+} from '../core/ports.ts';
 import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { parseQuery, score } from '../core/search/query.ts';
 import { getFile, type GetEvent, type GetOptions } from './operations.ts';
@@ -21,7 +29,8 @@ const provider = (peer: string) => ({ peer, label: `label ${peer}`, addresses: [
 async function get(
   query: Query,
   remotes: readonly Remote[],
-  more: Partial<SearchOptions> & Pick<GetOptions, 'queue' | 'only'> = {},
+  more: Partial<SearchOptions> & Pick<GetOptions, 'queue' | 'only' | 'wait'> = {},
+  ground: Ground = 'all-nodes',
 ) {
   const fetched: (Holding & { providers: readonly Provider[] })[] = [];
   let asked: SearchOptions = {};
@@ -47,8 +56,8 @@ async function get(
       const found = remotes.length > 0;
       yield {
         type: 'verdict',
-        verdict: found ? 'found' : 'absent',
-        ground: found ? 'found' : 'all-nodes',
+        verdict: found ? 'found' : ground === 'all-nodes' ? 'absent' : 'incomplete',
+        ground: found ? 'found' : ground,
         strategy: 'walk',
         asked: 1,
         missing: [],
@@ -170,6 +179,22 @@ test('a failure says what is kept, and what goes on with it', async () => {
   assert.match(last.error.describe('id').fix, /^1 B dari 2 B sudah ada .*: kelana get c1 --only/);
   const { last: nothing } = await get(parseQuery('a.txt'), [{ ...file, at: ['!one'] }]);
   assert.ok(nothing?.type === 'failed' && !('kept' in nothing.error.params));
+});
+
+test('where a holder is just reading what it shares, get looks again, and says so in the end', async () => {
+  const remotes: Remote[] = [];
+  const waits: number[] = [];
+  const wait = (ms: number): Promise<void> => {
+    if (waits.push(ms) === 2) remotes.push({ name: 'a.txt', cid: 'c1', at: ['one'] });
+    return Promise.resolve();
+  };
+  const { last, events } = await get(parseQuery('a.txt'), remotes, { wait }, 'scanning');
+  assert.ok(last?.type === 'saved' && waits.length === 2);
+  assert.equal(events.filter(({ type }) => type === 'verdict').length, 1);
+  const never = await get(parseQuery('b.txt'), [], { wait }, 'scanning');
+  assert.ok(never.last?.type === 'verdict' && never.last.ground === 'scanning', JSON.stringify(never.last));
+  const lost = await get(parseQuery('b.txt'), [], { wait: () => assert.fail() }, 'lost');
+  assert.ok(lost.last?.type === 'verdict' && lost.last.verdict === 'incomplete');
 });
 
 test('what is not found ends with the verdict', async () => {

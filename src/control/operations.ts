@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
@@ -56,6 +57,8 @@ export interface GetOptions extends GetHow {
   readonly emit: Emit;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** Resolves after so many ms; by default the clock's. */
+  readonly wait?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
 /** A file that was found, with everybody who has it. */
@@ -84,7 +87,7 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
     ...(trace === undefined ? {} : { trace }),
   };
   const files = new Map<string, Found>();
-  for await (const event of overlay.search(query, how)) {
+  for await (const event of whenRead(() => overlay.search(query, how), options)) {
     if (chosen && event.type === 'hit' && event.kind !== 'folder') continue;
     if (chosen && event.type === 'provider' && !files.has(event.cid)) continue;
     gather(files, event);
@@ -123,6 +126,34 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
     }
   }
   yield { type: 'failed', error: failure ?? new KelanaError('TRANSFER_FAILED', { name: '', why: 'no hit' }) };
+}
+
+/** Times that a search is repeated where somebody was just reading what it shares, and ms before each. */
+const READ_AGAIN = 3;
+const READ_MS = 700;
+
+/**
+ * A file that somebody copied into a shared folder a moment ago is there in another moment: where nothing else is missing
+ * to a verdict, the search is repeated.
+ */
+async function* whenRead(
+  search: () => AsyncIterable<SearchEvent>,
+  { signal, wait = delay }: GetOptions,
+): AsyncGenerator<SearchEvent> {
+  for (let again = READ_AGAIN; ; again -= 1) {
+    let reading = false;
+    for await (const event of search()) {
+      reading = again > 0 && event.type === 'verdict' && event.ground === 'scanning';
+      if (!reading) yield event;
+    }
+    if (!reading) return;
+    await wait(READ_MS, signal);
+  }
+}
+
+/** Resolves after so many ms. @throws what `signal` is aborted with */
+async function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => signal?.throwIfAborted());
 }
 
 function gather(files: Map<string, Found>, event: SearchEvent): void {

@@ -675,6 +675,10 @@ export const LIBRARY = {
   settleMs: 50,
   /** ms of hashing after which a node says that it may have more files than it knows; well within SEARCH.syncBoundMs. */
   sayScanningMs: 5_000,
+  /** ms for which a change that is not looked at to its end counts as more files; a file that is written for ever does not. */
+  unreadMs: 30_000,
+  /** ms between looks whether that is over. */
+  quietMs: 100,
   /** ms until files that were still being written are looked at again. */
   retryMs: 100,
   /** A walk over the folders may take at most one part in this many of the time. */
