@@ -170,7 +170,7 @@ test('a part of a folder is completed in its place, from whichever part came, an
   for (const block of [1, 2]) await give(resumed, block, big);
   await resumed.finish();
   assert.equal(await again.finish(), join(base, 'foto'));
-  assert.deepEqual(await tree(base), [...sent.entries.map(({ path }) => `foto/${path}`)].sort());
+  assert.deepEqual(await tree(base), sent.entries.map(({ path }) => `foto/${path}`).toSorted());
   assert.ok(existsSync(join(base, 'foto', 'hampa')));
   assert.equal((await open([1])).path, join(base, 'foto'));
   // With another file of the same name it is another folder.
