@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { KelanaError } from '../src/core/errors.ts';
 import type { Provider } from '../src/core/ports.ts';
+import { parseQuery } from '../src/core/search/query.ts';
 import { MiB, sample, settledFile, sha256, until } from './support/basics.ts';
 import { withBlocks } from './support/sessions.ts';
 import { openDownloads } from '../src/cli/transfers-app.ts';
@@ -55,6 +56,9 @@ test('a folder is found by its name and comes whole, small files and large ones'
   assert.equal(got.path, join(asker.downloads, 'liburan'));
   assert.deepEqual(await below(got.path), HASHES);
   assert.deepEqual(await readdir(asker.downloads), ['liburan']);
+  // As a person types it: no dot makes a name of it, and all files in it have the word in their paths.
+  const typed = await get(asker, parseQuery('liburan'), { only: ['*.txt'] });
+  assert.ok(typed.type === 'saved' && typed.path === got.path, JSON.stringify(typed));
   const again = await get(asker, { kind: 'cid', cid: folderOf(holder)?.cid ?? '' });
   assert.ok(again.type === 'saved' && again.path === got.path, 'the same folder is not fetched twice');
   assert.deepEqual([got.fetched, again.fetched, again.bytes], [got.bytes, 0, got.bytes]);

@@ -73,6 +73,7 @@ async function get(
       await Promise.resolve();
       const [first] = providers;
       if (first === undefined || first.peer.startsWith('!')) throw new Error('gone');
+      if (first.peer.startsWith('-')) throw new KelanaError('SOURCE_CHANGED', { name: file.name });
       if (first.peer.startsWith('?')) {
         yield { type: 'progress', bytes: 1, size: 2, fetched: 1, from: first };
         throw new KelanaError('PEER_UNREACHABLE', { peer: first.label, why: 'ECONNRESET' });
@@ -197,6 +198,19 @@ test('where a holder is just reading what it shares, get looks again, and says s
   assert.ok(lost.last?.type === 'verdict' && lost.last.verdict === 'incomplete');
 });
 
+test('what was replaced between search and download is searched for once more, but not a CID', async () => {
+  const remotes = [{ name: 'a.txt', cid: 'c1', at: ['-one'] }];
+  const wait = (): Promise<void> => {
+    remotes.splice(0, 1, { name: 'a.txt', cid: 'c2', at: ['one'] });
+    return Promise.resolve();
+  };
+  const { last } = await get(parseQuery('a.txt'), remotes, { wait });
+  assert.ok(last?.type === 'saved' && last.cid === 'c2', JSON.stringify(last));
+  const cid = 'bafkreiaoitzvdazhgzu6fa5eszxmihe753m7jdlaewcpeo55rpovameo2q';
+  const gone = await get(parseQuery(cid), [{ name: 'a.txt', cid, at: ['-one'] }], { wait });
+  assert.ok(gone.last?.type === 'failed' && gone.last.error.code === 'SOURCE_CHANGED');
+});
+
 test('what is not found ends with the verdict', async () => {
   const { last } = await get(parseQuery('a.txt'), []);
   assert.ok(last?.type === 'verdict' && last.verdict === 'absent');
@@ -212,7 +226,7 @@ test('with patterns only folders count, and where there is none it says so', asy
     fetched.map(({ cid }) => cid),
     ['f'],
   );
-  const none = await get(parseQuery('liburan'), files, { only });
+  const none = await get(parseQuery('liburan'), files, { only, wait: () => Promise.resolve() });
   assert.ok(none.last?.type === 'failed' && none.last.error.code === 'NO_FOLDER_FOUND');
   assert.deepEqual(none.fetched, []);
 });

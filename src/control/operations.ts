@@ -71,9 +71,27 @@ interface Found {
 /**
  * Searches, then downloads from all holders that were found: the seeds' `client(nama_file)`. A name or CID means one
  * file, so its first holder ends the search, and others are looked for while it comes; words and patterns are searched
- * whole, and where several files answer equally well none is fetched (AMBIGUOUS).
+ * whole, and where several files answer equally well none is fetched (AMBIGUOUS). A file that was replaced between the
+ * two is searched for once more.
  */
 export async function* getFile(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
+  const { wait = delay, signal } = options;
+  let gone = false;
+  for await (const event of getOnce(query, options)) {
+    gone = event.type === 'failed' && query.kind !== 'cid' && isGone(event.error);
+    if (!gone) yield event;
+  }
+  if (!gone) return;
+  await wait(READ_MS, signal);
+  yield* getOnce(query, options);
+}
+
+/** What was found was another version a moment later, and nothing of it came. */
+function isGone({ code, params }: KelanaError): boolean {
+  return (code === 'SOURCE_CHANGED' || params['refusal'] === 'not-here') && !('kept' in params);
+}
+
+async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal, timeoutMs, strategy, trace } = options;
   const started = now();
   const exact = query.kind === 'name' || query.kind === 'cid';
@@ -138,12 +156,17 @@ const READ_MS = 700;
  */
 async function* whenRead(
   search: () => AsyncIterable<SearchEvent>,
-  { signal, wait = delay }: GetOptions,
+  { signal, only = [], wait = delay }: GetOptions,
 ): AsyncGenerator<SearchEvent> {
   for (let again = READ_AGAIN; ; again -= 1) {
     let reading = false;
+    let folders = false;
     for await (const event of search()) {
-      reading = again > 0 && event.type === 'verdict' && event.ground === 'scanning';
+      if (event.type === 'hit') folders ||= event.kind === 'folder';
+      // A folder has its CID a moment after its files.
+      const early = only.length > 0 && !folders && again === READ_AGAIN;
+      const found = event.type === 'verdict' && event.verdict === 'found';
+      reading = again > 0 && event.type === 'verdict' && (event.ground === 'scanning' || (found && early));
       if (!reading) yield event;
     }
     if (!reading) return;

@@ -662,6 +662,8 @@ export const LIBRARY = {
   progressMs: 5_000,
   /** ms after the last change until the CIDs of folders are made anew, and parts of the time that may go into it. */
   foldersMs: 200,
+  /** Times that this is put off while more changes come: 3 s of a copy that goes on. */
+  foldersPuts: 15,
   foldersShare: 20,
   /** ms of work on folders between two turns of the event loop. */
   sliceMs: 8,

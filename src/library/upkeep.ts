@@ -41,7 +41,10 @@ export interface ScanProgress {
   readonly ms: number;
 }
 
-/** Keeps the catalog true: scans, watches, looks at what changed, and builds the folders anew. */
+/**
+ * Keeps the catalog true: scans, watches, looks at what changed, and builds the folders anew. As long as it is on
+ * purpose: which of these waits for which is decided here alone.
+ */
 export class Upkeep {
   readonly scanner: Scanner;
   readonly teller: Teller;
@@ -67,6 +70,8 @@ export class Upkeep {
   #lastWhole = 0;
   #lastBuild = 0;
   #buildMs = 0;
+  /** Times that it was put off. */
+  #buildPuts = 0;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -208,8 +213,13 @@ export class Upkeep {
     const { folders } = this.#options;
     const soon = this.#buildMs * LIBRARY.foldersShare < 1_000;
     const building = soon && (folders.stale || this.#building !== undefined);
+    return this.#looked && this.#running === undefined && !building;
+  }
+
+  /** Files of all changes that were told are known. */
+  get #looked(): boolean {
     const looked = this.#changes.empty && this.#later.empty && this.#draining === undefined;
-    return looked && !this.scanner.hashing && this.#running === undefined && !building;
+    return looked && !this.scanner.hashing;
   }
 
   #again(path: string, ms: number): void {
@@ -271,7 +281,13 @@ export class Upkeep {
 
   #buildSoon(): void {
     const wait = Math.max(LIBRARY.foldersMs, this.#buildMs * LIBRARY.foldersShare);
-    this.#after('build', wait, () => void this.#build());
+    this.#after('build', wait, () => {
+      // In the middle of a change it would have a CID for a moment, and be gone before anybody has fetched it.
+      const amid = !this.#looked && this.#buildPuts < LIBRARY.foldersPuts;
+      this.#buildPuts = amid ? this.#buildPuts + 1 : 0;
+      if (amid) this.#buildSoon();
+      else void this.#build();
+    });
   }
 
   /** Gives folders their CIDs; while files are being hashed it waits for them. */
