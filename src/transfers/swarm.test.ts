@@ -200,6 +200,35 @@ test('providers that a search finds during the download join it', async (t) => {
   await arrives({ content, folder: alone, nodes: [whole], known: [], more });
 });
 
+test(
+  'others who have a large file are looked for at once, before the first is even open',
+  { timeout: 5_000 },
+  async (t) => {
+    const content = contentOf(2 * kB, 9);
+    const large = { ...content, file: { ...content.file, size: SWARM.searchFromBytes } };
+    const searched = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const never = (signal: AbortSignal): Promise<never> =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))));
+    const { result } = start({
+      content: large,
+      nodes: [new TestProvider('slow', large)],
+      folder: await folderFor(t),
+      more: {
+        signal: stop.signal,
+        open: (_, signal) => never(signal),
+        async *find(_, signal) {
+          searched.resolve();
+          yield await never(signal);
+        },
+      },
+    });
+    await searched.promise;
+    stop.abort(DISCARD);
+    await assert.rejects(result);
+  },
+);
+
 test('what nobody has is waited for, and then given up with what came', async (t) => {
   const content = contentOf(60 * kB, 18);
   const nodes = [new TestProvider('half', content, { have: some(content, (block) => block < 30) })];

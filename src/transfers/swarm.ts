@@ -353,7 +353,8 @@ export class Swarm {
     const at = now();
     const starved = (this.#plan?.starved ?? 0) > 0;
     const { hopeful } = this.#candidates;
-    const large = this.#plan !== null && file.size >= SWARM.searchFromBytes;
+    // At once, while the first is still being opened: each moment without the others costs their rate.
+    const large = file.size >= SWARM.searchFromBytes;
     const due = starved || (large && this.#searched === -Infinity);
     if (find !== undefined && !this.#searching)
       if (hopeful ? due && at - this.#searched >= SWARM.searchEveryMs : this.#vain === 0)
