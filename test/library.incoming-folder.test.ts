@@ -179,6 +179,47 @@ test('a part of a folder is completed in its place, from whichever part came, an
   assert.equal(await readFile(join(base, 'foto', 'a.txt'), 'utf8'), 'lain');
 });
 
+test('several who fetch different files of one folder do not lose what the others have of it', async (t) => {
+  const base = await folder(t);
+  const writer = writerFor(t);
+  const big = sample(2 * MiB + 1, 9);
+  const sent = new Sent({ ...SMALL, 'sub/besar.bin': big });
+  const whole = { entries: sent.entries, folders: [] };
+  const open = (...places: number[]): Promise<IncomingFolder> => {
+    const entries = places.flatMap((place) => sent.entries[place] ?? []);
+    return openIncomingFolder({ folder: base, name: 'foto', cid: sent.cid, entries, whole, places, writer });
+  };
+  const put = async (into: IncomingFolder, index: number, place: number): Promise<void> => {
+    const slot = await into.slot();
+    slot.bytes.set(sent.bytes[place] ?? Buffer.alloc(0));
+    await into.write([{ index, offset: 0 }], slot);
+  };
+  const one = await open(1, 2, 4);
+  await put(one, 0, 1);
+  await give(await one.file(2, layoutOf(big)), 0, big);
+  await one.suspend();
+  const other = await open(0);
+  assert.deepEqual(bitsOf(other.have, 1), []);
+  await other.abort();
+  const again = await open(0);
+  await put(again, 0, 0);
+  assert.equal(await again.finish(), join(base, 'foto'));
+  assert.deepEqual(await tree(join(base, 'foto')), ['a.txt']);
+  const back = await open(1, 2, 4);
+  const file = await back.file(2, layoutOf(big));
+  assert.deepEqual([bitsOf(back.have, 3), bitsOf(file.have, 3)], [[0], [0]], 'all of it is still there');
+  await put(back, 1, 2);
+  for (const block of [1, 2]) await give(file, block, big);
+  await file.finish();
+  assert.equal(await back.finish(), join(base, 'foto'));
+  assert.deepEqual(await tree(base), [
+    'foto/a.txt',
+    'foto/sub/b.txt',
+    'foto/sub/besar.bin',
+    'foto/sub/deep/c.txt',
+  ]);
+});
+
 test('a folder is gone on with: what is there is hashed, what does not belong is removed', async (t) => {
   const base = await folder(t);
   const writer = writerFor(t);

@@ -20,6 +20,8 @@ export interface There {
   readonly path: string;
   /** Of the wanted files those that are there, by index. */
   readonly have: Uint8Array;
+  /** Paths of all files that are there. */
+  readonly files: ReadonlySet<string>;
   /** Nothing that is wanted is missing. */
   readonly wanted: boolean;
   /** Nothing of the whole is missing. */
@@ -71,7 +73,7 @@ export async function thereOf(
     else missing += 1;
   for (const folder of tree.folders) if (!folders.has(folder)) missing += 1;
   const same = files.size === all.files.size && folders.size === all.folders.size;
-  return { path, have, wanted: missing === 0, whole: same };
+  return { path, have, files, wanted: missing === 0, whole: same };
 }
 
 async function sizeAt(path: string): Promise<number> {
@@ -111,4 +113,32 @@ export async function complete(
     if (!placed) throw new KelanaError('FILE_EXISTS', { name: entry.path });
   }
   if (durable) for (const path of ['', ...folders]) await sync(join(base, path));
+}
+
+/** What a temporary folder holds beside what is wanted of it. */
+export type Beside = 'nothing' | 'folders' | 'others' | 'strange';
+
+/**
+ * Compares a temporary folder with what it is to hold. Several may fetch different files of one folder, one after the
+ * other: what is `others` is theirs, and `folders` are theirs that hold nothing. @throws what the disk throws
+ */
+export async function besideOf(root: string, mine: Tree, others: Tree, parts: RegExp): Promise<Beside> {
+  let beside: Beside = 'nothing';
+  let files = 0;
+  let folders = 0;
+  for await (const { path, kind } of itemsOf(root)) {
+    if (kind === 'file' && mine.files.has(path)) files += 1;
+    else if (kind === 'folder' && mine.folders.has(path)) folders += 1;
+    else if (kind === 'file' && (others.files.has(path) || parts.test(path))) beside = 'others';
+    else if (kind === 'folder' && others.folders.has(path))
+      beside = beside === 'nothing' ? 'folders' : beside;
+    else return 'strange';
+  }
+  return files === mine.files.size && folders === mine.folders.size ? beside : 'strange';
+}
+
+/** Whether anything is there that is not of `mine`. @throws what the disk throws */
+export async function hasOthers(root: string, mine: Tree): Promise<boolean> {
+  for await (const { path, kind } of itemsOf(root)) if (kind === 'file' && !mine.files.has(path)) return true;
+  return false;
 }
