@@ -662,6 +662,8 @@ export const LIBRARY = {
   progressMs: 5_000,
   /** ms after the last change until the CIDs of folders are made anew, and parts of the time that may go into it. */
   foldersMs: 200,
+  /** Times that this is put off while more changes come: 3 s of a copy that goes on. */
+  foldersPuts: 15,
   foldersShare: 20,
   /** ms of work on folders between two turns of the event loop. */
   sliceMs: 8,
@@ -675,6 +677,10 @@ export const LIBRARY = {
   settleMs: 50,
   /** ms of hashing after which a node says that it may have more files than it knows; well within SEARCH.syncBoundMs. */
   sayScanningMs: 5_000,
+  /** ms for which a change that is not looked at to its end counts as more files; a file that is written for ever does not. */
+  unreadMs: 30_000,
+  /** ms between looks whether that is over. */
+  quietMs: 100,
   /** ms until files that were still being written are looked at again. */
   retryMs: 100,
   /** A walk over the folders may take at most one part in this many of the time. */

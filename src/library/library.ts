@@ -156,11 +156,16 @@ export class Library implements WritableLibraryPort {
     return this.#catalog.at(path)?.cid ?? this.#folders.cidAt(path);
   }
 
-  /** Files, the best first, then folders with exactly this name or CID; at most `LIBRARY.maxMatches`. */
+  /**
+   * Files, the best first, then folders with exactly this name or CID; at most `LIBRARY.maxMatches`. Of words, folders
+   * whose name they are come before files.
+   */
   lookup(query: Query): readonly Holding[] {
     const files = this.#catalog.lookup(query);
     const folders = this.#folders.lookup(query);
-    return folders.length === 0 ? files : [...files, ...folders].slice(0, LIBRARY.maxMatches);
+    if (folders.length === 0) return files;
+    const all = query.kind === 'words' ? [...folders, ...files] : [...files, ...folders];
+    return all.slice(0, LIBRARY.maxMatches);
   }
 
   list(): readonly Holding[] {

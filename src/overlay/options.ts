@@ -50,6 +50,8 @@ export interface OverlayOptions {
   visible?(peer: string, cid: string): BlockReader | undefined;
   /** Files that are still being fetched: those who fetch the same get what is there. */
   partial?(cid: string): PartialReader | undefined;
+  /** A neighbour linked, at these addresses. */
+  linked?(provider: Provider): void;
   /** Someone else fetches this, and gives what it has by then. */
   fetcher?(cid: string, provider: Provider): void;
   /** Served to IPFS nodes by bitswap; by default nothing is. */

@@ -41,6 +41,7 @@ import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
 import { Turns } from './turns.ts';
+import { together } from './together.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 /**
@@ -104,12 +105,14 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     else courier.send(peer, frame, where ?? []);
   };
   const folders = (): readonly Holding[] => library.folders?.() ?? [];
+  // In the DHT the last ones are published first: people look for files.
+  const files = together(folders, () => library.list());
   const prints = new PrintKeeper({
     peer: peerId,
     label,
     addresses,
     sign: signer(key),
-    files: () => [...library.list(), ...folders()],
+    files,
     scanning: () => library.scanning(),
     now,
     wall: Date.now,
@@ -187,7 +190,9 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       prints.up(link);
       searching.up(link.peer, link.label);
       exchange.up(link);
-      letters?.heard(whereabouts.ofLink(link), whereabouts.wasDialled(link) ? 'dialled' : 'linked');
+      const who = whereabouts.ofLink(link);
+      letters?.heard(who, whereabouts.wasDialled(link) ? 'dialled' : 'linked');
+      options.linked?.(who);
     },
     onFrame: (link, frame) => {
       const rate = rates.get(link.peer);
@@ -294,10 +299,11 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     refuses: (peer) => scores.banned(peer),
     liar,
   });
+  let published: readonly Holding[] | null = null;
   const publish = (): void => {
     prints.changed();
-    // The last ones are published first: people look for files.
-    dht.setFiles([...folders(), ...library.list()]);
+    if (published !== files()) dht.setFiles(files());
+    published = files();
   };
   const stopListening = library.onChange(publish);
   publish();

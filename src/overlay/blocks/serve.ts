@@ -90,6 +90,8 @@ class Upload {
   #lastCid: { bytes: Uint8Array; text: string; single: boolean } | null = null;
   /** No block was sent yet: the first may be what a search has to be shown. */
   #fresh = true;
+  /** A manifest was, at once; what it owes must not hold up the block that is shown after it. */
+  #first = false;
 
   constructor(channel: ByteChannel, options: ServeOptions) {
     this.#channel = channel;
@@ -187,8 +189,15 @@ class Upload {
     } else {
       await this.#flush();
       const have = own === undefined ? (part?.have.slice() ?? null) : null;
+      await this.#turn(have?.length ?? 0);
       await this.#write(encodeFrame(FRAME.have, have === null ? ALL : 0, request, have ?? NOTHING));
     }
+  }
+
+  async #turn(bytes: number): Promise<void> {
+    if (bytes === 0) return;
+    const wait = this.#options.turns.take(this.#options.peer, bytes, this.#over.signal);
+    if (wait !== undefined) await wait;
   }
 
   #shares(cid: string): boolean {
@@ -210,10 +219,15 @@ class Upload {
       return;
     }
     await this.#flush();
+    const { turns } = this.#options;
+    this.#first ||= this.#fresh && turns.free();
     const last = nodes.length - 1;
     if (last < 0) await this.#write(encodeFrame(FRAME.manifest, LAST, request, NOTHING));
     this.#listing = request;
     for (const [at, node] of nodes.entries()) {
+      // A listing may be many megabytes: it takes its turns as blocks do.
+      await this.#turn(node.length);
+      if (this.#listing !== request) return;
       await this.#write(encodeFrame(FRAME.manifest, at === last ? LAST : 0, request, node));
       if (this.#listing !== request) return;
     }
@@ -249,7 +263,8 @@ class Upload {
     const { buffer, end: size, blocks } = pack;
     const { peer, turns } = this.#options;
     // A block is what a search has shown, within SEARCH.confirmTimeoutMs or proveTimeoutMs: at once, where nobody waits.
-    const single = blocks.length === 1 && (this.#fresh || this.#lastCid?.single === true) && turns.free();
+    const free = turns.free() || (this.#fresh && this.#first && turns.info().waiting === 0);
+    const single = blocks.length === 1 && (this.#fresh || this.#lastCid?.single === true) && free;
     this.#fresh = false;
     const piece = single ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
     for (let at = 0; at < size;) {
