@@ -207,6 +207,8 @@ export const PRINTS = {
    * statuses. Until it is dropped no miss is proved here.
    */
   disagreeMs: 60_000,
+  /** ms without a status after which the link to a neighbour of the group is of no use: honest ones send four. */
+  muteMs: 20_000,
   /** Bytes of headers or segments that fill one frame. */
   frameBytes: 24 * KiB,
 } as const;
@@ -232,8 +234,13 @@ export const OVERLAY = {
   maxFrameBytes: 256 * KiB,
   /** ms to dial, secure, and say hello. A WAN handshake is four round trips; 10 s allows 2 s each. */
   dialTimeoutMs: 10_000,
-  /** ms between pings on an idle link; and a link that is silent for three is lost. */
+  /** ms within which each side of a link lets the other hear something; and one that is silent for three is lost. */
   pingIntervalMs: 5_000,
+  /** ms between pings of the muxer, by which it knows the round trip; TCP connections without a byte end after 120 s. */
+  muxerPingMs: 90_000,
+  /** ms; first and longest time for which a neighbour that says nothing of prints is not linked again. */
+  muteMinMs: 60_000,
+  muteMaxMs: 3_600_000,
   /** ms; first and longest wait between attempts at a configured peer. */
   redialMinMs: 250,
   redialMaxMs: 15_000,

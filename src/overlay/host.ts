@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { NoiseComponents } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
 import type { ConnectionEncrypter, Libp2p, PrivateKey, Startable } from '@libp2p/interface';
 import type { KadDHT } from '@libp2p/kad-dht';
@@ -11,6 +10,7 @@ import { KelanaError, reason } from '../core/errors.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { createDht } from './dht-service.ts';
 import { closeIdle, IDLE } from './idle.ts';
+import { quietYamux } from './muxer.ts';
 import { lateEncrypter } from './tls/late.ts';
 import { sharedTcp } from './tls/shared-tcp.ts';
 import { nativeTls, type EncrypterComponents } from './tls/encrypter.ts';
@@ -55,7 +55,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       addresses: { listen: [`/${family}/${host}/tcp/${options.port}`] },
       transports: [sharedTcp(options.onTls ?? ((socket) => void socket.destroy()))],
       connectionEncrypters: [nativeTls({ fallback: streamTls }), lateNoise],
-      streamMuxers: [yamux()],
+      streamMuxers: [quietYamux()],
       services: {
         identify: identify(),
         ping: ping(),

@@ -34,6 +34,7 @@ import { Links, pause, REPLACED } from './links.ts';
 import { Lists } from './lists/lists.ts';
 import { Mail } from './mail.ts';
 import type { Overlay, OverlayOptions } from './options.ts';
+import { Mutes } from './mutes.ts';
 import { Peers } from './peers.ts';
 import { PrintKeeper } from './prints.ts';
 import { newRates, QUESTIONS, type Rates } from './rates.ts';
@@ -85,6 +86,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const downs = new Turns({ now, limit: options.downloadLimit ?? unlimited });
   let mail: Mail | undefined;
   const scores = new Scores({ now });
+  const mutes = new Mutes(now);
   /** Blocks are served once there are links; nothing is searched for before. */
   const open: Blocks['open'] = (provider, signal, how) =>
     lanes.service?.open(provider, signal, how) ??
@@ -119,6 +121,10 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     random,
     send: (peer, frame, where) => send(peer, { type: 'sync', frame }, where),
     liar,
+    mute: (peer) => {
+      mutes.add(peer);
+      void links.get(peer)?.close('says nothing of prints');
+    },
     closest: () => dht.closest(),
     ...(options.bits === undefined ? {} : { bits: options.bits }),
     ...(options.resizeAfterMs === undefined ? {} : { resizeAfterMs: options.resizeAfterMs }),
@@ -181,7 +187,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     port,
     now,
     bits: () => prints.view.bits(),
-    refuses: (peer) => scores.banned(peer),
+    refuses: (peer) => scores.banned(peer) || mutes.has(peer),
     onUp: (link) => {
       // Two nodes that dialled each other at once drop one of two links: no news to a person.
       if (!replacing.delete(link.peer)) emit({ type: 'neighbour.added', who: label, neighbour: link.label });

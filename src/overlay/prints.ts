@@ -23,6 +23,8 @@ export interface PrintKeeperOptions {
   readonly random: Random;
   readonly send: (peer: string, frame: SyncFrame, addresses: readonly string[] | undefined) => void;
   readonly liar: (peer: string, why: string) => void;
+  /** A neighbour of this node's group says nothing of prints. */
+  readonly mute: (peer: string) => void;
   /** The DHT's nearest peers, by which the size of the network is estimated. */
   closest(): readonly string[];
   readonly bits?: number;
@@ -131,10 +133,11 @@ export class PrintKeeper {
   }
 
   #step(input: DirectoryInput): void {
-    const { now, random, send, liar } = this.#options;
+    const { now, random, send, liar, mute } = this.#options;
     for (const output of this.#directory.step(input, now(), random)) {
       if (output.type === 'send') send(output.to, output.frame, output.addresses);
       else if (output.type === 'liar') liar(output.peer, output.why);
+      else if (output.type === 'mute') mute(output.peer);
     }
   }
 }
