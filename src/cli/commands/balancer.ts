@@ -1,3 +1,4 @@
+import { parsePeerAddress } from '../../core/address.ts';
 import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import { openBalancer, type BalancerApp } from '../balancer/app.ts';
@@ -10,6 +11,7 @@ import { SEEING_OPTIONS } from '../balancer/seeing.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
+import { GROUP_KEY_OPTION } from '../group.ts';
 import { openLog } from '../logging.ts';
 import type { Values } from '../values.ts';
 import { untilStopped } from '../stopping.ts';
@@ -42,8 +44,8 @@ export const command: Command = {
       check: checkBackend,
       fromTable: backendFromTable,
       help: {
-        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya; dns://NAMA:PORT atau srv://NAMA: server yang ditemukan dengan nama itu (bawaan: ${BACKENDS.join(' dan ')})`,
-        en: `a server behind it, its weight, and requests on it at once; dns://NAME:PORT or srv://NAME: the servers found by that name (default: ${BACKENDS.join(' and ')})`,
+        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya; dns://NAMA:PORT, srv://NAMA atau p2p://NAMA: server yang ditemukan dengan nama itu di DNS, atau di overlay (bawaan: ${BACKENDS.join(' dan ')})`,
+        en: `a server behind it, its weight, and requests on it at once; dns://NAME:PORT, srv://NAME or p2p://NAME: the servers found by that name in the DNS, or in the overlay (default: ${BACKENDS.join(' and ')})`,
       },
     },
     ...BALANCE_OPTIONS,
@@ -87,6 +89,18 @@ export const command: Command = {
         en: 'DNS server for those names (default: those of the system)',
       },
     },
+    {
+      name: 'peer',
+      type: 'text',
+      value: 'ADDR',
+      many: true,
+      check: parsePeerAddress,
+      help: {
+        id: 'node overlay tempat mulai mencari server p2p://; yang di mesin ini dikenal sendiri',
+        en: 'node of the overlay to begin with for p2p:// servers; those on this machine are known',
+      },
+    },
+    GROUP_KEY_OPTION,
     ...SEEING_OPTIONS,
     ...LOGGING,
   ],
