@@ -23,7 +23,7 @@ import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
 import { checkEdit, configurationOf, givenBackend, listenOf, refuseOwn } from './configuration.ts';
 import { OverlayServers } from './overlay-servers.ts';
-import { adminSocket, folderOf } from './place.ts';
+import { adminSocket, folderOf, refuseOpenFolder } from './place.ts';
 import { parseStats } from './seeing.ts';
 import { startServing } from './serving.ts';
 
@@ -62,6 +62,8 @@ export async function openBalancer(
 ): Promise<BalancerApp> {
   const configuration = configurationOf(values, availableParallelism());
   const [{ host, port }, ...more] = listenOf(values);
+  // What lies in it is believed, so it is looked at before it is read.
+  if (port !== 0) await refuseOpenFolder(folderOf(context, values, port));
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
   const self = { who: hostPort(host, port), host, port };
@@ -88,6 +90,7 @@ export async function openBalancer(
   try {
     const folder = folderOf(context, values, balancer.port);
     await makeFolder(folder);
+    await refuseOpenFolder(folder);
     const socket = await adminSocket(folder);
     if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
     const who = balancer.url.replace(/^[a-z]+:\/\//, '');

@@ -5,6 +5,7 @@ import { openBalancer, type BalancerApp } from '../balancer/app.ts';
 import { backendFromTable, BACKENDS, checkBackend, LISTEN } from '../balancer/configuration.ts';
 import { EDGES } from '../balancer/edges.ts';
 import { FORWARDING_OPTIONS } from '../balancer/forwarding.ts';
+import { warnUnverified } from '../balancer/show.ts';
 import { runVerb, VERB_ARGS } from '../balancer/verbs.ts';
 import { BALANCE_OPTIONS } from '../balancer/options.ts';
 import { SEEING_OPTIONS } from '../balancer/seeing.ts';
@@ -201,30 +202,31 @@ async function announce(
 ): Promise<void> {
   if (json) {
     const more = stats === null ? {} : { stats: stats.url };
-    context.out(JSON.stringify({ ready: true, url: balancer.url, port: balancer.port, ...more }));
+    const { url, urls, port } = balancer;
+    context.out(JSON.stringify({ ready: true, url, urls, port, ...more }));
     return;
   }
-  const { backends } = await manager.view();
-  const names = backends.map(({ name }) => name);
-  const open = balancer.backends.list.filter(({ link }) => link.tls?.verify === false);
-  if (open.length > 0) {
-    const labels = open.map(({ label }) => label).join(', ');
-    context.say({
-      id: `PERINGATAN: sertifikat ${labels} TIDAK diperiksa (verify=off); siapa pun di antaranya bisa membaca dan mengubah semuanya.`,
-      en: `WARNING: the certificate of ${labels} is NOT checked (verify=off); anyone between may read and change all of it.`,
-    });
-  }
+  const view = await manager.view();
+  const names = view.backends.map(({ name }) => name);
+  const { urls } = balancer;
+  warnUnverified(context, view);
   context.say(
     names.length === 0
       ? {
-          id: `Balancer siap di ${balancer.url}; belum ada server yang ditemukan.`,
-          en: `Balancer ready at ${balancer.url}; no server is found yet.`,
+          id: `Balancer siap di ${urls.join(', ')}; belum ada server yang ditemukan, permintaan dijawab 503 sampai ada.`,
+          en: `Balancer ready at ${urls.join(', ')}; no server is found yet, requests are answered 503 until one is.`,
         }
       : {
-          id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
-          en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,
+          id: `Balancer siap di ${urls.join(', ')} untuk ${listed(names, 'dan', 'lainnya')}.`,
+          en: `Balancer ready at ${urls.join(', ')} for ${listed(names, 'and', 'more')}.`,
         },
   );
   if (stats !== null)
     context.say({ id: `Angkanya di ${stats.url}/metrics.`, en: `Its figures are at ${stats.url}/metrics.` });
+}
+
+/** The first ones; `ls` has all. */
+function listed(names: readonly string[], and: string, more: string): string {
+  if (names.length <= 5) return names.join(` ${and} `);
+  return `${names.slice(0, 4).join(', ')} ${and} ${names.length - 4} ${more}`;
 }
