@@ -43,7 +43,7 @@ function inFile<T>(values: Values, work: () => T): T {
     if (place === undefined || !(thrown instanceof KelanaError) || thrown.code !== 'BAD_VALUE') throw thrown;
     const { value, key } = thrown.params;
     // Of two that are the same, the later one is too many.
-    const at = values.texts('backend').lastIndexOf(String(value));
+    const at = values.texts('backend').lastIndexOf(typeof value === 'string' ? value : '');
     const says = (lang: 'id' | 'en'): string => thrown.describe(lang).says.replace(/\.$/, '');
     const where = place(at, typeof key === 'string' ? key : undefined);
     throw new KelanaError('BAD_CONFIG', { ...where, why: { id: says('id'), en: says('en') } }, thrown);
