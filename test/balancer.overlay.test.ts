@@ -10,6 +10,7 @@ import { delimit } from '../src/core/wire/lengths.ts';
 import { startHost } from '../src/overlay/hosts.testkit.ts';
 import { ServerFinder } from '../src/overlay/servers/finder.ts';
 import { proofOfAsk, recordName, SERVER_PROTOCOL } from '../src/overlay/servers/proof.ts';
+import { freePort } from './balancer.kit.ts';
 import { afterwards, temporaryFolder, until } from './support/basics.ts';
 import { inProcess } from './support/in-process.ts';
 import { start, type Run } from './support/run.ts';
@@ -83,32 +84,41 @@ test('a server tells nothing to who has not the key, and a proof is of no use to
 test('kelana balancer finds servers that announce themselves, and drops them when they end', async (t) => {
   const [here, there] = [await temporaryFolder(t), await temporaryFolder(t)];
   const usual = ['--lang', 'en', '--json', ...NO_LOG];
-  const server = (cwd: string, ...args: readonly string[]): Run =>
-    start(t, ['server', '--port', '0', '--p2p-host', '127.0.0.1', '--announce', 'App', ...usual, ...args], {
-      cwd,
-    });
+  const server = async (cwd: string, ...args: readonly string[]): Promise<Run> =>
+    start(
+      t,
+      [
+        'server',
+        '--port',
+        String(await freePort()),
+        '--p2p-host',
+        '127.0.0.1',
+        '--announce',
+        'App',
+        ...usual,
+        ...args,
+      ],
+      {
+        cwd,
+      },
+    );
+  const first = await server(here);
+  const one = await first.ready();
+  const path = join(here, '.kelana/group.key');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
   const balancer = start(t, ['balancer', '--listen', '127.0.0.1:0', '--backend', 'p2p://app', ...usual], {
     cwd: here,
   });
-  const { port } = await balancer.ready();
+  // Another folder, as another machine has: there the key is copied.
+  const copy = join(there, 'copied.key');
+  await copyFile(path, copy);
+  const second = await server(there, '--group-key', copy, '--data', join(here, '.kelana'));
+  const [{ port }, two] = [await balancer.ready(), await second.ready()];
   const names = async (): Promise<string> => {
     const { code, out, err } = await inProcess(['balancer', 'ls', '--json'], here);
     assert.equal(code, 0, err);
     return (JSON.parse(out) as BalancerView).backends.map(({ name, state }) => `${name} ${state}`).join();
   };
-  assert.equal(await names(), '');
-  assert.equal((await fetch(`http://127.0.0.1:${String(port)}/`)).status, 503);
-  const path = join(here, '.kelana/group.key');
-  await until('the key is made', async () => (await stat(path).catch(() => null)) !== null);
-  assert.equal((await stat(path)).mode & 0o777, 0o600);
-
-  // On this machine the folder is enough; from elsewhere it takes the key and a node.
-  const first = server(here);
-  const one = await first.ready();
-  const copy = join(there, 'copied.key');
-  await copyFile(path, copy);
-  const second = server(there, '--group-key', copy, '--peer', String(one['p2p']));
-  const two = await second.ready();
   const [a, b] = [one, two].map((ready) => String(ready['url']).replace('http://localhost', '127.0.0.1'));
   const both = [`${a} up`, `${b} up`].toSorted().join();
   await until(both, async () => (await names()) === both, 20_000);
