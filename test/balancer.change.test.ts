@@ -120,8 +120,8 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['weight', a, '2'], 2, /does not use weights/],
     [['weight', a, 'two'], 2, /whole number/],
     [['method', 'best'], 2, /one of/],
-    [['add'], 2, /may stand/],
-    [['ls', 'x'], 2, /may stand/],
+    [['add'], 2, /balancer add URL/],
+    [['ls', 'x'], 2, /balancer ls\./],
     [['fly'], 2, /may stand/],
     [['ls', '--listen', ':1'], 1, /No balancer is running/],
   ] as const) {

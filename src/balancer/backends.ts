@@ -323,6 +323,7 @@ export class Backends {
 
   #tellEjected(backend: Backend, why: Ejection, ms: number): void {
     const { who, emit } = this.#options;
+    backend.tally.because(why);
     emit({
       type: 'backend.ejected',
       who: who(),

@@ -203,7 +203,7 @@ export class ClientConnection implements ExchangeClient, Connection {
 
   /** Answers what never became a request. */
   #turnAway(reply: OwnReply): void {
-    refused(this.#shared, this.label, reply.status);
+    refused(this.#shared, this.label, reply);
     this.answer(reply, false, '-');
   }
 
@@ -211,10 +211,11 @@ export class ClientConnection implements ExchangeClient, Connection {
   #tooMany(head: RequestHead): boolean {
     const wait = mayAsk(this.#shared, this.facts.address);
     if (wait === 0) return false;
-    refused(this.#shared, this.label, 429);
+    const reply = tooManyRequests(wait);
+    refused(this.#shared, this.label, reply);
     // A body that nobody takes ends the connection.
     const keepAlive = head.keepAlive && head.framing === 'none' && head.minor === 1;
-    this.answer(tooManyRequests(wait), keepAlive, head.method);
+    this.answer(reply, keepAlive, head.method);
     return true;
   }
 

@@ -18,7 +18,7 @@ import type { Outcome } from '../core/balance/breaker.ts';
 import type { Backend } from './backend.ts';
 import type { ClientFacts } from './connection.ts';
 import { Outgoing } from './outgoing.ts';
-import { badGateway, requestStalled, timedOut, type OwnReply } from './reply.ts';
+import { badGateway, causeOf, lastHop, requestStalled, timedOut, type OwnReply } from './reply.ts';
 import { Replay } from './replay.ts';
 import type { Shared } from './shared.ts';
 import { Tunnel, type TunnelEnd } from './tunnel.ts';
@@ -111,7 +111,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   start(): void {
-    this.#follow(this.#turn.begin(this.#startedAt));
+    this.#follow(this.#request.forwards === 0 ? lastHop(this.#request) : this.#turn.begin(this.#startedAt));
   }
 
   // What the client's connection tells.
@@ -445,6 +445,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over) return;
     this.#drop(outcome);
     const { who, emit } = this.#shared;
+    if (reply.status >= 400) this.#shared.own.because(causeOf(reply));
     if (reply.status === 502 || reply.status === 504)
       emit({
         type: 'error',

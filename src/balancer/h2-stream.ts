@@ -224,7 +224,7 @@ export class H2Stream implements ExchangeClient {
   }
 
   #refuse(reply: OwnReply): void {
-    refused(this.#shared, this.label, reply.status);
+    refused(this.#shared, this.label, reply);
     this.answer(reply, true, '-');
     if (!this.#ended) this.#dropRest();
   }

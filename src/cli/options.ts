@@ -5,7 +5,7 @@ import { parseLimit } from '../core/transfer/limits.ts';
 import { COMMON, type Command, type Option } from './command.ts';
 import { nearest } from './nearest.ts';
 import type { Located, Settings } from './settings.ts';
-import { Values, type Origin, type Value } from './values.ts';
+import { Values, type FindPlace, type Origin, type Value } from './values.ts';
 
 /**
  * Flags > environment > kelana.toml > defaults, checked by one table.
@@ -19,7 +19,7 @@ export function settle(
 ): Values {
   const options = [...command.options, ...COMMON];
   const { flags, positionals } = readFlags(command, options, args);
-  const found = new Map<string, { value: Value; origin: Origin }>();
+  const found = new Map<string, { value: Value; origin: Origin; place?: FindPlace }>();
   const file = settings.section(command.section, flags);
   refuseUnknownKeys(command, options, settings, file);
   const shared = settings.shared();
@@ -38,6 +38,7 @@ export function settle(
       found.set(option.name, {
         value: settings.locate(fromFile, (raw) => parseValue(option, raw, option.name)),
         origin: 'file',
+        place: (at, key) => settings.placeOf(fromFile, at, key),
       });
     } else if (option.default !== undefined) {
       found.set(option.name, { value: option.default, origin: 'default' });

@@ -1076,6 +1076,27 @@ export const BALANCER_DISCOVERY = {
   maxSources: 64,
 } as const;
 
+/** Servers that are found through the overlay (`p2p://`). */
+export const SERVER_GROUP = {
+  /** ms between rounds of a balancer: one short stream to each server that it knows. */
+  roundMs: 3_000,
+  /** ms for one dial, and one ask with its answer: a busy machine takes a second. */
+  askMs: 5_000,
+  /** Asks side by side: a dial takes some 15 ms of a core. */
+  asksAtOnce: 16,
+  /** ms between look-ups in the DHT, doubled each time, and for one: some 20 requests, of which dead nodes take 3 s each. */
+  lookMinMs: 1_000,
+  lookMaxMs: 10_000,
+  lookUpMs: 5_000,
+  /** Servers of one group that are remembered; as many as a name may stand for. */
+  most: 256,
+  /** Rounds in a row without an answer after which a server is asked no more, but where the DHT names it again. */
+  forgetAfter: 100,
+  /** Streams of those who ask a server, in all and of one peer: each lives for one answer. */
+  maxStreams: 64,
+  maxStreamsPerPeer: 4,
+} as const;
+
 /** Figures of a balancer over HTTP (`--stats`). */
 export const BALANCER_SEEING = {
   /** Connections at once: a few monitors, each with one or two. */

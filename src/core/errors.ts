@@ -310,8 +310,8 @@ export const ERRORS = {
       en: "No server is found for '{name}' ({why}); the balancer goes on asking.",
     },
     fix: {
-      id: 'Periksa nama itu dan server DNS-nya (--dns)',
-      en: 'Check the name and its DNS server (--dns)',
+      id: 'Periksa nama itu dan server DNS-nya (--dns); untuk p2p:// node dan kuncinya (--peer, --group-key)',
+      en: 'Check the name and its DNS server (--dns); of p2p:// the node and the key (--peer, --group-key)',
     },
   },
   WORKER_FAILED: {

@@ -38,6 +38,8 @@ export interface HostOptions {
   readonly onTls?: (socket: Socket) => void;
   /** Serves IPFS nodes, which ask only whom they are connected to: idle connections are kept longer. */
   readonly ipfs?: boolean;
+  /** Dials only: it listens nowhere, and is in nobody's table of the DHT. */
+  readonly guest?: boolean;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     return await createLibp2p<HostServices>({
       privateKey: options.key,
       nodeInfo: { userAgent: 'kelana' },
-      addresses: { listen: [`/${family}/${host}/tcp/${options.port}`] },
+      addresses: { listen: options.guest === true ? [] : [`/${family}/${host}/tcp/${options.port}`] },
       transports: [sharedTcp(options.onTls ?? ((socket) => void socket.destroy()))],
       connectionEncrypters: [nativeTls({ fallback: streamTls }), lateNoise],
       streamMuxers: [quietYamux()],
@@ -60,7 +62,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
         identify: identify(),
         ping: ping(),
         idle: closeIdle(options.ipfs === true ? { ...IDLE, idleMs: BITSWAP.idleConnectionMs } : IDLE),
-        ...(options.dht === true ? { dht: createDht() } : {}),
+        ...(options.dht === true ? { dht: createDht({ clientMode: options.guest ?? false }) } : {}),
       },
       // libp2p's address book; its own is without bound, and strangers fill it.
       datastore: new BoundedDatastore({

@@ -41,6 +41,8 @@ import { newRates, QUESTIONS, type Rates } from './rates.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
+import { Announcer } from './servers/announcer.ts';
+import { recordName } from './servers/proof.ts';
 import { Turns } from './turns.ts';
 import { together } from './together.ts';
 import { Whereabouts } from './whereabouts.ts';
@@ -305,10 +307,13 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     refuses: (peer) => scores.banned(peer),
     liar,
   });
+  let announcer: Announcer | undefined;
+  let records: readonly string[] = [];
   let published: readonly Holding[] | null = null;
   const publish = (): void => {
     prints.changed();
-    if (published !== files()) dht.setFiles(files());
+    // The last ones are published first: people look for files.
+    if (published !== files()) dht.setFiles(files(), records);
     published = files();
   };
   const stopListening = library.onChange(publish);
@@ -361,6 +366,11 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     removePeer: (address) => peers.remove(address),
     peers: () => peers.list(),
     traffic: () => ({ up: ups.info(), down: downs.info() }),
+    announce: async (server) => {
+      announcer = await Announcer.start(host, server, (peer) => links.refused(peer));
+      records = [recordName(server)];
+      dht.setFiles(files(), records);
+    },
     settled: async (signal) => {
       await peers.settled(signal);
       // The first exchange of prints takes some round trips; without it a search would have to walk.
@@ -383,6 +393,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await mail?.stop();
       await lists.stop();
       await bitswap.stop();
+      await announcer?.stop();
       await links.stop();
       await courier.stop();
       await host.stop();
