@@ -25,6 +25,8 @@ export class Writer {
   readonly #handle: Handle | null;
   readonly #drained: () => void;
   #pending = false;
+  /** Something may have been written through node:stream, which may hold a part of it. */
+  #queued = true;
 
   /** @param drained there is room again after `write` said false; the socket's own `drain` tells the rest */
   constructor(socket: Socket, drained: () => void) {
@@ -35,16 +37,22 @@ export class Writer {
 
   /** Everything written has gone to the system. */
   get flushed(): boolean {
-    return !this.#pending && this.#socket.writableLength === 0;
+    if (this.#queued) this.#queued = this.#socket.writableLength > 0;
+    return !this.#pending && !this.#queued;
+  }
+
+  /** The socket, for what is no short text. Before each write: the next text may have to wait for it. */
+  get usual(): Socket {
+    this.#queued = true;
+    return this.#socket;
   }
 
   /** Writes text as latin1. False where the socket asks to wait. */
   write(text: string): boolean {
-    const socket = this.#socket;
     const handle = this.#handle;
     if (way === 'ask' && handle !== null) look(handle);
-    if (way !== 'direct' || handle === null || this.#pending || socket.writableLength > 0)
-      return socket.write(text, 'latin1');
+    if (way !== 'direct' || handle === null || !this.flushed) return this.usual.write(text, 'latin1');
+    const socket = this.#socket;
     const result = handle.writeLatin1String?.(null, text) ?? 0;
     if (result === 0) return true;
     if (typeof result === 'number') socket.destroy(errorOf(result));
