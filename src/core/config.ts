@@ -1124,6 +1124,9 @@ export const LOG = {
   maxQueued: 50_000,
   /** ms between writes of what has gathered. */
   flushMs: 50,
+  /** Times that, while each write is at least this part of `maxBatch`: log lines 0.2 s late bother nobody. */
+  busyTimes: 4,
+  busyPart: 5,
   /** Characters of outside text in one log line. */
   maxTextChars: 500,
   /** Bytes a sink holds while it writes: 50,000 usual events of 300 B are 15 MB, one message may be 64 KiB. */
