@@ -45,7 +45,7 @@ export class Upstream {
   constructor(link: BackendLink, client: ClientFacts | null, user: UpstreamUser) {
     this.#user = user;
     const socket = dial(link, {
-      client: client === null ? null : { source: client, destination: client.local },
+      client: client === null || link.proxy === null ? null : { source: client, destination: client.local },
       ready: () => {
         this.#writer = new Writer(socket, () => this.#user?.writable());
         this.#user?.connected();
