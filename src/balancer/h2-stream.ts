@@ -164,6 +164,10 @@ export class H2Stream implements ExchangeClient {
 
   // What Outgoing writes to: an HTTP/1.1 response.
 
+  lent(bytes: Uint8Array): boolean {
+    return this.write(Buffer.from(bytes));
+  }
+
   get usual(): this {
     return this;
   }

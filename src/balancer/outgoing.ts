@@ -14,6 +14,8 @@ export interface Target {
 export interface TextTarget {
   /** Writes a short text, as latin1. */
   write(text: string): boolean;
+  /** Writes bytes that are lent until it returns. */
+  lent(bytes: Uint8Array): boolean;
   /** For all else. */
   readonly usual: Target;
 }
@@ -68,7 +70,7 @@ export class Outgoing {
     if (parts === null) return writer.write(text);
     if (text !== '') parts.push(text);
     const { usual } = writer;
-    return size <= BALANCER.joinBytes ? usual.write(joined(parts, size)) : each(parts, usual);
+    return size <= BALANCER.joinBytes ? usual.write(joined(parts, size)) : each(parts, writer);
   }
 }
 
@@ -83,13 +85,12 @@ function joined(parts: readonly (string | Uint8Array)[], size: number): Buffer {
   return whole;
 }
 
-function each(parts: readonly (string | Uint8Array)[], socket: Target): boolean {
+function each(parts: readonly (string | Uint8Array)[], writer: TextTarget): boolean {
+  const { usual } = writer;
   let ready = true;
-  socket.cork();
-  for (const part of parts) {
-    if (typeof part === 'string') ready = socket.write(part, 'latin1');
-    else ready = socket.write(Buffer.from(part));
-  }
-  socket.uncork();
+  usual.cork();
+  for (const part of parts)
+    ready = typeof part === 'string' ? usual.write(part, 'latin1') : writer.lent(part);
+  usual.uncork();
   return ready;
 }

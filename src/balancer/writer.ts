@@ -1,4 +1,6 @@
+import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
+import { BALANCER } from '../core/config.ts';
 import { errorOf } from './system-error.ts';
 
 /** What a plain TCP socket of node:net writes through; not part of its types, and so looked at before it is relied on. */
@@ -14,6 +16,13 @@ interface Pending {
 
 /** Whether this Node writes as above; 'ask' until its own first write was seen. Before Node 26 it does not. */
 let way: 'ask' | 'direct' | 'usual' = 'ask';
+
+/**
+ * Where lent bytes are copied to: used again and again, since new buffers for each part of a body keep the collector
+ * busy. Where all are in use, a part gets one of its own.
+ */
+const spare: Buffer[] = [];
+let made = 0;
 
 /**
  * Writes short texts to a socket. A write through node:stream costs more than all that is done to a request here, and
@@ -60,6 +69,15 @@ export class Writer {
     return false;
   }
 
+  /** Writes a copy of bytes. False where the socket asks to wait for its `drain`. */
+  lent(bytes: Uint8Array): boolean {
+    const copy =
+      bytes.length >= BALANCER.joinBytes && bytes.length <= BALANCER.copyBytes ? spareCopy() : undefined;
+    if (copy === undefined) return this.usual.write(Buffer.from(bytes));
+    copy.set(bytes);
+    return this.usual.write(copy.subarray(0, bytes.length), () => spare.push(copy));
+  }
+
   /** The system took a part; the request holds the rest. */
   #wait(request: Pending): void {
     this.#pending = true;
@@ -74,6 +92,13 @@ export class Writer {
     request.writeStatus = null;
     request.oncomplete(writeStatus);
   }
+}
+
+function spareCopy(): Buffer | undefined {
+  const copy = spare.pop();
+  if (copy !== undefined || made === BALANCER.maxCopies) return copy;
+  made += 1;
+  return Buffer.allocUnsafeSlow(BALANCER.copyBytes);
 }
 
 function handleOf(socket: Socket): Handle | null {
