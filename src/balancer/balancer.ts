@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { AccessLog } from '../core/balance/access-log.ts';
 import { Tally, type Figures } from '../core/balance/figures.ts';
 import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';

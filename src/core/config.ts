@@ -910,6 +910,9 @@ export const BALANCER = {
   joinBytes: 16 * KiB,
   /** Bytes of the one buffer that all connections read into; more in one read means fewer of them for large bodies. */
   readBytes: 256 * KiB,
+  /** Bytes of a buffer that bodies are copied to on their way out, and how many of them are kept: 4 MiB in all. */
+  copyBytes: 256 * KiB,
+  maxCopies: 16,
   /** Bytes of a message that is written as text; the system's copy of it is made on the stack up to 16 KiB. */
   textBytes: 4 * KiB,
   /** Heads kept to be recognised when they come again, of requests and of responses; at most 2 KiB each. */
@@ -1158,6 +1161,9 @@ export const LOG = {
   maxQueued: 50_000,
   /** ms between writes of what has gathered. */
   flushMs: 50,
+  /** Times that, while each write is at least this part of `maxBatch`: log lines 0.2 s late bother nobody. */
+  busyTimes: 4,
+  busyPart: 5,
   /** Characters of outside text in one log line. */
   maxTextChars: 500,
   /** Bytes a sink holds while it writes: 50,000 usual events of 300 B are 15 MB, one message may be 64 KiB. */

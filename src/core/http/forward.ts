@@ -130,8 +130,8 @@ export interface ResponseRoute {
   readonly minor: 0 | 1;
   /** Whether the client's connection stays open after this response. */
   readonly keepAlive: boolean;
-  /** Put in where the response has no Date (RFC 9110 section 6.6.1). */
-  readonly date: string;
+  /** What is put in where the response has no Date (RFC 9110 section 6.6.1). */
+  readonly date: () => string;
   /** Field lines of our own to add, each with its CRLF. */
   readonly added?: string;
 }
@@ -144,7 +144,7 @@ export function forwardResponse(head: ResponseHead, route: ResponseRoute): strin
   if (added === '' && memo.text !== null && memo.key === key) return memo.text;
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${passOn(head, null)}`;
   const dated = head.fields.some((field) => field.name === 'date');
-  if (!dated) text += `Date: ${route.date}\r\n`;
+  if (!dated) text += `Date: ${route.date()}\r\n`;
   if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
   else if (sendsChunked(head, route.minor)) text += 'Transfer-Encoding: chunked\r\n';
   // HEAD and 304 may tell the length of what they leave out; 204 may not (RFC 9110 section 8.6).
