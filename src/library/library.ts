@@ -100,6 +100,8 @@ export class Library implements WritableLibraryPort {
   readonly #dataDir: string;
   readonly #loop: Promise<void>;
   #blocks: BlockIndex | undefined;
+  /** Of the file it was asked for last, where it is one node, of 57 KiB at most. */
+  #manifest: { readonly cid: string; readonly nodes: readonly Uint8Array[] } | null = null;
   readonly #emit: Emit;
   readonly #who: string;
   #closed: Promise<void> | undefined;
@@ -201,7 +203,11 @@ export class Library implements WritableLibraryPort {
       throw new KelanaError('NOT_SHARED', { cid });
     }
     if (entry.digests.length <= DIGEST_BYTES) return [];
-    return buildManifest(entry.digests, entry.size, sha256).nodes;
+    // A search asks for it, and then the download.
+    const known = this.#manifest?.cid === cid ? this.#manifest.nodes : null;
+    const nodes = known ?? buildManifest(entry.digests, entry.size, sha256).nodes;
+    if (nodes.length === 1) this.#manifest = { cid, nodes };
+    return nodes;
   }
 
   /**
