@@ -372,6 +372,15 @@ export const TRANSFER = {
   window: 8,
   /** Bytes written to a socket at once: what fits a core's cache is encrypted a third faster than a whole block. */
   frameBytes: 64 * KiB,
+  /** Bytes of a large block that are read at once and written as one frame, and how many such pieces an upload holds. */
+  pieceBytes: 256 * KiB,
+  piecesAhead: 3,
+  /**
+   * Questions that wait for others, so that several go in one write: at most one for so many that are on their way, and
+   * none while fewer than this are.
+   */
+  asksTogether: 3,
+  asksAhead: 8,
   /** Requests of one asker that may wait at a provider at once; 4,096 files of 4 KiB are 0.2 s at the speed of the wire. */
   maxAsked: 4096,
   /** Blocks of one upload that are read ahead of the socket, a MiB each: one is read while one is encrypted. */

@@ -2,7 +2,7 @@ import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { BlockReader } from '../../core/messages/ports.ts';
-import type { BlockSourcePort, Provider } from '../../core/ports.ts';
+import type { BlockPieces, BlockSourcePort, Provider } from '../../core/ports.ts';
 import { fromCid, RAW } from '../../core/transfer/cid.ts';
 import type { PartialReader } from '../../core/transfer/ports.ts';
 import {
@@ -76,6 +76,9 @@ class Upload {
   #cancellable = 0;
   readonly #free: Uint8Array[] = [];
   #buffers = 0;
+  /** Memory for pieces of large blocks. */
+  readonly #freePieces: Uint8Array[] = [];
+  #madePieces = 0;
   /** Blocks that were read and not yet written. */
   #pack: Pack | null = null;
   /** The request whose nodes are being sent; -1: none, or no more of them. */
@@ -235,6 +238,16 @@ class Upload {
 
   /** Resolves when the block is with the socket, or waits for the next one to go with it; not when it is sent. */
   async #block(request: number, cid: string, index: number, own: BlockReader | undefined): Promise<void> {
+    if (own === undefined) {
+      let pieces: BlockPieces | null | undefined;
+      try {
+        pieces = this.#options.source.pieces?.(cid, index);
+      } catch (thrown) {
+        await this.#refuse(request, refusalOf(thrown));
+        return;
+      }
+      if (pieces) return await this.#pieces(request, cid, pieces);
+    }
     const pack = this.#pack ?? { buffer: await this.#buffer(), end: 0, blocks: [] };
     this.#pack = pack;
     const at = pack.end + HEAD_BYTES;
@@ -255,6 +268,53 @@ class Upload {
     if (pack.end >= TRANSFER.frameBytes) await this.#flush();
   }
 
+  /** A large block in several frames: what could not be read is refused, whatever went before. */
+  async #pieces(request: number, cid: string, block: BlockPieces): Promise<void> {
+    await this.#flush();
+    const { peer, turns } = this.#options;
+    const { size } = block;
+    const single = this.#single();
+    let paid = 0;
+    for (let at = 0; at < size;) {
+      const buffer = await this.#piece();
+      const end = Math.min(size, at + turns.piece(TRANSFER.pieceBytes));
+      const frame = buffer.subarray(0, HEAD_BYTES + end - at);
+      try {
+        const read = block.read(frame.subarray(HEAD_BYTES), at);
+        if (read !== undefined) await read;
+      } catch (thrown) {
+        this.#freePieces.push(buffer);
+        await this.#refuse(request, refusalOf(thrown));
+        return;
+      }
+      const flags = end === size ? LAST : 0;
+      writeHead(frame, { type: FRAME.data, flags, request, length: end - at });
+      if (end > paid) {
+        paid = single ? size : end;
+        const wait = turns.take(peer, paid - at, this.#over.signal);
+        if (wait !== undefined) await wait;
+      }
+      this.#write(frame).then(() => {
+        if (end === size) this.#options.sent(cid, size);
+        this.#freePieces.push(buffer);
+        this.#wake?.();
+      }, ignore);
+      at = end;
+    }
+  }
+
+  /**
+   * The block that is sent now is what a search has to be shown, within SEARCH.confirmTimeoutMs or proveTimeoutMs: it
+   * goes at once, where nobody waits.
+   */
+  #single(): boolean {
+    const { turns } = this.#options;
+    const free = turns.free() || (this.#fresh && this.#first && turns.info().waiting === 0);
+    const single = (this.#fresh || this.#lastCid?.single === true) && free;
+    this.#fresh = false;
+    return single;
+  }
+
   /** Resolves when what was read is with the socket: the next block is read meanwhile. */
   async #flush(): Promise<void> {
     const pack = this.#pack;
@@ -262,11 +322,8 @@ class Upload {
     this.#pack = null;
     const { buffer, end: size, blocks } = pack;
     const { peer, turns } = this.#options;
-    // A block is what a search has shown, within SEARCH.confirmTimeoutMs or proveTimeoutMs: at once, where nobody waits.
-    const free = turns.free() || (this.#fresh && this.#first && turns.info().waiting === 0);
-    const single = blocks.length === 1 && (this.#fresh || this.#lastCid?.single === true) && free;
-    this.#fresh = false;
-    const piece = single ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
+    const piece =
+      this.#single() && blocks.length === 1 ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
     for (let at = 0; at < size;) {
       // Heads are no part of what is limited; the first goes with the first piece.
       const end = Math.min(size, at + piece + (at === 0 ? HEAD_BYTES : 0));
@@ -298,6 +355,19 @@ class Upload {
   async #refuse(request: number, code: RefusalCode): Promise<void> {
     await this.#flush();
     await this.#channel.write(encodeFrame(FRAME.refused, 0, request, Uint8Array.of(REFUSALS.indexOf(code))));
+  }
+
+  async #piece(): Promise<Uint8Array> {
+    for (;;) {
+      if (this.#ended) throw new Error('ended');
+      const free = this.#freePieces.pop();
+      if (free !== undefined) return free;
+      if (this.#madePieces < TRANSFER.piecesAhead) {
+        this.#madePieces += 1;
+        return new Uint8Array(HEAD_BYTES + TRANSFER.pieceBytes);
+      }
+      await this.#change();
+    }
   }
 
   async #buffer(): Promise<Uint8Array> {
