@@ -48,7 +48,8 @@ import { together } from './together.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 /**
- * Starts a node of the overlay: host, links to neighbours, prints, DHT, search, and block transfers.
+ * Starts a node of the overlay: host, links to neighbours, prints, DHT, search, and block transfers. Longer than files
+ * here are, as it is the one place where they are all joined, and decides nothing itself.
  * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE (a bad peer address), CANNOT_READ, CANNOT_WRITE
  */
 export async function startOverlay(options: OverlayOptions): Promise<Overlay> {

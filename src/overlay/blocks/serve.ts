@@ -21,6 +21,7 @@ import {
 } from '../../core/wire/blocks.ts';
 import { encodeFetchers } from '../../core/wire/fetchers.ts';
 import type { Turns } from '../turns.ts';
+import { Buffers } from './buffers.ts';
 import { PATIENCE_MS, type ByteChannel } from './channel.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -74,11 +75,10 @@ class Upload {
   #due: Due[] = [];
   /** Requests less cancels: each cancel looks through all that is due. */
   #cancellable = 0;
-  readonly #free: Uint8Array[] = [];
-  #buffers = 0;
-  /** Memory for pieces of large blocks. */
-  readonly #freePieces: Uint8Array[] = [];
-  #madePieces = 0;
+  /** A block may follow what is not yet enough for a write. */
+  readonly #packs = new Buffers(TRANSFER.readAhead, TRANSFER.frameBytes + HEAD_BYTES + TRANSFER.blockBytes);
+  /** Of large blocks. */
+  readonly #parts = new Buffers(TRANSFER.piecesAhead, HEAD_BYTES + TRANSFER.pieceBytes);
   /** Blocks that were read and not yet written. */
   #pack: Pack | null = null;
   /** The request whose nodes are being sent; -1: none, or no more of them. */
@@ -248,7 +248,7 @@ class Upload {
       }
       if (pieces) return await this.#pieces(request, cid, pieces);
     }
-    const pack = this.#pack ?? { buffer: await this.#buffer(), end: 0, blocks: [] };
+    const pack = this.#pack ?? { buffer: await this.#memory(this.#packs), end: 0, blocks: [] };
     this.#pack = pack;
     const at = pack.end + HEAD_BYTES;
     let block: Uint8Array;
@@ -276,14 +276,14 @@ class Upload {
     const single = this.#single();
     let paid = 0;
     for (let at = 0; at < size;) {
-      const buffer = await this.#piece();
+      const buffer = await this.#memory(this.#parts);
       const end = Math.min(size, at + turns.piece(TRANSFER.pieceBytes));
       const frame = buffer.subarray(0, HEAD_BYTES + end - at);
       try {
         const read = block.read(frame.subarray(HEAD_BYTES), at);
         if (read !== undefined) await read;
       } catch (thrown) {
-        this.#freePieces.push(buffer);
+        this.#parts.give(buffer);
         await this.#refuse(request, refusalOf(thrown));
         return;
       }
@@ -296,7 +296,7 @@ class Upload {
       }
       this.#write(frame).then(() => {
         if (end === size) this.#options.sent(cid, size);
-        this.#freePieces.push(buffer);
+        this.#parts.give(buffer);
         this.#wake?.();
       }, ignore);
       at = end;
@@ -338,7 +338,7 @@ class Upload {
 
   #sent({ buffer, blocks }: Pack): void {
     for (const { cid, bytes, name } of blocks) this.#options.sent(cid, bytes, name);
-    this.#free.push(buffer);
+    this.#packs.give(buffer);
     this.#wake?.();
   }
 
@@ -357,29 +357,11 @@ class Upload {
     await this.#channel.write(encodeFrame(FRAME.refused, 0, request, Uint8Array.of(REFUSALS.indexOf(code))));
   }
 
-  async #piece(): Promise<Uint8Array> {
+  async #memory(buffers: Buffers): Promise<Uint8Array> {
     for (;;) {
       if (this.#ended) throw new Error('ended');
-      const free = this.#freePieces.pop();
+      const free = buffers.take();
       if (free !== undefined) return free;
-      if (this.#madePieces < TRANSFER.piecesAhead) {
-        this.#madePieces += 1;
-        return new Uint8Array(HEAD_BYTES + TRANSFER.pieceBytes);
-      }
-      await this.#change();
-    }
-  }
-
-  async #buffer(): Promise<Uint8Array> {
-    for (;;) {
-      if (this.#ended) throw new Error('ended');
-      const free = this.#free.pop();
-      if (free !== undefined) return free;
-      if (this.#buffers < TRANSFER.readAhead) {
-        this.#buffers += 1;
-        // A block may follow what is not yet enough for a write.
-        return new Uint8Array(TRANSFER.frameBytes + HEAD_BYTES + TRANSFER.blockBytes);
-      }
       await this.#change();
     }
   }
