@@ -154,9 +154,9 @@ function readFlags(command: Command, options: readonly Option[], args: readonly 
 
 /** @throws KelanaError BAD_VALUE */
 export function parseValue(option: Option, raw: unknown, name: string): Value {
-  const bad = (why: Text): KelanaError =>
+  const bad = (why: Text, value = raw): KelanaError =>
     new KelanaError('BAD_VALUE', {
-      value: shown(raw),
+      value: shown(value),
       name,
       why,
       example: `--${option.name} ${exampleOf(option)}`,
@@ -168,7 +168,7 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
   }
   if (option.many === true) {
     const list = Array.isArray(raw) ? (raw as unknown[]) : [raw];
-    return list.map((item) => checkText(option, textOf(option, item), bad));
+    return list.map((item) => checkText(option, textOf(option, item), (why) => bad(why, item)));
   }
   if (option.type === 'text') return checkText(option, String(raw), bad);
   if (option.type === 'limit') return parseLimit(String(raw), `--${option.name}`).text;

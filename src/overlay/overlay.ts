@@ -145,7 +145,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     refuses: (peer) => scores.banned(peer),
     prints: prints.view,
   };
-  const former = new Former(now);
+  const former = await Former.open(join(options.dataFolder, 'neighbours.json'), now, () => prints.known());
   const searching = new Searching({
     view,
     emit,
@@ -157,14 +157,13 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     dht: async (query, signal, onProvider) => (await dht.find(query, signal, onProvider)).messages,
     liar,
     labelOf: nameOf,
+    // Whom else it knows of matters only to a node that is linked to nobody.
     unlinked: () => {
-      const known = peers
-        .list()
-        .filter(
-          (peer) => peer.state !== 'self' && (peer.peer === null || links.get(peer.peer) === undefined),
-        );
-      const labels = [...known.map((peer) => peer.label), ...former.labels((peer) => links.refused(peer))];
-      return [...new Set(labels)];
+      if (links.all().length > 0) return [];
+      const there = peers.list().filter(({ state }) => state !== 'self');
+      const unwanted = (peer: string): boolean => links.refused(peer) || prints.left(peer);
+      const known = prints.known().filter(({ peer }) => !unwanted(peer));
+      return [...new Set([...[...there, ...known].map((peer) => peer.label), ...former.labels(unwanted)])];
     },
     audit: options.audit ?? true,
   });
@@ -196,6 +195,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       if (!replacing.delete(link.peer)) emit({ type: 'neighbour.added', who: label, neighbour: link.label });
       // Kept when the link ends: a new one is no new allowance.
       if (rates.get(link.peer) === undefined) rates.set(link.peer, newRates(now()));
+      former.linked(link);
       prints.up(link);
       searching.up(link.peer, link.label);
       exchange.up(link);
@@ -217,7 +217,10 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       if (why === REPLACED) replacing.add(link.peer);
       else emit({ type: 'neighbour.removed', who: label, neighbour: link.label, reason: why });
       prints.down(link);
-      if (!prints.left(link.peer)) former.lost(link);
+      if (prints.left(link.peer) || links.refused(link.peer)) {
+        prints.forget(link.peer);
+        former.left(link);
+      } else former.lost(link);
       searching.down(link.peer, link.label);
       exchange.down(link);
       peers.lost(link);
@@ -396,6 +399,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await bitswap.stop();
       await announcer?.stop();
       await links.stop();
+      await former.stop();
       await courier.stop();
       await host.stop();
     },

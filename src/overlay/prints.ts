@@ -111,6 +111,11 @@ export class PrintKeeper {
     return this.#directory.record(peer)?.gone === true;
   }
 
+  /** Whoever said that it goes need not be looked for. */
+  forget(peer: string): void {
+    for (let failure = 0; failure < PRINTS.maxContactFailures; failure += 1) this.unsent(peer);
+  }
+
   /** Everybody that this node knows of. */
   known(): readonly Contact[] {
     return this.#directory.view.contacts(0, 0);
