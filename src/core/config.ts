@@ -91,6 +91,14 @@ export const SEARCH = {
   wellLinked: 6,
   /** Addresses that a frame gives of its origin: one of the LAN, one of the world, one of each for IPv6. */
   homeAddresses: 4,
+  /**
+   * What others say of how many members they asked is taken up to so many times what this node's own group has, and so
+   * many more: groups are of unlike size. A whole walk's count: up to so many times the nodes there are, by estimate, or
+   * so many where this node may know too few of them to tell.
+   */
+  groupSpread: 4,
+  groupSlack: 16,
+  leastCount: 1_000,
   /** Members of a group that are tried before the group counts as failed. */
   memberTries: 3,
   /** Tokens sent for the same groups before their silence counts as lost. */
@@ -108,6 +116,12 @@ export const SEARCH = {
   maxOffers: 256,
   /** ms a holder may take to confirm what its prints say. */
   confirmTimeoutMs: 5_000,
+  /**
+   * ms after which a holder counts as slow, so that another is asked beside it; a dial across the world takes some 800.
+   * And so many may be open at once, slow ones included; of one source while others wait: confirmAtOnce.
+   */
+  confirmPatienceMs: 500,
+  confirmOpen: 32,
   /** ms in which it shows a block of the file, 1 MiB at most: 70 kB/s. */
   proveTimeoutMs: 15_000,
   /**
@@ -177,6 +191,21 @@ export const PRINTS = {
   maxLevelsGrouped: 16,
   /** Records in a table: 26 times the 156 of a group of 10,000 nodes. Sybils cannot push out who was there before. */
   maxMembers: 4_096,
+  /** Records of owners that one peer brought first: what it makes up leaves room for what others bring. */
+  maxOfOne: 3_072,
+  /**
+   * Of the members that this node has not met, so many are tried of each neighbour that brought some, these at once at
+   * most, and one in so many ms after the first few; the others count as often as those were reached. Before that so
+   * many are believed, which is one group of all.
+   */
+  tries: 8,
+  triesLeast: 3,
+  triesAtOnce: 4,
+  tryMs: 1_000,
+  tryTimeoutMs: 5_000,
+  believedUntried: 64,
+  /** ms for which a member that was never met and could not be reached is not asked, and counts as missing. */
+  awayMs: 60_000,
   /** Bytes of segments in a table, those under way included: 63 libraries of 65,536 files fit. */
   maxTableBytes: 256 * MiB,
   /** Owners whose last number is remembered after their record was dropped, so that no replay brings it back; 60 B each. */

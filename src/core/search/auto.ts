@@ -142,7 +142,9 @@ export function createAuto(view: NodeView): Strategy {
   }
 
   function ended(search: Running, outcome: Outcome, now: number, random: Random, out: SearchOutput[]): void {
-    search.asked = Math.max(search.asked, outcome.asked);
+    const least = view.prints.syncedAt(now) === -Infinity ? SEARCH.leastCount : SEARCH.groupSlack;
+    const most = Math.max(least, SEARCH.groupSpread * view.prints.estimate());
+    search.asked = Math.max(search.asked, Math.min(outcome.asked, Math.ceil(most)));
     search.messages = sum(search.messages, outcome.messages);
     const next = search.stages[0];
     const more =

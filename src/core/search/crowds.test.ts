@@ -54,11 +54,11 @@ function verdictOf(origin: Origin): string | undefined {
 test('of more holders than can be asked those that are left out forbid absent', () => {
   const few = begin();
   const confirms = new Confirms(viewOf([]), few);
-  for (let at = 0; at < 256; at += 1) confirms.add(contact(at));
+  for (let at = 0; at < 256; at += 1) confirms.add(contact(at), 0);
   assert.equal(verdictOf(few), 'absent');
   const many = begin();
   const more = new Confirms(viewOf([]), many);
-  for (let at = 0; at < 257; at += 1) more.add(contact(at));
+  for (let at = 0; at < 257; at += 1) more.add(contact(at), 0);
   assert.equal(verdictOf(many), 'incomplete');
 });
 
@@ -71,7 +71,7 @@ test('of more hits than can be proved those that are left out forbid absent', ()
 test('who was dropped for lies is not asked, whatever its prints claim, and is not missed', () => {
   const origin = begin();
   const confirms = new Confirms(viewOf([], 'p1'), origin);
-  confirms.add(contact(1));
+  confirms.add(contact(1), 0);
   assert.equal(confirms.pending, 0);
   assert.equal(verdictOf(origin), 'absent');
 });

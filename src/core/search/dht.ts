@@ -25,7 +25,7 @@ export function createDht(view: NodeView): Strategy {
         start(input, now, out);
         break;
       case 'provider':
-        own.get(input.id)?.confirms.add(input.contact);
+        own.get(input.id)?.confirms.add(input.contact, now);
         settle(input.id, now, out);
         break;
       case 'dht-end': {

@@ -3,6 +3,7 @@ import type { Query } from '../ports.ts';
 import { pick, type Random } from '../random.ts';
 import type { Contact } from '../wire/search-frames.ts';
 import type { SyncFrame } from '../wire/sync.ts';
+import { Acquaintance } from './acquaintance.ts';
 import { Contacts } from './contacts.ts';
 import type { Directory, DirectoryInput, DirectoryOutput, DirectorySettings } from './directory-steps.ts';
 import { idOf, Keeper } from './keeper.ts';
@@ -50,6 +51,7 @@ export function createDirectory(settings: DirectorySettings): Directory {
   const keeper = new Keeper(self, settings, scopeOf(), liar);
   const { table } = keeper;
   const levels = new LevelKeeper(keeper.id);
+  const acquaintance = new Acquaintance(table, keeper.id);
   const links = new Map<string, SyncPeer>();
   /** Those of the group; null where links or numbers of groups have changed. */
   let mine: readonly SyncPeer[] | null = null;
@@ -82,6 +84,7 @@ export function createDirectory(settings: DirectorySettings): Directory {
         break;
       case 'contact-failed':
         contacts.failed(input.peer);
+        acquaintance.failed(idOf(input.peer, settings.hash8), now);
         break;
       case 'density': {
         const size = density(ownKey, input.keys);
@@ -106,6 +109,7 @@ export function createDirectory(settings: DirectorySettings): Directory {
     const known = { peer, label, addresses, bits, graced, linked: true };
     strangers.delete(peer);
     mine = null;
+    acquaintance.met(idOf(peer, settings.hash8));
     links.set(peer, newSyncPeer({ ...known, id: idOf(peer, settings.hash8), key: keyOf(peer) }, now));
     contacts.heard({ peer, label, addresses }, now);
     if (!adopting) return;
@@ -117,6 +121,7 @@ export function createDirectory(settings: DirectorySettings): Directory {
     const peer = links.get(from) ?? stranger(from, null, now);
     if (peer === null) return;
     if (peer.linked) contacts.heard(peer, now);
+    acquaintance.met(peer.id);
     if (frame.type === 'status') {
       if (!peer.statuses.take(1, now)) return;
       if (peer.bits !== frame.bits) mine = null;
@@ -155,6 +160,14 @@ export function createDirectory(settings: DirectorySettings): Directory {
     if (dense !== null || syncedAt(now) !== -Infinity)
       rescale(resize(resizer, estimate(), now, settings.resizeAfterMs), now);
     heal(now, random);
+    greet(now, random);
+  }
+
+  /** Sees whether members are there that this node has not met. */
+  function greet(now: number, random: Random): void {
+    const entry = acquaintance.next(now, random);
+    const peer = entry === undefined ? null : stranger(entry.header.peer, contactOf(entry), now);
+    if (peer !== null) status(peer, { ask: true, heads: false }, now, random);
   }
 
   /** A mate that never agrees keeps this node from ever being synced: its link is of no use. */
@@ -306,7 +319,7 @@ export function createDirectory(settings: DirectorySettings): Directory {
   }
 
   function estimate(): number {
-    return combine(Math.max(1, table.live), resizer.bits, dense?.size ?? null, dense?.keys ?? 0);
+    return combine(acquaintance.members(), resizer.bits, dense?.size ?? null, dense?.keys ?? 0);
   }
 
   function candidates(query: Query): readonly Contact[] | null {
@@ -333,7 +346,8 @@ export function createDirectory(settings: DirectorySettings): Directory {
   const view: PrintsView = {
     bits: () => resizer.bits,
     estimate,
-    members: () => Math.max(1, table.live),
+    members: () => acquaintance.members(),
+    away: (peer, now) => acquaintance.away(idOf(peer, settings.hash8), now),
     syncedAt,
     candidates,
     contacts: (prefix, bits) => viewContacts(bits === 0 ? 0 : prefix << (32 - bits), bits),

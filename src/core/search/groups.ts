@@ -2,47 +2,12 @@ import { SEARCH } from '../config.ts';
 import type { Random } from '../random.ts';
 import type { ReportFrame, TokenFrame } from '../wire/search-frames.ts';
 import * as bitset from './bitset.ts';
+import { agree, within, type Given } from './claims.ts';
 import { answerConfirm, Confirms } from './confirms.ts';
+import { again, atOnce, endPass, lose, named, spend, split, type Own } from './group-search.ts';
 import { Origin, sum } from './origin.ts';
 import { homeOf, type NodeView, type SearchInput, type SearchOutput, type Strategy } from './search.ts';
-import { halfOf } from './size.ts';
-import { groupOf, groupsOf, Tokens } from './tokens.ts';
-
-/** A search by prints at the node that began it. Sets are of 2^fine groups. */
-interface Own {
-  readonly origin: Origin;
-  readonly confirms: Confirms;
-  /** Tokens at once at most. */
-  readonly most: number;
-  /** log2 of the groups that tokens are given: as this node counted at the start, whatever others say. */
-  readonly bits: number;
-  /** One more, where that may be: some members count so, and answer for half of what a token calls a group. */
-  readonly fine: number;
-  /** Groups not yet asked in this pass. */
-  open: Uint8Array;
-  failed: Uint8Array;
-  /** Some token never came home: what failed may have been lost, not unsynced. */
-  lost: boolean;
-  /** 0 any member; 1, then 2: one member of each half of every group. */
-  half: number;
-  readonly lastHalf: number;
-  /** Tokens under way by number. */
-  readonly live: Map<number, Live>;
-  /** Who reported for the latest tokens that are home, by number. */
-  readonly spent: Map<number, string>;
-  /** Times that each group was given to a token that was lost. */
-  readonly losses: Map<number, number>;
-  home: number;
-}
-
-/** What the origin remembers of a token: a report never says otherwise. */
-interface Live {
-  readonly groups: Uint8Array;
-  /** The half that it was to ask. */
-  readonly half: number;
-  /** ms: when it counts as lost. */
-  readonly until: number;
-}
+import { groupsOf, Tokens, waitFor } from './tokens.ts';
 
 /**
  * Walk over print groups (SEARCH.md; ancestors: Kelips, Gupta et al. 2003; PlanetP, Cuenca-Acuna et al. 2003;
@@ -77,7 +42,7 @@ export function createGroups(view: NodeView): Strategy {
         receive(input.from, input.frame, now, random, out);
         break;
       case 'unsent':
-        if (input.frame.type === 'token') tokens.unsent(input.to, input.frame, now, random, out);
+        if (input.frame.type === 'token') unsent(input.to, input.frame, now, random, out);
         else if (input.frame.type === 'confirm') {
           own.get(input.frame.id)?.confirms.lost(input.to);
           settle(input.frame.id, now, random, out);
@@ -124,7 +89,7 @@ export function createGroups(view: NodeView): Strategy {
     const bits = view.prints.bits();
     const audit = input.settings?.audit === true;
     const confirms = new Confirms(view, origin);
-    for (const candidate of candidates) confirms.add(candidate);
+    for (const candidate of candidates) confirms.add(candidate, now);
     const fine = Math.min(bits + 1, SEARCH.maxGroupBits);
     const search: Own = {
       origin,
@@ -137,6 +102,7 @@ export function createGroups(view: NodeView): Strategy {
       fine,
       open: bitset.emptySet(fine),
       failed: bitset.emptySet(fine),
+      missed: bitset.emptySet(fine),
       lost: false,
       half: audit ? 1 : 0,
       lastHalf: audit ? 2 : 0,
@@ -144,10 +110,11 @@ export function createGroups(view: NodeView): Strategy {
       spent: new Map(),
       losses: new Map(),
       home: 0,
+      counted: 0,
+      total: null,
     };
     own.set(input.id, search);
     begin(search, now);
-    if (bitset.size(search.open) < 2 ** fine) origin.asked = view.prints.members() - 1;
     return settle(input.id, now, random, out);
   }
 
@@ -155,8 +122,16 @@ export function createGroups(view: NodeView): Strategy {
   function begin(search: Own, now: number): void {
     search.open = bitset.fullSet(search.fine);
     search.home = 0;
-    if (view.prints.syncedAt(now) >= search.origin.startedAt - SEARCH.syncBoundMs)
-      search.open = bitset.minus(search.open, groupsOf(view, search.fine));
+    search.counted = 0;
+    if (view.prints.syncedAt(now) < search.origin.startedAt - SEARCH.syncBoundMs) return;
+    search.open = bitset.minus(search.open, groupsOf(view, search.fine));
+    count(search, view.prints.members() - 1);
+  }
+
+  /** Both halves of a group have the same members: each pass counts them all, and one liar can add to one of them only. */
+  function count(search: Own, members: number): void {
+    search.counted = sum(search.counted, members);
+    search.origin.asked = search.total ?? search.counted;
   }
 
   function receive(
@@ -180,6 +155,33 @@ export function createGroups(view: NodeView): Strategy {
     }
   }
 
+  /** A token that is this node's own goes elsewhere under another number: each is handed to one peer only. */
+  function unsent(to: string, frame: TokenFrame, now: number, random: Random, out: SearchOutput[]): void {
+    tokens.avoid(to, now);
+    const onward = { ...frame, hops: frame.hops - 1 };
+    if (frame.origin.peer !== view.peer) {
+      tokens.move(onward, null, now, random, out);
+      return;
+    }
+    const live = own.get(frame.id)?.live;
+    const given = live?.get(frame.number);
+    if (live === undefined || given === undefined) return;
+    live.delete(frame.number);
+    hand(live, { ...given, to: null }, { ...onward, number: newNumber(random) }, now, random, out);
+  }
+
+  function hand(
+    live: Own['live'],
+    given: Given,
+    token: TokenFrame,
+    now: number,
+    random: Random,
+    out: SearchOutput[],
+  ): void {
+    live.set(token.number, given);
+    given.to = tokens.move(token, null, now, random, out);
+  }
+
   function comeHome(
     from: string,
     frame: ReportFrame,
@@ -193,29 +195,33 @@ export function createGroups(view: NodeView): Strategy {
     if (given === undefined) {
       // A token that counted as lost was given again; what it says now counts no more, but is no lie.
       if (search.spent.get(frame.number) === from)
-        blame(from, frame, 'reported twice for one token', now, out);
+        blame(from, from, 'reported twice for one token', now, out);
       return;
     }
     const { origin } = search;
     search.live.delete(frame.number);
     search.home += 1;
-    spend(search, frame.number, from);
-    const { covered, failed } = agree(search, given, frame);
+    if (from === given.to) spend(search, frame.number, from);
+    const { covered, failed } = agree(search.fine, given, frame);
     if (covered === null) {
-      blame(from, frame, 'answered for groups that it was not asked about', now, out);
+      blame(from, given.to, 'answered for groups that it was not asked about', now, out);
       lose(search, given.groups);
       return settle(frame.id, now, random, out);
     }
-    const claimed = from === view.peer ? covered : within(from, covered, given.half, search);
+    const claimed = from === view.peer ? covered : within(view.keyOf(from), covered, given.half, search);
     search.open = bitset.minus(search.open, claimed);
     // Where this node itself knows nobody, asking again is in vain; what others say of it may be wrong or a lie.
     if (from === view.peer) search.failed = bitset.union(search.failed, failed);
     else again(search, failed);
     // A token that comes home with its work undone may not do so for ever, whatever hits it brought.
-    if (bitset.isEmpty(claimed) && bitset.isEmpty(failed)) lose(search, given.groups);
-    origin.asked = sum(origin.asked, frame.asked);
+    if (bitset.isEmpty(claimed) && bitset.isEmpty(failed)) {
+      tokens.late(from, now);
+      lose(search, given.groups);
+    }
+    if (!bitset.isEmpty(claimed)) count(search, Math.min(frame.asked, most(search, claimed)));
+    if (from !== view.peer) origin.heard(from);
     origin.messages = sum(origin.messages, sum(frame.hops, from === view.peer ? 0 : 1));
-    for (const candidate of frame.candidates) search.confirms.add(candidate);
+    for (const candidate of frame.candidates) search.confirms.add(candidate, now, from);
     origin.offer(
       frame.hits.filter((hit) => hit.peer === from),
       out,
@@ -223,53 +229,14 @@ export function createGroups(view: NodeView): Strategy {
     return settle(frame.id, now, random, out);
   }
 
-  /** A token that others had in hand may have been altered by any of them, and its reporter taken in. */
-  function blame(from: string, { hops }: ReportFrame, why: string, now: number, out: SearchOutput[]): void {
-    if (hops > 1 || from === view.peer) return;
+  /**
+   * A token that others had in hand may have been altered by any of them, and its reporter taken in. Whom this node gave
+   * it to takes it from nobody else (tokens.ts), so that what it reports is its own word, whatever hops it says.
+   */
+  function blame(from: string, to: string | null, why: string, now: number, out: SearchOutput[]): void {
+    if (from !== to || from === view.peer) return;
     out.push({ type: 'liar', peer: from, why });
     tokens.avoid(from, now);
-  }
-
-  function spend({ spent }: Own, number: number, from: string): void {
-    const oldest = spent.size >= SEARCH.maxTokens ? spent.keys().next().value : undefined;
-    if (oldest !== undefined) spent.delete(oldest);
-    spent.set(number, from);
-  }
-
-  /**
-   * A report in the search's own groups; `covered` is null where it is of another half than the token, or claims what
-   * was not given.
-   */
-  function agree(
-    { fine }: Own,
-    given: Live,
-    frame: ReportFrame,
-  ): { covered: Uint8Array | null; failed: Uint8Array } {
-    const none = bitset.emptySet(fine);
-    // Whoever was handed the token with another half in it was not asked for this one.
-    if (frame.half !== given.half) return { covered: null, failed: none };
-    let { groups } = given;
-    let { covered, failed } = frame;
-    for (let bits = frame.bits; bits < fine; bits += 1) {
-      covered = bitset.refine(covered, bits);
-      failed = bitset.refine(failed, bits);
-    }
-    for (let bits = fine; bits < frame.bits; bits += 1) groups = bitset.refine(groups, bits);
-    if (!bitset.isEmpty(bitset.minus(covered, groups))) return { covered: null, failed: none };
-    for (let { bits } = frame; bits > fine; bits -= 1) {
-      covered = bitset.coarsen(covered, bits);
-      failed = bitset.touched(failed, bits);
-    }
-    return { covered, failed: bitset.both(failed, given.groups) };
-  }
-
-  /** In a half's pass a reporter of the other half speaks for its own group only. */
-  function within(from: string, covered: Uint8Array, half: number, { bits, fine }: Own): Uint8Array {
-    const key = view.keyOf(from);
-    if (half === 0 || halfOf(key) === half) return covered;
-    const own = bitset.emptySet(bits);
-    bitset.add(own, groupOf(key, bits));
-    return bitset.both(covered, fine > bits ? bitset.refine(own, bits) : own);
   }
 
   function settle(id: string, now: number, random: Random, out: SearchOutput[]): void {
@@ -278,24 +245,34 @@ export function createGroups(view: NodeView): Strategy {
     const { origin, confirms, live } = search;
     if (origin.satisfied) return close(id, 'found', out);
     confirms.pump(now, out);
-    const enough = origin.accepted + origin.pending + confirms.pending >= origin.want;
+    const enough = origin.accepted + origin.pending + confirms.promising(now) >= origin.want;
     if (!enough) launch(search, now, random, out);
-    if (live.size > 0 || homecomings.length > 0 || confirms.pending > 0 || !origin.idle) return;
+    if (live.size > 0 || homecomings.length > 0 || !origin.idle) return;
     if (!bitset.isEmpty(bitset.minus(search.open, search.failed))) return;
-    const failed = named(search, search.failed);
-    if (failed.length === 0 && search.half < search.lastHalf) {
+    if (search.half < search.lastHalf) {
+      if (confirms.promising(now) > 0) return;
+      endPass(search);
       search.half += 1;
       begin(search, now);
       return settle(id, now, random, out);
     }
+    if (confirms.pending > 0) return;
+    endPass(search);
+    const failed = named(search, search.missed);
     for (const group of failed) origin.lack(group);
     const why = failed.length > 0 ? (search.lost ? 'lost' : 'unsynced') : 'all-prints';
     return close(id, why, out);
   }
 
+  /** As many members as these groups may have, by what this node's own has: keys are spread by chance. */
+  function most({ fine }: Own, groups: Uint8Array): number {
+    const share = bitset.size(groups) / 2 ** Math.max(0, fine - view.prints.bits());
+    return Math.ceil(SEARCH.groupSpread * share * view.prints.members() + SEARCH.groupSlack);
+  }
+
   /** Splits what is open and given to nobody among as many new tokens as may be under way. */
   function launch(search: Own, now: number, random: Random, out: SearchOutput[]): void {
-    const { origin, live, most, fine } = search;
+    const { origin, live, fine } = search;
     let { bits } = search;
     let free = bitset.minus(search.open, search.failed);
     for (const { groups } of live.values()) free = bitset.minus(free, groups);
@@ -305,25 +282,13 @@ export function createGroups(view: NodeView): Strategy {
     else free = whole;
     const groups = bitset.members(free);
     if (groups.length === 0) return;
-    const leash = most === 1 ? 0 : SEARCH.leash;
-    // Each is given what its leash allows, and less where all that are allowed would end sooner with less.
-    const share = Math.max(SEARCH.leash / 2, Math.ceil(groups.length / atOnce(search)));
-    const each = leash === 0 ? groups.length : Math.min(leash, share);
-    const count = Math.min(atOnce(search) - live.size, Math.ceil(groups.length / each));
-    if (count <= 0) return;
-    for (let at = groups.length - 1; at > 0; at -= 1) {
-      const other = Math.floor(random() * (at + 1));
-      const [a = 0, b = 0] = [groups[at], groups[other]];
-      groups[at] = b;
-      groups[other] = a;
-    }
-    for (let part = 0; part < count; part += 1) {
+    const parts = split(search, groups, bits, random);
+    for (const { part, leash } of parts.slice(0, Math.max(0, atOnce(search) - live.size))) {
       const missing = bitset.emptySet(bits);
-      for (const group of groups.slice(part * each, (part + 1) * each)) bitset.add(missing, group);
+      for (const group of part) bitset.add(missing, group);
       const number = newNumber(random);
-      const until = now + SEARCH.tokenSilenceMs + each * SEARCH.tokenHopMs;
+      const until = now + waitFor(part.length);
       const given = bits < fine ? bitset.refine(missing, bits) : missing;
-      live.set(number, { groups: given, half: search.half, until });
       const none = bitset.emptySet(bits);
       const token: TokenFrame = {
         type: 'token',
@@ -343,15 +308,8 @@ export function createGroups(view: NodeView): Strategy {
         number,
         trace: origin.trace,
       };
-      tokens.move(token, null, now, random, out);
+      hand(live, { groups: given, half: search.half, to: null, until }, token, now, random, out);
     }
-  }
-
-  /** One token first, for what is common; then four times as many with every round of homecomings. */
-  function atOnce({ home, most }: Own): number {
-    let count = 1;
-    for (let need = 1; count < most && home >= need; need += count) count *= SEARCH.tokenGrowth;
-    return Math.min(count, most);
   }
 
   function expire(id: string, now: number, random: Random, out: SearchOutput[]): void {
@@ -359,28 +317,14 @@ export function createGroups(view: NodeView): Strategy {
     if (search === undefined) return;
     const { origin, confirms, live } = search;
     confirms.expire(now);
-    for (const [number, { groups, until }] of live) {
+    for (const [number, { groups, until, to }] of live) {
       if (now < until) continue;
       live.delete(number);
+      if (to !== null) tokens.late(to, now);
       lose(search, groups);
     }
     if (now >= origin.deadline) close(id, 'time', out);
     else settle(id, now, random, out);
-  }
-
-  /** A token that never came home, or came with a lie: its groups are open again, but not for ever. */
-  function lose(search: Own, groups: Uint8Array): void {
-    search.lost = true;
-    again(search, groups);
-  }
-
-  /** Groups that are to be asked of other members, a few times at most. */
-  function again(search: Own, groups: Uint8Array): void {
-    const { losses } = search;
-    for (const group of bitset.members(bitset.both(groups, search.open))) {
-      losses.set(group, (losses.get(group) ?? 0) + 1);
-      if ((losses.get(group) ?? 0) >= SEARCH.tokenAttempts) bitset.add(search.failed, group);
-    }
   }
 
   function close(id: string, ground: Parameters<Origin['end']>[0], out: SearchOutput[]): void {
@@ -389,17 +333,11 @@ export function createGroups(view: NodeView): Strategy {
     own.delete(id);
     // Cut short: whoever speaks for these groups was not heard.
     if (ground === 'time' || ground === 'cancelled')
-      for (const group of named(search, search.open)) search.origin.lack(group);
+      for (const group of named(search, bitset.union(search.open, search.missed))) search.origin.lack(group);
     search.origin.end(ground, out);
   }
 
   return { step };
-}
-
-/** Groups as a person may read them. */
-function named({ bits, fine }: Own, set: Uint8Array): string[] {
-  const groups = bitset.members(fine > bits ? bitset.touched(set, fine) : set);
-  return groups.map((group) => `${group + 1}/${2 ** bits}`);
 }
 
 /** 53 random bits. */

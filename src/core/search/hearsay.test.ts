@@ -50,7 +50,7 @@ function begin() {
 
 test('the holder itself is asked, and what it says is proved, as far away as the walk found it', () => {
   const { origin, hearsay, out, told, says } = begin();
-  hearsay.offer([hit('holder')], 'relay', out);
+  hearsay.offer([hit('holder')], 'relay', 0, out);
   hearsay.pump(0, out);
   assert.deepEqual([told(), hearsay.pending], [['confirm holder'], 1]);
   says('another', [hit('another')]);
@@ -62,11 +62,11 @@ test('the holder itself is asked, and what it says is proved, as far away as the
 
 test('where it denies that, a miss is not proved, and who says it later is not believed either', () => {
   const { origin, hearsay, out, told, says } = begin();
-  hearsay.offer([hit('holder')], 'relay', out);
+  hearsay.offer([hit('holder')], 'relay', 0, out);
   hearsay.pump(0, out);
   says('holder', [hit('holder', 1, 'yang lain.txt')]);
-  hearsay.offer([hit('holder')], 'second', out);
-  hearsay.offer([hit('self')], 'third', out);
+  hearsay.offer([hit('holder')], 'second', 0, out);
+  hearsay.offer([hit('self')], 'third', 0, out);
   hearsay.pump(0, out);
   assert.deepEqual(told(), ['confirm holder']);
   assert.deepEqual(
@@ -81,7 +81,7 @@ test('where it denies that, a miss is not proved, and who says it later is not b
 
 test('a holder that still reads its files denies nothing', () => {
   const { origin, hearsay, out, says } = begin();
-  hearsay.offer([hit('holder')], 'relay', out);
+  hearsay.offer([hit('holder')], 'relay', 0, out);
   hearsay.pump(0, out);
   says('holder', [], true);
   assert.deepEqual([[...hearsay.misled], origin.missing], [[], ['holder']]);
@@ -89,7 +89,7 @@ test('a holder that still reads its files denies nothing', () => {
 
 test('one that gives no answer is missing and left out of the next walk; one that was dropped for lies is left out', () => {
   const { origin, hearsay, out, told } = begin();
-  hearsay.offer([hit('banned'), hit('mute'), hit('away')], 'relay', out);
+  hearsay.offer([hit('banned'), hit('mute'), hit('away')], 'relay', 0, out);
   hearsay.pump(0, out);
   hearsay.expire(SEARCH.confirmTimeoutMs);
   hearsay.pump(SEARCH.confirmTimeoutMs, out);

@@ -38,7 +38,7 @@ export class Hearsay {
   }
 
   /** Hits that match the query; `from`: the neighbour that brought them. */
-  offer(hits: readonly Hit[], from: string, out: SearchOutput[]): void {
+  offer(hits: readonly Hit[], from: string, now: number, out: SearchOutput[]): void {
     const { without } = this.#origin;
     this.#origin.offer(
       hits.filter((hit) => hit.peer === from),
@@ -51,7 +51,7 @@ export class Hearsay {
       if (peer === this.#view.peer || this.#denied.has(peer)) this.#mislead(from);
       // A peer that was dropped for lies is not asked; the walk begins anew without it.
       else if (this.#view.refuses?.(peer) === true) without.add(peer);
-      else this.#ask(hit, from);
+      else this.#ask(hit, from, now);
     }
   }
 
@@ -93,13 +93,13 @@ export class Hearsay {
     for (const peer of this.#said.keys()) if (!this.#answered.has(peer)) this.#origin.without.add(peer);
   }
 
-  #ask(hit: Hit, from: string): void {
+  #ask(hit: Hit, from: string, now: number): void {
     const { peer, label, addresses, cid, hops } = hit;
     const said = this.#said.get(peer) ?? { tellers: new Set(), hops: new Map() };
     this.#said.set(peer, said);
     said.tellers.add(from);
     if (!said.hops.has(cid)) said.hops.set(cid, Math.max(1, hops));
-    this.#confirms.add({ peer, label, addresses });
+    this.#confirms.add({ peer, label, addresses }, now, from);
   }
 
   /** Whoever made it up may have hidden more. */

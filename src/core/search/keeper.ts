@@ -146,7 +146,7 @@ export class Keeper {
       sources: [from.peer],
       asked: new Map(),
     };
-    if (missing.size === 0) this.#install(pending, now);
+    if (missing.size === 0) this.#install(pending, now, from.peer);
     else if (this.pendings.size < PRINTS.maxPending || under !== undefined) this.pendings.set(pending);
     from.movedAt = now;
   }
@@ -159,7 +159,7 @@ export class Keeper {
     const header = { ...known.header, seq, signature };
     if (!this.#signedBy(from, header, now)) return;
     const { key, segments: got, bytes } = known;
-    this.#install({ id, key, header, got, bytes, signedAt: now - age, heardAt: now }, now);
+    this.#install({ id, key, header, got, bytes, signedAt: now - age, heardAt: now }, now, from.peer);
     from.movedAt = now;
   }
 
@@ -186,7 +186,7 @@ export class Keeper {
     }
     this.pendings.got(pending, hash, segment, now);
     from.movedAt = now;
-    if (pending.missing.size === 0) this.#install(pending, now);
+    if (pending.missing.size === 0) this.#install(pending, now, pending.sources[0] ?? from.peer);
   }
 
   /** A head that another has: true where nothing of it is missing here. */
@@ -214,7 +214,10 @@ export class Keeper {
     }
     if (!shares(key, this.#scope.key, this.#scope.bits) || this.holds(from, id, seq, age, now)) return false;
     if ((this.pendings.get(id)?.header.seq ?? 0) > seq) return false;
-    const fits = this.table.get(id) !== undefined || this.table.size + this.pendings.size < PRINTS.maxMembers;
+    const fits =
+      this.table.get(id) !== undefined ||
+      (this.table.size + this.pendings.size < PRINTS.maxMembers &&
+        this.table.brought(from.peer) < PRINTS.maxOfOne);
     if (!fits) this.fullAt = now;
     return fits;
   }
@@ -242,12 +245,14 @@ export class Keeper {
       readonly heardAt: number;
     },
     now: number,
+    by: string,
   ): void {
     const { id, key, header, got: segments, bytes, signedAt } = whole;
     const before = this.table.get(id);
+    const from = before?.from ?? by;
     const same = before !== undefined && sameContent(before.header, header);
     const sinceSeq = same ? before.sinceSeq : header.seq;
-    this.table.put({ id, key, header, segments, bytes, sinceSeq, heardAt: now, signedAt });
+    this.table.put({ id, key, header, from, segments, bytes, sinceSeq, heardAt: now, signedAt });
     this.pendings.delete(id);
     this.news.add(id);
     if ((before === undefined || before.header.gone) !== header.gone) this.membersChanged = true;
@@ -278,7 +283,8 @@ export class Keeper {
     const header = { ...statement, signature: this.#crypto.sign(toSign(statement)) };
     const got = this.#gone ? new Map<string, Segment>() : this.#own.segments;
     const times = { signedAt: now, heardAt: now };
-    this.#install({ id: this.id, key: this.#scope.key, header, got, bytes: sumBytes(got), ...times }, now);
+    const own = { id: this.id, key: this.#scope.key, header, got, bytes: sumBytes(got), ...times };
+    this.#install(own, now, this.#self.peer);
   }
 }
 

@@ -28,6 +28,8 @@ export class Origin {
   missingCount = 0;
   accepted = 0;
   done = false;
+  /** Peers that answered this node itself: so many were asked at least. */
+  readonly #heard = new Set<string>();
   readonly #offered = new Map<string, Hit>();
   #waiting: Hit[] = [];
   #proving = 0;
@@ -129,6 +131,10 @@ export class Origin {
     this.lack(label);
   }
 
+  heard(peer: string): void {
+    if (this.#heard.size < SEARCH.maxOffers) this.#heard.add(peer);
+  }
+
   lack(label: string): void {
     this.missingCount = sum(this.missingCount, 1);
     if (this.missing.length < SEARCH.maxMissing) this.missing.push(label);
@@ -139,7 +145,8 @@ export class Origin {
     if (this.done) return;
     this.done = true;
     const proof = (ground === 'all-nodes' || ground === 'all-prints') && this.missingCount === 0;
-    const { strategy, asked, messages, missingCount, missing, accepted } = this;
+    const { strategy, messages, missingCount, missing, accepted } = this;
+    const asked = Math.max(this.asked, this.#heard.size);
     const verdict = accepted > 0 ? 'found' : proof ? 'absent' : 'incomplete';
     const lack = this.#unread > 0 && this.#unread === missingCount ? 'scanning' : 'lost';
     const why = verdict === 'found' ? 'found' : verdict === 'absent' || !PROOFS.has(ground) ? ground : lack;

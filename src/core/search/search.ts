@@ -47,6 +47,8 @@ export interface PrintsView {
    * whole word) these are all members in one group of all, and null otherwise.
    */
   candidates(query: Query): readonly Contact[] | null;
+  /** Nobody here ever met this peer, and it could not be reached lately: it is not asked, and counts as missing. */
+  away?(peer: string, now: number): boolean;
   /** Known live members of the group with this prefix of `bits` bits, best first; this node left out. */
   contacts(prefix: number, bits: number): readonly Contact[];
 }

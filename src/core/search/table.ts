@@ -10,6 +10,8 @@ export interface Entry {
   readonly id: string;
   readonly key: number;
   readonly header: RecordHeader;
+  /** Who brought the first record of this owner; itself, where it is the own one. */
+  readonly from: string;
   /** By hash. */
   readonly segments: ReadonlyMap<string, Segment>;
   /** Bytes of the segments as sent. */
@@ -46,6 +48,8 @@ export class Table {
   readonly #lists = new Map<string, Listed>();
   /** All ids, sorted; null where members came or went. */
   #ids: readonly string[] | null = null;
+  /** Entries by who brought them. */
+  readonly #brought = new Map<string, number>();
   /** Grows with each change. */
   version = 0;
   /** Bytes of all segments. */
@@ -73,6 +77,11 @@ export class Table {
   /** The highest number of this owner that is here or was; 0 if none. */
   lastSeq(id: string): number {
     return Math.max(this.#entries.get(id)?.header.seq ?? 0, this.#forgotten.get(id) ?? 0);
+  }
+
+  /** Entries that this peer brought first. */
+  brought(peer: string): number {
+    return this.#brought.get(peer) ?? 0;
   }
 
   put(entry: Entry): void {
@@ -181,7 +190,10 @@ export class Table {
     return entry;
   }
 
-  #count({ bytes, header }: Entry, sign: 1 | -1): void {
+  #count({ bytes, header, from }: Entry, sign: 1 | -1): void {
+    const brought = this.brought(from) + sign;
+    if (brought > 0) this.#brought.set(from, brought);
+    else this.#brought.delete(from);
     this.bytes += sign * bytes;
     if (!header.gone) this.live += sign;
   }

@@ -22,8 +22,12 @@ export class Tokens {
   readonly #home: (report: ReportFrame) => void;
   /** ms: peers that could not be reached, and until when they are not tried. */
   readonly #down = new Map<string, number>();
+  /** ms: peers that lost a token, and until when others are asked first. */
+  readonly #late = new Map<string, number>();
   /** Tokens sent to each neighbour: of two that would do, the less used one is taken. */
   readonly #sent = new Map<string, number>();
+  /** ms: tokens that came straight from their origins, by number, and until when these wait for them. */
+  readonly #had = new Map<number, number>();
 
   constructor(view: NodeView, home: (report: ReportFrame) => void) {
     this.#view = view;
@@ -32,6 +36,7 @@ export class Tokens {
 
   /** A token arrives. */
   carry(from: string, token: TokenFrame, now: number, random: Random, out: SearchOutput[]): void {
+    if (!this.#first(from, token, now)) return;
     const view = this.#view;
     const { prints } = view;
     const { id, query, origin } = token;
@@ -74,7 +79,7 @@ export class Tokens {
       covered,
       failed,
       tries,
-      asked: sum(token.asked, able ? prints.members() : 1),
+      asked: sum(token.asked, able && whole ? this.#members(mine, bits) : 0),
       leash: Math.max(0, token.leash - 1),
     };
     // A member that is still reading its files is asked itself, and says so.
@@ -87,8 +92,39 @@ export class Tokens {
     else this.move(next, from, now, random, out);
   }
 
-  /** Sends a token on from here; groups of which nobody can be reached count as failed. */
-  move(token: TokenFrame, from: string | null, now: number, random: Random, out: SearchOutput[]): void {
+  /** Members that this node answered for, of these groups of 2^bits. */
+  #members(groups: Uint8Array, bits: number): number {
+    const { prints } = this.#view;
+    return Math.ceil((prints.members() * bitset.size(groups)) / 2 ** Math.max(0, bits - prints.bits()));
+  }
+
+  /**
+   * False for a token that this node had from its origin before. It was handed on altered, so as to come home with
+   * another's lie in it: the origin holds whom it gave a token to for what that one reports.
+   */
+  #first(from: string, { number, origin, missing }: TokenFrame, now: number): boolean {
+    if ((this.#had.get(number) ?? 0) > now) return false;
+    if (from !== origin.peer) return true;
+    this.#had.delete(number);
+    this.#had.set(number, now + waitFor(bitset.size(missing)) + SEARCH.tokenHopMs);
+    for (const [old, until] of this.#had) {
+      if (until > now && this.#had.size <= SEARCH.maxMarks) break;
+      this.#had.delete(old);
+    }
+    return true;
+  }
+
+  /**
+   * Sends a token on from here, and returns to whom; groups of which nobody can be reached count as failed, and where
+   * that are all it goes home: null.
+   */
+  move(
+    token: TokenFrame,
+    from: string | null,
+    now: number,
+    random: Random,
+    out: SearchOutput[],
+  ): string | null {
     let { missing, failed, tries } = token;
     while (!bitset.isEmpty(missing)) {
       const hop = this.#next({ ...token, missing, tries }, from, now, random);
@@ -97,25 +133,27 @@ export class Tokens {
         if (this.#view.neighbour(peer) !== undefined) this.#sent.set(peer, (this.#sent.get(peer) ?? 0) + 1);
         const remainingMs = token.remainingMs;
         const frame = { ...token, missing, failed, tries, hops: sum(token.hops, 1), remainingMs };
-        return sendTo(this.#view, hop.contact, frame, out);
+        sendTo(this.#view, hop.contact, frame, out);
+        return peer;
       }
       tries = 0;
       bitset.remove((missing = missing.slice()), hop.group);
       bitset.add((failed = failed.slice()), hop.group);
     }
-    return this.#report(reportOf({ ...token, missing, failed }), token.origin, out);
-  }
-
-  /** A token that did not arrive goes elsewhere. */
-  unsent(to: string, token: TokenFrame, now: number, random: Random, out: SearchOutput[]): void {
-    this.avoid(to, now);
-    this.move({ ...token, hops: token.hops - 1 }, null, now, random, out);
+    this.#report(reportOf({ ...token, missing, failed }), token.origin, out);
+    return null;
   }
 
   /** No token goes to this peer for a while. */
   avoid(peer: string, now: number): void {
     if (this.#down.size >= SEARCH.maxOffers) this.#down.clear();
     this.#down.set(peer, now + SEARCH.downMs);
+  }
+
+  /** A token that it was handed never came home: for a while others are asked first. */
+  late(peer: string, now: number): void {
+    if (this.#late.size >= SEARCH.maxOffers) this.#late.clear();
+    this.#late.set(peer, now + SEARCH.downMs);
   }
 
   /** Drops what is kept of links that are gone. */
@@ -133,6 +171,7 @@ export class Tokens {
     const { bits, missing, half, origin, tries } = token;
     const usable = (peer: string): boolean =>
       peer !== origin.peer && peer !== from && peer !== view.peer && (this.#down.get(peer) ?? 0) <= now;
+    const slow = (peer: string): boolean => (this.#late.get(peer) ?? 0) > now;
     const own = groupOf(view.keyOf(view.peer), bits);
     // A second opinion on the same group comes before any other group.
     const again = tries > 0 && bitset.has(missing, own);
@@ -143,7 +182,7 @@ export class Tokens {
       for (const { peer, label } of view.neighbours()) {
         const key = view.keyOf(peer);
         const group = groupOf(key, bits);
-        if (!bitset.has(missing, group) || !usable(peer)) continue;
+        if (!bitset.has(missing, group) || !usable(peer) || slow(peer)) continue;
         if (half > 0 && halfOf(key) !== half) continue;
         seen += 1;
         // Of two drawn at random the less used: reservoir of one, then compared.
@@ -165,7 +204,10 @@ export class Tokens {
     const group = groups[Math.floor(random() * groups.length)] ?? 0;
     const known = view.prints.contacts(group, bits).filter(({ peer }) => usable(peer));
     const right = half === 0 ? known : known.filter(({ peer }) => halfOf(view.keyOf(peer)) === half);
-    const list = right.length > 0 ? right : known;
+    // Whoever is of the right half comes before whoever is not, slow or not: else silence could choose who is asked.
+    const either = right.length > 0 ? right : known;
+    const prompt = either.filter(({ peer }) => !slow(peer));
+    const list = prompt.length > 0 ? prompt : either;
     const contact = list[Math.floor(random() * list.length)];
     if (contact === undefined && best !== null) return { contact: best, group: bestGroup };
     return { contact: contact ?? null, group };
@@ -175,6 +217,11 @@ export class Tokens {
     if (origin.peer === this.#view.peer) this.#home(report);
     else sendTo(this.#view, origin, report, out);
   }
+}
+
+/** ms until a token that was given so many groups counts as lost. */
+export function waitFor(groups: number): number {
+  return SEARCH.tokenSilenceMs + groups * SEARCH.tokenHopMs;
 }
 
 /** Groups of 2^bits that this node's prints answer for. */

@@ -312,7 +312,7 @@ export function createWalk(view: NodeView): Strategy {
       if (clean && mark.debt !== 0) mark.missingCount = 1;
       tell(mark.own, mark, out);
       mark.own.hits = mark.hits.length > 0;
-      if (from !== undefined) mark.own.hearsay.offer(mark.hits, from, out);
+      if (from !== undefined) mark.own.hearsay.offer(mark.hits, from, now, out);
       settle(mark.own, now, random, out);
       return;
     }

@@ -6,6 +6,7 @@ import {
   homeOf,
   hitsOf,
   type NodeView,
+  type PrintsView,
   type SearchInput,
   type SearchOutput,
   type Strategy,
@@ -195,9 +196,14 @@ export function createWalkers(view: NodeView): Strategy {
     own.delete(id);
     if (origin === undefined) return;
     // Walkers meet the same nodes again and again; there are no more to ask than there are.
-    origin.asked = Math.min(origin.asked, Math.max(1, Math.ceil(view.prints.estimate()) - 1));
+    origin.asked = Math.min(origin.asked, Math.max(1, others(view.prints)));
     origin.end(ground, out);
   }
 
   return { step };
+}
+
+/** Nodes beside this one: where all prints are here they need no estimate. */
+function others(prints: PrintsView): number {
+  return (prints.bits() === 0 ? prints.members() : Math.ceil(prints.estimate())) - 1;
 }
