@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { BalancerView } from '../src/balancer/view.ts';
@@ -120,8 +120,8 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['weight', a, '2'], 2, /does not use weights/],
     [['weight', a, 'two'], 2, /whole number/],
     [['method', 'best'], 2, /one of/],
-    [['add'], 2, /may stand/],
-    [['ls', 'x'], 2, /may stand/],
+    [['add'], 2, /balancer add URL/],
+    [['ls', 'x'], 2, /balancer ls\./],
     [['fly'], 2, /may stand/],
     [['ls', '--listen', ':1'], 1, /No balancer is running/],
   ] as const) {
@@ -136,26 +136,30 @@ test('the settings are read again whole: a mistake is told with its line and cha
   const { folder, names, balancer, command, view } = await house(t, 3);
   const [a = '', b = '', c = ''] = names;
   const file = join(folder, 'kelana.toml');
+  // At once: a signal may have it read between two bytes.
+  const save = async (text: string): Promise<void> => {
+    await writeFile(`${file}.new`, text);
+    await rename(`${file}.new`, file);
+  };
   const table = (name: string, more = ''): string => `[[balancer.backend]]\nurl = "http://${name}"\n${more}`;
-  await writeFile(file, `[balancer]\nmethod = "weighted"\n${table(a, 'weight = 2\n')}${table(b)}`);
+  await save(`[balancer]\nmethod = "weighted"\n${table(a, 'weight = 2\n')}${table(b)}`);
   const { run } = await balancer('--listen', '127.0.0.1:0');
   await view('weight', b, '9');
   await view('add', `http://${c}`);
 
-  await writeFile(file, `[balancer]\nmethod = "weighted"\n${table(a, 'weight = 5000\n')}`);
+  await save(`[balancer]\nmethod = "weighted"\n${table(a, 'weight = 5000\n')}`);
   const bad = await command('reload');
   assert.equal(bad.code, 2);
   assert.match(bad.err, /kelana\.toml, line 5: .*weight/);
   // By signal nobody reads an answer; the process goes on.
   run.child.kill('SIGHUP');
-  await writeFile(file, `[balancer]\nmethod = "weighted"\n${table(a, 'wieght = 2\n')}`);
+  await save(`[balancer]\nmethod = "weighted"\n${table(a, 'wieght = 2\n')}`);
   assert.match(
     (await command('reload')).err,
     /line 5: .*only url, weight, max, proxy, ca and verify are known/,
   );
 
-  await writeFile(
-    file,
+  await save(
     `[balancer]\nmethod = "weighted"\nworkers = "2"\nlog-lang = "en"\n${table(a, 'weight = 4\n')}${table(b)}`,
   );
   const reloaded = await command('reload');

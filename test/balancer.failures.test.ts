@@ -162,6 +162,7 @@ test('a circuit that is half open lets one request through, and opens for longer
   assert.equal(circuit(), 'open');
   const seconds = bench.events.flatMap((each) => (each.type === 'backend.ejected' ? [each.seconds] : []));
   assert.deepEqual(seconds, [10, 20]);
+  assert.deepEqual(bench.balancer.stats().backends[0]?.figures?.causes, { 'in-a-row': 1, probe: 1 });
   bench.skip(21_000);
   await probe(HELLO);
   assert.equal(circuit(), 'closed');

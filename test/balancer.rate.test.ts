@@ -16,6 +16,7 @@ test('who asks too often is told 429 and when to come again, on a connection tha
     back.requests.map(({ head }) => head.path),
     ['/1', '/2', '/4'],
   );
+  assert.deepEqual(bench.balancer.stats().own?.causes, { TOO_MANY_REQUESTS: 1 });
 });
 
 test('a request with a body that is turned away ends its connection, and its body is no request', async (t) => {

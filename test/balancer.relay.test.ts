@@ -78,6 +78,31 @@ test('chunked bodies pass both ways with their trailers', async (t) => {
   assert.deepEqual(echo.requests[0]?.trailers, ['X-In: 1']);
 });
 
+test('RFC 9110 7.6.2: Max-Forwards is counted down for TRACE and OPTIONS, and at 0 the answer is our own', async (t) => {
+  const upstream = await backend(t);
+  const bench = await balance(t, upstream.url);
+  const ask = (method: string, fields: string): string => `${method} /a HTTP/1.1\r\n${HOST}${fields}\r\n`;
+  const browser = client(t, bench);
+  await browser.send(ask('OPTIONS', 'Max-Forwards: 3\r\n')).reads('hello');
+  await browser.send(ask('TRACE', 'max-forwards: 007\r\n')).reads('hello', 'hello');
+  await browser.send(ask('TRACE', 'Max-Forwards: 99999999999999999999\r\n')).reads('hello', 'hello', 'hello');
+  await browser.send(ask('GET', 'Max-Forwards: 0\r\n')).reads('hello', 'hello', 'hello', 'hello');
+  assert.deepEqual(
+    upstream.requests.map(({ head }) => head.fields.find(({ name }) => name === 'max-forwards')?.value),
+    ['2', '6', '998', '0'],
+  );
+  // On a connection that goes on.
+  const last = client(t, bench);
+  await last.send(ask('OPTIONS', 'Max-Forwards: 0\r\n')).reads('Content-Length: 0\r\n\r\n');
+  const secret = 'Cookie: a=b\r\nAuthorization: x\r\n';
+  await last.send(ask('TRACE', `${secret}Max-Forwards: 00\r\nX-Seen: yes\r\n`)).reads('X-Seen: yes\r\n\r\n');
+  const [, echoed] = readResponses([bytesOf(last.received)]).messages;
+  assert.equal(echoed?.body, `TRACE /a HTTP/1.1\r\n${HOST}Max-Forwards: 00\r\nX-Seen: yes\r\n\r\n`);
+  assert.match(last.received, /Content-Type: message\/http\r\n/);
+  assert.equal(upstream.requests.length, 4);
+  assert.deepEqual(bench.balancer.stats().own?.causes, undefined);
+});
+
 test('HEAD, 204 and 304 end with their head, and the connection goes on', async (t) => {
   const quiet = await backend(t, ({ head }) => {
     if (head.method === 'HEAD') return 'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n';

@@ -50,6 +50,18 @@ test('with no backend up the answer is 503 with Retry-After, at once, and the co
   assert.equal(statusOf(await once(t, bench, post('body'))), 503);
 });
 
+test('each answer of the balancer itself is counted by its reason', async (t) => {
+  const bench = await balance(t, `http://127.0.0.1:${await freePort()}`);
+  await once(t, bench, get('/', CLOSE));
+  await once(t, bench, 'GET / HTTP/1.1\r\n\r\n');
+  await once(t, bench, 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n');
+  assert.deepEqual(bench.balancer.stats().own?.causes, {
+    NO_SERVER: 1,
+    'BAD_REQUEST no Host': 1,
+    'BAD_REQUEST more than one Host': 1,
+  });
+});
+
 test('a GET whose backend dies goes to the other one, unseen', async (t) => {
   const dying = await backend(t, () => null);
   const one = await backend(t);

@@ -15,6 +15,7 @@ import { FRAME, REFUSALS } from '../src/core/wire/blocks.ts';
 import { encodeFrame, type LinkFrame } from '../src/core/wire/frames.ts';
 import { encodeListAsk, encodeListPage } from '../src/core/wire/list.ts';
 import { encodeMail, OFFER_ANSWERS, RECEIPTS, type MailFrame } from '../src/core/wire/messages.ts';
+import { encodeServerAsk, encodeServerPlace } from '../src/core/wire/server-place.ts';
 import { SEARCH_FIELD } from '../src/core/wire/search-frames.ts';
 import type { SyncFrame } from '../src/core/wire/sync.ts';
 import { encodeBitswap } from '../src/core/wire/bitswap.ts';
@@ -266,6 +267,9 @@ test('docs/protocol.md describes every field of every frame as it goes over the 
   const shared = { name: 'a', size: 1, cid: 'c', kind: 'folder', files: 1 } as const;
   const page = encodeListPage({ entries: [shared], more: true, scanning: true });
   walk(messages, 'ListPage', page, seen);
+  const proof = new Uint8Array(32);
+  walk(messages, 'ServerAsk', encodeServerAsk(proof), seen);
+  walk(messages, 'ServerPlace', encodeServerPlace({ host: '::1', port: 1, proof }), seen);
   const bytes = new Uint8Array(3);
   const want = { cid: bytes, priority: 1, cancel: true, kind: 'have', sendDontHave: true } as const;
   const parts = [{ prefix: bytes, data: bytes }];

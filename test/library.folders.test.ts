@@ -65,9 +65,11 @@ test('a folder is found by name, path and CID, and its listing verifies and lead
   assert.equal(library.lookup(parseQuery('3', { as: 'name' }))[0]?.name, 'foto/3');
   assert.equal(library.lookup(parseQuery('foto/3', { as: 'name' }))[0]?.name, 'foto/3');
   assert.deepEqual(library.lookup(parseQuery('foto', { as: 'name', filters: { types: ['jpg'] } })), []);
+  const [first, ...others] = library.lookup(parseQuery('Foto'));
+  assert.deepEqual(first, foto, 'words that are all of its name');
   assert.ok(
-    library.lookup(parseQuery('foto')).every(({ kind }) => kind === undefined),
-    'words are of files',
+    others.every(({ kind }) => kind === undefined),
+    'other words are of files',
   );
   const { files, folders } = verifyListing(foto.cid, await library.manifest(foto.cid), sha256);
   assert.deepEqual(folders.toSorted(), ['0', '1', '2', '3']);

@@ -129,6 +129,97 @@ test('it is never put into or over what is there, and the very same is not fetch
   assert.deepEqual(await readdir(join(base, 'foto')), []);
 });
 
+test('a part of a folder is completed in its place, from whichever part came, and never over another file', async (t) => {
+  const base = await folder(t);
+  const writer = writerFor(t);
+  const big = sample(2 * MiB + 1, 9);
+  const sent = new Sent({ ...SMALL, 'sub/besar.bin': big });
+  const whole = { entries: sent.entries, folders: ['sub', 'sub/deep', 'hampa'] };
+  const open = (places: readonly number[]): Promise<IncomingFolder> =>
+    openIncomingFolder({
+      folder: base,
+      name: 'foto',
+      cid: sent.cid,
+      entries: places.flatMap((place) => sent.entries[place] ?? []),
+      folders: places.length === 5 ? whole.folders : [],
+      whole,
+      places,
+      writer,
+    });
+  const only = async (place: number): Promise<string> => {
+    const one = await open([place]);
+    const slot = await one.slot();
+    slot.bytes.set(sent.bytes[place] ?? Buffer.alloc(0));
+    await one.write([{ index: 0, offset: 0 }], slot);
+    return await one.finish();
+  };
+  assert.equal(await only(0), join(base, 'foto'));
+  assert.equal(await only(2), join(base, 'foto'));
+  assert.deepEqual(await tree(base), ['foto/a.txt', 'foto/sub/deep/c.txt']);
+  const rest = await open([0, 1, 2, 3, 4]);
+  assert.deepEqual(bitsOf(rest.have, 5), [0, 2, 3]);
+  await sent.give(rest, [1]);
+  const layout = layoutOf(big);
+  const file = await rest.file(4, layout);
+  await give(file, 0, big);
+  // Stopped in the middle and taken up: what the part has is kept, and what lies in its place stays there.
+  await rest.suspend();
+  const again = await open([0, 1, 2, 3, 4]);
+  const resumed = await again.file(4, layout);
+  assert.deepEqual([bitsOf(again.have, 5), bitsOf(resumed.have, 3)], [[0, 1, 2, 3], [0]]);
+  for (const block of [1, 2]) await give(resumed, block, big);
+  await resumed.finish();
+  assert.equal(await again.finish(), join(base, 'foto'));
+  assert.deepEqual(await tree(base), sent.entries.map(({ path }) => `foto/${path}`).toSorted());
+  assert.ok(existsSync(join(base, 'foto', 'hampa')));
+  assert.equal((await open([1])).path, join(base, 'foto'));
+  // With another file of the same name it is another folder.
+  await writeFile(join(base, 'foto', 'a.txt'), 'lain');
+  assert.equal(await only(0), join(base, 'foto (1)'));
+  assert.equal(await readFile(join(base, 'foto', 'a.txt'), 'utf8'), 'lain');
+});
+
+test('several who fetch different files of one folder do not lose what the others have of it', async (t) => {
+  const base = await folder(t);
+  const writer = writerFor(t);
+  const big = sample(2 * MiB + 1, 9);
+  const sent = new Sent({ ...SMALL, 'sub/besar.bin': big });
+  const whole = { entries: sent.entries, folders: [] };
+  const open = (...places: number[]): Promise<IncomingFolder> => {
+    const entries = places.flatMap((place) => sent.entries[place] ?? []);
+    return openIncomingFolder({ folder: base, name: 'foto', cid: sent.cid, entries, whole, places, writer });
+  };
+  const put = async (into: IncomingFolder, index: number, place: number): Promise<void> => {
+    const slot = await into.slot();
+    slot.bytes.set(sent.bytes[place] ?? Buffer.alloc(0));
+    await into.write([{ index, offset: 0 }], slot);
+  };
+  const one = await open(1, 2, 4);
+  await put(one, 0, 1);
+  await give(await one.file(2, layoutOf(big)), 0, big);
+  await one.suspend();
+  const other = await open(0);
+  assert.deepEqual(bitsOf(other.have, 1), []);
+  await other.abort();
+  const again = await open(0);
+  await put(again, 0, 0);
+  assert.equal(await again.finish(), join(base, 'foto'));
+  assert.deepEqual(await tree(join(base, 'foto')), ['a.txt']);
+  const back = await open(1, 2, 4);
+  const file = await back.file(2, layoutOf(big));
+  assert.deepEqual([bitsOf(back.have, 3), bitsOf(file.have, 3)], [[0], [0]], 'all of it is still there');
+  await put(back, 1, 2);
+  for (const block of [1, 2]) await give(file, block, big);
+  await file.finish();
+  assert.equal(await back.finish(), join(base, 'foto'));
+  assert.deepEqual(await tree(base), [
+    'foto/a.txt',
+    'foto/sub/b.txt',
+    'foto/sub/besar.bin',
+    'foto/sub/deep/c.txt',
+  ]);
+});
+
 test('a folder is gone on with: what is there is hashed, what does not belong is removed', async (t) => {
   const base = await folder(t);
   const writer = writerFor(t);

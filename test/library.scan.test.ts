@@ -262,8 +262,14 @@ test('blocks and manifest of a file verify against its CID', async (t) => {
     await assert.rejects(library.readBlock(cid, layout.count), RangeError);
     await assert.rejects(library.readBlock(cid, -1), RangeError);
   }
+  const cid = cidOfBytes(bytes);
+  const pieces = library.pieces(cid, 1);
+  const parts = new Uint8Array(pieces?.size ?? 0);
+  for (let at = 0; at < parts.length; at += MiB / 4) await pieces?.read(parts.subarray(at, at + MiB / 4), at);
+  assert.equal(Buffer.compare(parts, bytes.subarray(MiB, 2 * MiB)), 0);
+  assert.throws(() => library.pieces(cid, 4), RangeError);
   const into = new Uint8Array(MiB);
-  const block = await library.readBlock(cidOfBytes(bytes), 3, into);
+  const block = await library.readBlock(cid, 3, into);
   assert.equal(block.buffer, into.buffer);
   assert.equal(block.length, 1);
 });
@@ -294,7 +300,11 @@ test('when one copy changes, another with the same bytes is read in its place', 
   const { library, shared } = await opened(t, base);
   const cid = cidOfBytes(bytes);
   const whole = joined(library.read(cid));
+  const [pieces, piece] = [library.pieces(cid, 1), new Uint8Array(MiB / 2)];
+  for (const at of [0, MiB / 2, 0]) await pieces?.read(piece, at);
   await file(join(shared, 'a.bin'), 'changed');
+  await pieces?.read(piece, MiB / 2);
+  assert.equal(Buffer.compare(piece, bytes.subarray(1.5 * MiB)), 0);
   assert.ok((await whole).equals(bytes));
   assert.ok((await joined(library.read(cid))).equals(bytes));
   await rm(join(shared, 'b.bin'));

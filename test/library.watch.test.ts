@@ -68,6 +68,30 @@ test('a change is known within a second, and who listens is told', async (t) => 
   assert.equal(library.stats.hashed, hashed + 1, 'only what changed was hashed again');
 });
 
+test('from the first sign of a new folder until it can be found, and no longer, the library says it is reading', async (t) => {
+  const base = await folder(t);
+  await file(join(base, 'shared/a.txt'), 'one');
+  await file(join(base, 'new/b.txt'), 'two');
+  const { library, shared } = await watched(t, base);
+  assert.ok(!library.scanning());
+  const told: [boolean, boolean][] = [];
+  library.onChange(() => {
+    told.push([library.scanning(), library.folders().some(({ name }) => name === 'new')]);
+  });
+  // Hidden files, as of a download, are none of anybody's business.
+  await writeFile(join(shared, '.hidden'), 'x');
+  await cp(join(base, 'new'), join(shared, 'new'), { recursive: true });
+  await until(() => told.at(-1)?.[1] === true && !library.scanning());
+  assert.deepEqual(told[0], [true, false], 'others are told first that there is more');
+  const gaps = told.filter(([scanning, found]) => !scanning && !found);
+  assert.deepEqual(gaps, [], JSON.stringify(told));
+  await writeFile(join(shared, '.hidden'), 'y');
+  await writeFile(join(shared, 'a.txt'), 'other');
+  await until(() => library.scanning());
+  await until(() => !library.scanning());
+  assert.equal(cidOf(library, 'a.txt'), cidOfBytes(Buffer.from('other')));
+});
+
 test('a file that is written piece by piece is shared as it is in the end', async (t) => {
   const base = await folder(t);
   const { library, shared } = await watched(t, base);

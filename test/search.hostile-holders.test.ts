@@ -16,6 +16,7 @@ const net = await honest();
 after(() => net.close());
 const [first, holder] = [net.node(0), net.node(2)];
 const NAME = 'surat jujur.txt';
+const INVENTED = 'rahasia negara.pdf';
 
 /** Everybody has the prints of a newcomer; those of others that were dropped stay until they expire. */
 async function joins(dial: () => Promise<unknown>): Promise<void> {
@@ -117,12 +118,15 @@ test('hits that name another peer are not believed of who is asked for its own, 
 test("a walk that brings forged hits in an honest peer's name finds nothing false, denies nothing, and blames nobody", async () => {
   const before = net.nodes.map((node) => bans(node).length);
   const { overlay } = holder;
+  const [file] = holder.library.list();
   await using liar: Hostile = await Hostile.start({
     onFrame: (frame, say) => {
       if (frame.type !== 'visit') return;
       const hits = [
         liar.hit({ name: 'surat khayalan.txt', peer: overlay.peerId, addresses: overlay.addresses() }),
         liar.hit({ name: NAME, peer: overlay.peerId, addresses: overlay.addresses() }),
+        // Its very file, under a name that it does not have there.
+        liar.hit({ ...file, name: INVENTED, peer: overlay.peerId, addresses: overlay.addresses() }),
       ];
       say(returned(frame.id, { hits }));
     },
@@ -132,6 +136,8 @@ test("a walk that brings forged hits in an honest peer's name finds nothing fals
   for (let round = 0; round < 6; round += 1) {
     const none = await ask(first, 'surat khayalan', { strategy: 'walk' });
     assert.notEqual(none.outcome.verdict, 'found');
+    const invented = await ask(first, INVENTED, { strategy: 'walk' });
+    assert.deepEqual([invented.outcome.verdict, invented.hits], ['incomplete', []]);
     const { hits, outcome } = await ask(first, 'surat jujur', { strategy: 'walk' });
     assert.equal(outcome.verdict, 'found', 'the walk goes around who brought it');
     assert.equal(hits[0]?.cid, holder.library.list()[0]?.cid);

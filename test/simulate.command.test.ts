@@ -165,7 +165,9 @@ test('a scenario shows its claims beside the results and ends with 5 where one i
   const text = await inProcess(args, folder);
   assert.equal(text.code, 5);
   assert.match(text.out, /✗ messages a node [\d.]+ \(paper 2\.51 ± 5 %, × [\d.]+\)/);
+  assert.match(text.out, /# random, flood.*, [\d,]+ nodes \(goal for 9,836\)/);
   const [row] = rowsOf((await inProcess([...args, '--json'], folder)).out);
+  assert.match(String(row?.['title']), /^random, flood.*, \d+ nodes \(goal for 9,836\)$/);
   const [goal] = (row?.['goals'] ?? []) as Row[];
   assert.deepEqual([goal?.['figure'], goal?.['value'], goal?.['ok']], ['messagesPerNode', 2.509, false]);
 });

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { KelanaError } from '../src/core/errors.ts';
 import type { Provider } from '../src/core/ports.ts';
+import { parseQuery } from '../src/core/search/query.ts';
 import { MiB, sample, settledFile, sha256, until } from './support/basics.ts';
 import { withBlocks } from './support/sessions.ts';
 import { openDownloads } from '../src/cli/transfers-app.ts';
@@ -55,8 +56,12 @@ test('a folder is found by its name and comes whole, small files and large ones'
   assert.equal(got.path, join(asker.downloads, 'liburan'));
   assert.deepEqual(await below(got.path), HASHES);
   assert.deepEqual(await readdir(asker.downloads), ['liburan']);
+  // As a person types it: no dot makes a name of it, and all files in it have the word in their paths.
+  const typed = await get(asker, parseQuery('liburan'), { only: ['*.txt'] });
+  assert.ok(typed.type === 'saved' && typed.path === got.path, JSON.stringify(typed));
   const again = await get(asker, { kind: 'cid', cid: folderOf(holder)?.cid ?? '' });
   assert.ok(again.type === 'saved' && again.path === got.path, 'the same folder is not fetched twice');
+  assert.deepEqual([got.fetched, again.fetched, again.bytes], [got.bytes, 0, got.bytes]);
 });
 
 test('of a folder only what matches a pattern comes', async () => {
@@ -69,11 +74,22 @@ test('of a folder only what matches a pattern comes', async () => {
     'foto/b.jpg',
     'foto/lama/c.jpg',
   ]);
+  assert.deepEqual([got.bytes, got.fetched], [74_100, 74_100], 'of what was asked for, not of the folder');
+  const more = await get(net.node(0), 'liburan', { only: ['*.jpg', '*.mp4'] });
+  assert.ok(more.type === 'saved' && more.path === got.path, JSON.stringify(more));
+  assert.deepEqual([more.fetched, more.bytes - more.fetched], [2 * MiB + 5, 74_100]);
+  const whole = await get(net.node(0), 'liburan');
+  assert.ok(whole.type === 'saved' && whole.path === got.path, JSON.stringify(whole));
+  assert.equal(whole.fetched, whole.bytes - more.bytes, 'what was there is not fetched again');
+  assert.deepEqual(await below(got.path), HASHES);
+  const part = await get(net.node(0), 'liburan', { only: ['*.jpg'] });
+  assert.ok(part.type === 'saved' && part.path === got.path && part.fetched === 0, JSON.stringify(part));
+  assert.deepEqual(await readdir(net.node(0).downloads), ['liburan']);
   const none = await get(net.node(0), 'liburan', { only: ['*.tidakada'] });
   assert.ok(none.type === 'failed' && none.error.code === 'TRANSFER_FAILED');
 });
 
-test('two who want different files of one folder at once both get theirs', async () => {
+test('several who want different files of one folder at once all get theirs, in one folder', async () => {
   await using net = await startTestnet(2);
   const [asker, holder] = [net.node(0), net.node(1)];
   await share(holder);
@@ -89,21 +105,23 @@ test('two who want different files of one folder at once both get theirs', async
   });
   const { peerId: peer, port } = holder.overlay;
   const provider = { peer, label: holder.address, addresses: [`/ip4/127.0.0.1/tcp/${port}`] };
-  const fetched = async (...only: string[]): Promise<string[]> => {
+  const fetched = async (...only: string[]): Promise<void> => {
     const signal = AbortSignal.timeout(20_000);
     let files: string[] = [];
     for await (const event of downloads.fetch({ ...folder, kind: 'folder' }, [provider], signal, only))
       if (event.type === 'saved') files = Object.keys(await below(event.path));
-    return files.toSorted();
+    for (const name of only) assert.ok(files.includes(name), `${name} of ${files.join()}`);
   };
-  const wanted = [
-    fetched('*.mp4'),
+  await Promise.all([
+    fetched('video.mp4'),
     fetched('catatan.txt'),
     fetched('foto/a.jpg', 'catatan.txt'),
     fetched('catatan.txt', 'foto/a.jpg'),
-  ];
-  const both = ['catatan.txt', 'foto/a.jpg'];
-  assert.deepEqual(await Promise.all(wanted), [['video.mp4'], ['catatan.txt'], both, both]);
+  ]);
+  assert.deepEqual(await readdir(into), ['liburan']);
+  const names = ['catatan.txt', 'foto/a.jpg', 'video.mp4'];
+  const expected = Object.fromEntries(names.map((name) => [name, HASHES[name]]));
+  assert.deepEqual(await below(join(into, 'liburan')), expected);
 });
 
 test('with one holder that lies and one that has changed, the third gives the folder', async () => {
@@ -120,12 +138,14 @@ test('with one holder that lies and one that has changed, the third gives the fo
         await session.block(cid, index, into);
         into[0] = (into[0] ?? 0) ^ 1;
       };
-      return withBlocks(session, block);
+      return { ...withBlocks(session, block), label: 'long ago' };
     },
   };
   const got = await get({ ...asker, overlay }, 'liburan', { want: 3 });
   assert.ok(got.type === 'saved', JSON.stringify(got));
   assert.deepEqual(await below(got.path), HASHES);
+  const told = asker.events.find((event) => event.type === 'error' && event.code === 'BAD_BLOCK');
+  assert.ok(told?.type === 'error' && told.params?.['peer'] !== 'long ago', JSON.stringify(told));
 });
 
 test('where nobody has the right bytes nothing appears, and what is told is why', async () => {

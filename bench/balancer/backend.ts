@@ -15,7 +15,7 @@ export async function startBackend(workshop: Workshop): Promise<number> {
   await mkdir(root, { recursive: true });
   for (const body of ['medium', 'large'] as const)
     await writeFile(join(root, body), Buffer.alloc(BODIES[body], 'kelana '));
-  const port = await freePort();
+  const [port, inner] = [await freePort(), await freePort()];
   const config = join(folder, 'nginx.conf');
   await writeFile(
     config,
@@ -29,8 +29,12 @@ http {
     listen 127.0.0.1:${port} backlog=4096; root ${root};
     location = /small { return 200 "${'s'.repeat(BODIES.small)}"; }
     location = /healthz { return 200 "ok"; }
-    location = /upload { client_max_body_size 1m; return 200 "ok"; }
+    # Answers when the whole body is there, as a server does that means to use it.
+    location = /upload {
+      client_max_body_size 1m; client_body_timeout 300s; proxy_request_buffering on; proxy_pass http://127.0.0.1:${inner};
+    }
   }
+  server { listen 127.0.0.1:${inner}; location / { return 200 "ok"; } }
 }
 `,
   );

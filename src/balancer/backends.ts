@@ -166,7 +166,12 @@ export class Backends {
   }
 
   /** The best backend for a request (null: a TCP connection) that has tried some; undefined where none is available. */
-  choose(request: RequestHead | null, client: string, tried: readonly Backend[]): Backend | undefined {
+  choose(
+    request: RequestHead | null,
+    client: string,
+    tried: readonly Backend[],
+    now: number,
+  ): Backend | undefined {
     const method = this.#method;
     const ask = this.#ask;
     const source = method.keySource;
@@ -174,7 +179,7 @@ export class Backends {
     if (source === null) ask.key = null;
     else if (request !== null) ask.key = keyOf(source, request, client);
     else ask.key = source.from === 'source' ? client : null;
-    ask.now = this.#options.clock();
+    ask.now = now;
     return method.choose(this.#list, tried, ask);
   }
 
@@ -323,6 +328,7 @@ export class Backends {
 
   #tellEjected(backend: Backend, why: Ejection, ms: number): void {
     const { who, emit } = this.#options;
+    backend.tally.because(why);
     emit({
       type: 'backend.ejected',
       who: who(),

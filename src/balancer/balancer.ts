@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { AccessLog } from '../core/balance/access-log.ts';
 import { Tally, type Figures } from '../core/balance/figures.ts';
 import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
@@ -18,6 +19,7 @@ import { listen, type Listener } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
 import { stickyIds } from './sticky-key.ts';
 import { Turns } from './turns.ts';
+import { tellUnverified } from './unverified.ts';
 
 export interface BalancerOptions {
   /** `localhost` is both 127.0.0.1 and, where there is one, ::1. */
@@ -61,6 +63,8 @@ export interface BalancerStats {
 export interface Balancer {
   readonly url: string;
   readonly port: number;
+  /** All that it listens on, the first one first; the redirect comes last. */
+  readonly urls: readonly string[];
   /** Of all addresses: the first, the further ones, the redirect. */
   readonly ports: readonly number[];
   /** To be changed while it runs: add, drain, remove, weight, method. */
@@ -146,7 +150,14 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   }
   const label = hostPort(options.host, listener.port);
   shared.who = label;
-  const url = `${rules.mode === 'tcp' ? 'tcp' : scheme}://${label}`;
+  const urlOf = (address: ListenAddress, port: number): string =>
+    `${rules.mode === 'tcp' ? 'tcp' : (address.scheme ?? usual)}://${hostPort(address.host, port)}`;
+  const addresses: readonly ListenAddress[] = [
+    { host: options.host, port: options.port, scheme },
+    ...(edges.listen ?? []),
+    ...(edges.redirect === undefined ? [] : [{ ...edges.redirect, scheme: 'http' as const }]),
+  ];
+  const url = urlOf({ host: options.host, port: options.port, scheme }, listener.port);
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
@@ -164,15 +175,12 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   });
 
   keeper.announce();
-  for (const { label: name, link } of backends.list) {
-    if (link.tls?.verify === false)
-      emit({
-        type: 'error',
-        who: shared.who,
-        code: 'TLS_UNVERIFIED',
-        detail: `the certificate of ${name} is not checked (verify=off): anyone between may read and change all of it`,
-      });
-  }
+  const unverified = backends.list.filter(({ link }) => link.tls?.verify === false);
+  tellUnverified(
+    emit,
+    shared.who,
+    unverified.map((backend) => backend.label),
+  );
 
   let over: Promise<void> | null = null;
   const end = (): Promise<void> =>
@@ -191,6 +199,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 
   return {
     url,
+    urls: listeners.map((one, at) => urlOf(addresses[at] ?? options, one.port)),
     port: listener.port,
     ports: listeners.map(({ port }) => port),
     backends,

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { BALANCER } from '../core/config.ts';
 import { RequestParser } from '../core/http/parser.ts';
@@ -8,7 +9,7 @@ import { hostPort } from './address.ts';
 import { resetWire, type ClientFacts, type Connection } from './connection.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
 import { HTTP_LIMITS, SEEN_REQUESTS } from './limits.ts';
-import type { Outgoing } from './outgoing.ts';
+import { Outgoing } from './outgoing.ts';
 import { reading } from './reading.ts';
 import { badRequest, ownResponse, requestStalled, tooManyRequests, type OwnReply } from './reply.ts';
 import { mayAsk, originOfClient, refused, type Shared } from './shared.ts';
@@ -23,6 +24,7 @@ export class ClientConnection implements ExchangeClient, Connection {
   readonly origin: Origin;
   readonly label: string;
   readonly facts: ClientFacts;
+  readonly outgoing = new Outgoing();
   readonly #socket: Socket;
   readonly #writer: Writer;
   readonly #shared: Shared;
@@ -79,7 +81,7 @@ export class ClientConnection implements ExchangeClient, Connection {
         this.#resume();
         return this.#parser.release();
       },
-      write: (bytes) => socket.write(Buffer.from(bytes)),
+      write: (bytes) => this.#writer.usual.write(Buffer.from(bytes)),
       end: () => void socket.end(),
       pause: () => this.#pause(),
       resume: () => this.#resume(),
@@ -90,14 +92,16 @@ export class ClientConnection implements ExchangeClient, Connection {
     if (this.#pumping || this.#closeAt !== 0) return;
     this.#pumping = true;
     while (this.#closeAt === 0 && (this.#exchange === null || this.#exchange.wantsBody)) {
+      const head = this.#exchange === null ? this.#parser.message(0) : undefined;
+      if (head !== undefined) {
+        this.#begin(head);
+        continue;
+      }
       const event = this.#parser.next();
       if (event === undefined) break;
       switch (event.type) {
         case 'head':
-          this.#headSince = 0;
-          if (this.#tooMany(event.head)) break;
-          this.#exchange = new Exchange(this, event.head, this.#shared);
-          this.#exchange.start();
+          this.#begin(event.head);
           break;
         case 'body':
           this.#exchange?.body(event.bytes);
@@ -117,8 +121,19 @@ export class ClientConnection implements ExchangeClient, Connection {
     if (this.#closeAt === 0) this.#settle();
   }
 
-  send(outgoing: Outgoing): boolean {
-    return outgoing.send(this.#socket, this.#writer);
+  #begin(head: RequestHead): void {
+    this.#headSince = 0;
+    if (this.#tooMany(head)) return;
+    this.#exchange = new Exchange(this, head, this.#shared);
+    this.#exchange.start();
+  }
+
+  sendText(text: string): boolean {
+    return this.#writer.write(text);
+  }
+
+  send(): boolean {
+    return this.outgoing.send(this.#writer);
   }
 
   finished(keepAlive: boolean | null): void {
@@ -133,7 +148,8 @@ export class ClientConnection implements ExchangeClient, Connection {
   }
 
   answer(reply: OwnReply, keepAlive: boolean, method: string): void {
-    this.#socket.write(ownResponse(reply, keepAlive, method === 'HEAD', this.#shared.date()), 'latin1');
+    const text = ownResponse(reply, keepAlive, method === 'HEAD', this.#shared.date());
+    this.#writer.usual.write(text, 'latin1');
     this.finished(keepAlive);
   }
 
@@ -203,7 +219,7 @@ export class ClientConnection implements ExchangeClient, Connection {
 
   /** Answers what never became a request. */
   #turnAway(reply: OwnReply): void {
-    refused(this.#shared, this.label, reply.status);
+    refused(this.#shared, this.label, reply);
     this.answer(reply, false, '-');
   }
 
@@ -211,10 +227,11 @@ export class ClientConnection implements ExchangeClient, Connection {
   #tooMany(head: RequestHead): boolean {
     const wait = mayAsk(this.#shared, this.facts.address);
     if (wait === 0) return false;
-    refused(this.#shared, this.label, 429);
+    const reply = tooManyRequests(wait);
+    refused(this.#shared, this.label, reply);
     // A body that nobody takes ends the connection.
     const keepAlive = head.keepAlive && head.framing === 'none' && head.minor === 1;
-    this.answer(tooManyRequests(wait), keepAlive, head.method);
+    this.answer(reply, keepAlive, head.method);
     return true;
   }
 

@@ -22,10 +22,14 @@ export interface ClientFacts {
 }
 
 export function factsOf(wire: Socket, scheme: ClientFacts['scheme']): ClientFacts {
+  let local: ClientFacts['local'] | null = null;
   return {
     address: plain(wire.remoteAddress),
     port: wire.remotePort ?? 0,
-    local: { address: plain(wire.localAddress), port: wire.localPort ?? 0 },
+    // Asked of the system only where a backend is told, by a PROXY header.
+    get local() {
+      return (local ??= { address: plain(wire.localAddress), port: wire.localPort ?? 0 });
+    },
     scheme,
     wire,
   };

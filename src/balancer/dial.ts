@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import type { BackendSpec } from '../core/balance/spec.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import { proxyHeader, type ProxyAddresses } from '../core/http/proxy-protocol.ts';
-import { readingInto, type Received } from './reading.ts';
+import { readDirectly, readingInto, type Received } from './reading.ts';
 
 /** Where a backend is, and what is spoken below HTTP on the way to it. */
 export interface BackendLink {
@@ -70,6 +70,7 @@ export function dial(link: BackendLink, options: DialOptions): Socket {
   if (link.tls === null) {
     const socket = connect({ ...target, ...onread });
     socket.once('connect', () => {
+      if (received !== undefined) readDirectly(socket, received);
       introduce(socket, link, options.client);
       options.ready();
     });

@@ -167,7 +167,7 @@ function backendOf(
   { weight }: Found,
   largest: number,
 ): GivenBackend {
-  const own = kind === 'dns' || weighted ? '' : `,weight=${scaledWeight(weight, largest, WEIGHTS.most)}`;
+  const own = kind !== 'srv' || weighted ? '' : `,weight=${scaledWeight(weight, largest, WEIGHTS.most)}`;
   const spec = `http://${name}${options}${own}`;
   return { name, spec, weight: parseBackend(spec).weight, from: text };
 }

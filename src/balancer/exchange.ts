@@ -17,8 +17,8 @@ import type { ResponseHead } from '../core/http/response.ts';
 import type { Outcome } from '../core/balance/breaker.ts';
 import type { Backend } from './backend.ts';
 import type { ClientFacts } from './connection.ts';
-import { Outgoing } from './outgoing.ts';
-import { badGateway, requestStalled, timedOut, type OwnReply } from './reply.ts';
+import type { Outgoing } from './outgoing.ts';
+import { badGateway, causeOf, lastHop, requestStalled, timedOut, type OwnReply } from './reply.ts';
 import { Replay } from './replay.ts';
 import type { Shared } from './shared.ts';
 import { Tunnel, type TunnelEnd } from './tunnel.ts';
@@ -32,8 +32,12 @@ export interface ExchangeClient {
   readonly facts: ClientFacts;
   /** What it speaks, for Via, where that is not HTTP/1. */
   readonly via?: string;
-  /** Writes; false where `clientWritable` will be called later. */
-  send(outgoing: Outgoing): boolean;
+  /** Empty where no exchange runs. */
+  readonly outgoing: Outgoing;
+  /** Writes a short text, where nothing is gathered. */
+  sendText(text: string): boolean;
+  /** Writes what was gathered in `outgoing`; false where `clientWritable` will be called later. */
+  send(): boolean;
   /** More of the request may be taken now. */
   pump(): void;
   /** The response is complete; `null` where the exchange was cut and the connection must be reset. */
@@ -46,6 +50,7 @@ export interface ExchangeClient {
 
 /** The status of a request whose client left before there was one, as nginx logs it. */
 const CLIENT_GONE = 499;
+const NO_TRAILERS: readonly Field[] = [];
 
 /**
  * One request and its response: chooses a backend, relays both ways, and retries where Replay allows.
@@ -62,16 +67,17 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #request: RequestHead;
   readonly #shared: Shared;
   readonly #turn: Turn;
-  readonly #replay: Replay;
-  readonly #toBackend = new Outgoing();
-  readonly #toClient = new Outgoing();
+  /** Once there is something to repeat. */
+  #replay: Replay | null = null;
+  /** Something was written to a backend. */
+  #touched = false;
   readonly #startedAt: number;
   #upstream: Upstream | null = null;
   #ready = false;
   /** The backend does not take more for now; the client's body waits. */
   #blocked = false;
   #requestDone: boolean;
-  #trailers: readonly Field[] = [];
+  #trailers = NO_TRAILERS;
   #heard = false;
   #interims = 0;
   #response: ResponseHead | null = null;
@@ -90,7 +96,6 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#request = request;
     this.#shared = shared;
     this.#turn = new Turn(shared.turns, request, client.origin.client, this);
-    this.#replay = new Replay(request);
     this.#requestDone = request.framing === 'none' || (request.framing === 'length' && request.length === 0);
     this.#startedAt = this.#movedAt = shared.clock();
     shared.active += 1;
@@ -111,16 +116,19 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   start(): void {
-    this.#follow(this.#turn.begin(this.#startedAt));
+    this.#follow(this.#request.forwards === 0 ? lastHop(this.#request) : this.#turn.begin(this.#startedAt));
   }
 
   // What the client's connection tells.
 
   body(bytes: Uint8Array): void {
     this.#movedAt = this.#shared.clock();
+    this.#replay ??= new Replay(this.#request);
     this.#replay.wroteBody(bytes);
-    this.#addBody(bytes);
-    if (this.#toBackend.size >= BALANCER.joinBytes) this.flush();
+    const outgoing = this.#upstream?.outgoing;
+    if (outgoing === undefined) return;
+    this.#addBody(outgoing, bytes);
+    if (outgoing.size >= BALANCER.joinBytes) this.flush();
   }
 
   bodyEnd(trailers: readonly Field[]): void {
@@ -128,15 +136,16 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#requestDone = true;
     this.#trailers = trailers;
     this.#movedAt = this.#shared.clock();
-    if (this.#request.framing === 'chunked') this.#toBackend.text(chunkedEnd(trailers));
+    if (this.#request.framing === 'chunked') this.#upstream?.outgoing.text(chunkedEnd(trailers));
     if (this.#ready) this.#turn.sent(this.#movedAt);
   }
 
   /** Writes what was gathered for the backend. */
   flush(): void {
-    if (!this.#ready || this.#toBackend.size === 0 || this.#upstream === null) return;
-    this.#replay.wroteHead();
-    if (!this.#upstream.send(this.#toBackend)) this.#blocked = true;
+    const upstream = this.#upstream;
+    if (!this.#ready || upstream === null || upstream.outgoing.size === 0) return;
+    this.#touched = true;
+    if (!upstream.send()) this.#blocked = true;
   }
 
   /** The rest of the request will not come, or is not valid. */
@@ -210,13 +219,20 @@ export class Exchange implements UpstreamUser, Waiter {
       return;
     }
     this.#heard = true;
+    upstream.parser.push(bytes, count);
+    if (this.#response === null) {
+      const head = upstream.parser.message(BALANCER.textBytes);
+      if (head !== undefined) {
+        this.#whole(head, upstream);
+        return;
+      }
+    }
     // A head has one time for all of it: a line now and then does not make it longer.
     if (this.#response !== null || !this.#requestDone) this.#movedAt = this.#shared.clock();
-    upstream.parser.push(bytes, count);
     while (!this.#over && this.#tunnel === null) {
       const event = upstream.parser.next();
       if (event === undefined) break;
-      if (event.type === 'head') this.#respond(event.head);
+      if (event.type === 'head') this.#client.outgoing.text(this.#respond(event.head));
       else if (event.type === 'interim') this.#interim(event.head);
       else if (event.type === 'body') this.#addResponseBody(event.bytes);
       else if (event.type === 'end') this.#complete(event.trailers);
@@ -291,13 +307,20 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#ready = true;
     this.#blocked = false;
     upstream.parser.expect(this.#request.method);
-    this.#toBackend.clear();
+    const { outgoing } = upstream;
+    outgoing.clear();
     const { origin, via } = this.#client;
     const route = { origin, fallbackHost: backend.label, version: via };
-    this.#toBackend.text(forwardRequest(this.#request, route));
-    for (const bytes of this.#replay.body) this.#addBody(bytes);
-    if (this.#requestDone && this.#request.framing === 'chunked')
-      this.#toBackend.text(chunkedEnd(this.#trailers));
+    const head = forwardRequest(this.#request, route);
+    if (this.#request.framing === 'none') {
+      this.#touched = true;
+      this.#turn.sent(this.#movedAt);
+      if (!upstream.sendText(head)) this.#blocked = true;
+      return;
+    }
+    outgoing.text(head);
+    if (this.#replay !== null) for (const bytes of this.#replay.body) this.#addBody(outgoing, bytes);
+    if (this.#requestDone && this.#request.framing === 'chunked') outgoing.text(chunkedEnd(this.#trailers));
     if (this.#requestDone) this.#turn.sent(this.#movedAt);
   }
 
@@ -306,10 +329,11 @@ export class Exchange implements UpstreamUser, Waiter {
     const turn = this.#turn;
     const connected = this.#ready;
     this.#cut();
-    const again = !this.#heard && this.#replay.allowed;
+    const touched = this.#touched;
+    const again = !this.#heard && (this.#replay ?? new Replay(this.#request)).allowed(touched);
     const { backend } = turn;
     this.#movedAt = this.#shared.clock();
-    const next = turn.broke(reason, connected, again, this.#replay.touched, this.#movedAt);
+    const next = turn.broke(reason, connected, again, touched, this.#movedAt);
     // A connection that idled may have been closed by a healthy server: once more there, on a new one.
     this.#follow(next, next === backend);
   }
@@ -328,7 +352,7 @@ export class Exchange implements UpstreamUser, Waiter {
     // Any other 101 answers what was not asked.
     else if (head.status === 101 || this.#interims > BALANCER.maxInterim)
       this.#fail(badGateway('the server sent interim responses that were not asked for'));
-    else if (this.#request.minor === 1) this.#toClient.text(forwardInterim(head));
+    else if (this.#request.minor === 1) this.#client.outgoing.text(forwardInterim(head));
   }
 
   /** Nothing that came after the request has gone to the backend before this, and nothing of HTTP comes after. */
@@ -341,7 +365,7 @@ export class Exchange implements UpstreamUser, Waiter {
     }
     this.#response = head;
     this.#turn.answered(head.status, this.#movedAt);
-    this.#toClient.text(forwardSwitch(head));
+    this.#client.outgoing.text(forwardSwitch(head));
     this.#flushResponse();
     const tunnel = new Tunnel(end, upstream, this.#shared.balance.timeouts.tunnelMs, this.#shared.clock);
     this.#tunnel = tunnel;
@@ -364,7 +388,23 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#client.finished(null);
   }
 
-  #respond(head: ResponseHead): void {
+  /** A response that is all there: one text, and one write. */
+  #whole(head: ResponseHead, upstream: Upstream): void {
+    const text = this.#respond(head);
+    const body = upstream.parser.takeBody();
+    this.#bytes += body.length;
+    const { outgoing } = this.#client;
+    // An interim response may have come before it.
+    if (outgoing.size > 0) outgoing.text(text + body);
+    else {
+      this.#headSent = true;
+      this.#client.sendText(text + body);
+    }
+    this.#complete(NO_TRAILERS);
+  }
+
+  /** The head for the client. */
+  #respond(head: ResponseHead): string {
     this.#movedAt = this.#shared.clock();
     this.#response = head;
     this.#turn.answered(head.status, this.#movedAt);
@@ -374,19 +414,17 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#requestDone &&
       !this.#shared.stopping &&
       selfDelimited(head, this.#request.minor);
-    this.#toClient.text(
-      forwardResponse(head, {
-        minor: this.#request.minor,
-        keepAlive: this.#keepAlive,
-        date: this.#shared.date(),
-        added: this.#turn.cookie,
-      }),
-    );
+    return forwardResponse(head, {
+      minor: this.#request.minor,
+      keepAlive: this.#keepAlive,
+      date: this.#shared.date,
+      added: this.#turn.cookie,
+    });
   }
 
   #addResponseBody(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
-    addBody(this.#toClient, bytes, this.#chunksOut);
+    addBody(this.#client.outgoing, bytes, this.#chunksOut);
   }
 
   get #chunksOut(): boolean {
@@ -394,9 +432,9 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #flushResponse(): void {
-    if (this.#toClient.size === 0) return;
+    if (this.#client.outgoing.size === 0) return;
     if (this.#response !== null) this.#headSent = true;
-    if (this.#client.send(this.#toClient)) return;
+    if (this.#client.send()) return;
     this.#unread = true;
     this.#upstream?.pause();
   }
@@ -405,7 +443,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const upstream = this.#upstream;
     const head = this.#response;
     if (upstream === null || head === null) return;
-    if (this.#chunksOut) this.#toClient.text(chunkedEnd(trailers));
+    if (this.#chunksOut) this.#client.outgoing.text(chunkedEnd(trailers));
     this.#flushResponse();
     // Bytes after the answer, or an answer before the whole request, would be taken for part of the next.
     const clean = this.#requestDone && upstream.flushed && upstream.parser.idle;
@@ -445,6 +483,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over) return;
     this.#drop(outcome);
     const { who, emit } = this.#shared;
+    if (reply.status >= 400) this.#shared.own.because(causeOf(reply));
     if (reply.status === 502 || reply.status === 504)
       emit({
         type: 'error',
@@ -457,7 +496,7 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#client.finished(null);
       return;
     }
-    this.#toClient.clear();
+    this.#client.outgoing.clear();
     this.#response = null;
     this.#end(reply.status);
     const keepAlive = this.#request.keepAlive && this.#requestDone && !this.#shared.stopping;
@@ -491,8 +530,8 @@ export class Exchange implements UpstreamUser, Waiter {
     });
   }
 
-  #addBody(bytes: Uint8Array): void {
-    addBody(this.#toBackend, bytes, this.#request.framing === 'chunked');
+  #addBody(outgoing: Outgoing, bytes: Uint8Array): void {
+    addBody(outgoing, bytes, this.#request.framing === 'chunked');
   }
 }
 

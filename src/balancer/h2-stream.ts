@@ -8,7 +8,7 @@ import { hostPort } from './address.ts';
 import type { ClientFacts } from './connection.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
 import { HTTP_LIMITS } from './limits.ts';
-import type { Outgoing } from './outgoing.ts';
+import { Outgoing } from './outgoing.ts';
 import { badRequest, ownResponse, tooManyRequests, type OwnReply } from './reply.ts';
 import { mayAsk, originOfClient, refused, type Shared } from './shared.ts';
 
@@ -28,6 +28,7 @@ export class H2Stream implements ExchangeClient {
   readonly label: string;
   readonly facts: ClientFacts;
   readonly via = '2.0';
+  readonly outgoing = new Outgoing();
   readonly #stream: ServerHttp2Stream;
   readonly #pairs: readonly string[];
   readonly #ended: boolean;
@@ -128,8 +129,13 @@ export class H2Stream implements ExchangeClient {
     this.#exchange?.flush();
   }
 
-  send(outgoing: Outgoing): boolean {
-    outgoing.send(this, this);
+  sendText(text: string): boolean {
+    this.write(text);
+    return this.#writable;
+  }
+
+  send(): boolean {
+    this.outgoing.send(this);
     return this.#writable;
   }
 
@@ -157,6 +163,14 @@ export class H2Stream implements ExchangeClient {
   }
 
   // What Outgoing writes to: an HTTP/1.1 response.
+
+  lent(bytes: Uint8Array): boolean {
+    return this.write(Buffer.from(bytes));
+  }
+
+  get usual(): this {
+    return this;
+  }
 
   write(bytes: string | Uint8Array): boolean {
     this.#parser.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
@@ -224,7 +238,7 @@ export class H2Stream implements ExchangeClient {
   }
 
   #refuse(reply: OwnReply): void {
-    refused(this.#shared, this.label, reply.status);
+    refused(this.#shared, this.label, reply);
     this.answer(reply, true, '-');
     if (!this.#ended) this.#dropRest();
   }

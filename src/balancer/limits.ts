@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { BALANCER } from '../core/config.ts';
 import type { Decode } from '../core/http/syntax.ts';
 import type { ParserLimits } from '../core/http/parser.ts';

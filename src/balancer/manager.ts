@@ -16,6 +16,7 @@ import type { BalancerChange, Emit } from '../core/events.ts';
 import type { Discovery } from './discovery.ts';
 import type { Fleet } from './fleet.ts';
 import type { SettledOptions } from './protocol.ts';
+import { isUnverified, tellUnverified } from './unverified.ts';
 import { viewOf, type BalancerView } from './view.ts';
 
 /** What flags, environment and file say together. */
@@ -118,6 +119,7 @@ export class Manager {
       this.#options.check(asked, desired(given, this.#changes));
       await this.#settle(this.#configuration, edit(given, this.#changes, asked));
       this.#tell(...changeOf(asked));
+      if (asked.type === 'add') this.#warn([asked.backend]);
       return await this.view();
     });
   }
@@ -138,6 +140,7 @@ export class Manager {
       );
       await this.#options.fleet.reloadCertificates();
       this.#tell('reload');
+      this.#warn(desired(this.#given(), this.#changes).backends);
       return { view: await this.view(), ...this.#waiting(configuration) };
     });
   }
@@ -187,6 +190,16 @@ export class Manager {
     } catch (thrown) {
       this.#tellError(thrown);
     }
+  }
+
+  #warn(backends: readonly GivenBackend[]): void {
+    const { emit, who } = this.#options;
+    const unverified = backends.filter(({ spec }) => isUnverified(spec));
+    tellUnverified(
+      emit,
+      who,
+      unverified.map(({ name }) => name),
+    );
   }
 
   #tellError(thrown: unknown): void {

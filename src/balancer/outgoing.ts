@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { BALANCER } from '../core/config.ts';
 import { bufferOf } from './limits.ts';
 
@@ -9,13 +10,18 @@ export interface Target {
   uncork(): void;
 }
 
-/** What short texts are written to, as latin1: a Writer, or what stands for one. */
+/** A Writer, or what stands for one. */
 export interface TextTarget {
+  /** Writes a short text, as latin1. */
   write(text: string): boolean;
+  /** Writes bytes that are lent until it returns. */
+  lent(bytes: Uint8Array): boolean;
+  /** For all else. */
+  readonly usual: Target;
 }
 
 /**
- * Gathers the parts of what goes to a socket, so that a small message is one write and one system call.
+ * Gathers the parts of what goes to a connection, which has one of these, so that a small message is one write and one system call.
  * Text is latin1: one byte a character. Bytes that are added are only lent until `send` returns, as those of a reused
  * read buffer are: what the system does not take at once is a copy.
  *
@@ -55,7 +61,7 @@ export class Outgoing {
   }
 
   /** Writes all. False where the socket asks to wait for its `drain`. */
-  send(socket: Target, writer: TextTarget): boolean {
+  send(writer: TextTarget): boolean {
     if (this.#size === 0) return true;
     const text = this.#text;
     const parts = this.#parts;
@@ -63,7 +69,8 @@ export class Outgoing {
     this.clear();
     if (parts === null) return writer.write(text);
     if (text !== '') parts.push(text);
-    return size <= BALANCER.joinBytes ? socket.write(joined(parts, size)) : each(parts, socket);
+    const { usual } = writer;
+    return size <= BALANCER.joinBytes ? usual.write(joined(parts, size)) : each(parts, writer);
   }
 }
 
@@ -78,13 +85,12 @@ function joined(parts: readonly (string | Uint8Array)[], size: number): Buffer {
   return whole;
 }
 
-function each(parts: readonly (string | Uint8Array)[], socket: Target): boolean {
+function each(parts: readonly (string | Uint8Array)[], writer: TextTarget): boolean {
+  const { usual } = writer;
   let ready = true;
-  socket.cork();
-  for (const part of parts) {
-    if (typeof part === 'string') ready = socket.write(part, 'latin1');
-    else ready = socket.write(Buffer.from(part));
-  }
-  socket.uncork();
+  usual.cork();
+  for (const part of parts)
+    ready = typeof part === 'string' ? usual.write(part, 'latin1') : writer.lent(part);
+  usual.uncork();
   return ready;
 }

@@ -1,17 +1,12 @@
 import { BALANCER } from '../core/config.ts';
 import type { ClientFacts } from './connection.ts';
 import type { BackendLink } from './dial.ts';
-import { Upstream, type UpstreamUser } from './upstream.ts';
-
-interface Idle {
-  readonly upstream: Upstream;
-  readonly since: number;
-}
+import { Upstream, type Resting, type UpstreamUser } from './upstream.ts';
 
 /** The idle connections to one backend, newest last: the warmest is used first and the others age out. */
-export class Pool {
+export class Pool implements Resting {
   readonly #link: BackendLink;
-  #idle: Idle[] = [];
+  #idle: Upstream[] = [];
   #closed = false;
 
   constructor(link: BackendLink) {
@@ -25,8 +20,8 @@ export class Pool {
   /** An idle connection that is still open, or null. */
   take(user: UpstreamUser): Upstream | null {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (idle.upstream.wake(user)) return idle.upstream;
-      idle.upstream.destroy();
+      if (idle.wake(user)) return idle;
+      idle.destroy();
     }
     return null;
   }
@@ -42,23 +37,25 @@ export class Pool {
       upstream.destroy();
       return;
     }
-    this.#idle.push({ upstream, since: now });
-    upstream.rest(() => {
-      this.#idle = this.#idle.filter((idle) => idle.upstream !== upstream);
-    });
+    this.#idle.push(upstream);
+    upstream.rest(this, now);
+  }
+
+  lost(upstream: Upstream): void {
+    this.#idle = this.#idle.filter((idle) => idle !== upstream);
   }
 
   /** Closes what has idled too long; the oldest come first. */
   expire(now: number): void {
-    while (this.#idle[0] !== undefined && now - this.#idle[0].since > BALANCER.upstreamIdleMs)
-      this.#idle.shift()?.upstream.destroy();
+    while (this.#idle[0] !== undefined && now - this.#idle[0].restsSince > BALANCER.upstreamIdleMs)
+      this.#idle.shift()?.destroy();
   }
 
   /** Drops all idle connections: their backend is down. */
   clear(): void {
     const idle = this.#idle;
     this.#idle = [];
-    for (const { upstream } of idle) upstream.destroy();
+    for (const upstream of idle) upstream.destroy();
   }
 
   close(): void {

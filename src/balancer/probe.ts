@@ -1,5 +1,4 @@
 import type { CheckRequest } from '../core/balance/options.ts';
-import { Outgoing } from './outgoing.ts';
 import type { Pool } from './pool.ts';
 import type { Upstream, UpstreamUser } from './upstream.ts';
 
@@ -35,9 +34,10 @@ export function probe(
         finish(null);
         return;
       }
-      const outgoing = new Outgoing();
-      outgoing.text(`${check.method} ${check.path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-      upstream?.send(outgoing);
+      upstream?.outgoing.text(
+        `${check.method} ${check.path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+      );
+      upstream?.send();
     },
     received(bytes, count) {
       if (upstream === null || check.kind === 'tcp') return;

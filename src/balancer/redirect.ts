@@ -61,7 +61,7 @@ export class RedirectConnection implements Connection {
   }
 
   #answer(reply: OwnReply, method: string): void {
-    refused(this.#shared, hostPort(this.#facts.address, this.#facts.port), reply.status);
+    refused(this.#shared, hostPort(this.#facts.address, this.#facts.port), reply);
     this.#socket.write(ownResponse(reply, false, method === 'HEAD', this.#shared.date()), 'latin1');
     this.#close();
   }

@@ -17,7 +17,6 @@ export class Replay {
   readonly #idempotent: boolean;
   #kept: Buffer[] | null;
   #keptBytes = 0;
-  #wroteHead = false;
   #wroteBody = false;
 
   constructor(request: RequestHead) {
@@ -26,23 +25,15 @@ export class Replay {
     this.#kept = keyed && request.length <= BALANCER.maxReplayBytes ? [] : null;
   }
 
-  get allowed(): boolean {
+  /** @param touched something was written to a backend */
+  allowed(touched: boolean): boolean {
     if (this.#kept !== null) return true;
-    return !this.#wroteBody && (this.#idempotent || !this.#wroteHead);
-  }
-
-  /** Something was written to a backend. */
-  get touched(): boolean {
-    return this.#wroteHead;
+    return !this.#wroteBody && (this.#idempotent || !touched);
   }
 
   /** What of the body must be written again. */
   get body(): readonly Buffer[] {
     return this.#kept ?? [];
-  }
-
-  wroteHead(): void {
-    this.#wroteHead = true;
   }
 
   wroteBody(bytes: Uint8Array): void {

@@ -1,7 +1,9 @@
 import { BALANCER } from '../core/config.ts';
+import type { RequestHead } from '../core/http/request.ts';
 
 /** Reason phrases of the answers the balancer gives by itself (RFC 9110 section 15). */
 const STATUS_TEXT: Readonly<Record<number, string>> = {
+  200: 'OK',
   308: 'Permanent Redirect',
   400: 'Bad Request',
   408: 'Request Timeout',
@@ -22,14 +24,29 @@ export interface OwnReply {
   readonly message: string;
   readonly retryAfterSeconds?: number;
   readonly location?: string;
+  /** In place of the error as JSON. */
+  readonly content?: { readonly type: string; readonly text: string };
+}
+
+/** Those whose `message` is one of many fixed texts, each of which says something else. */
+const EXPLAINED: ReadonlySet<string> = new Set(['BAD_REQUEST', 'BAD_GATEWAY', 'GATEWAY_TIMEOUT']);
+
+/** What it is counted by: its code, and for some a fixed text after a space. Nothing of it comes from a client. */
+export function causeOf({ code, message }: OwnReply): string {
+  return EXPLAINED.has(code) ? `${code} ${message}` : code;
 }
 
 /** A whole response that the balancer gives by itself. `head` leaves the body out, as the answer to HEAD must. */
 export function ownResponse(reply: OwnReply, keepAlive: boolean, head: boolean, date: string): string {
-  const body = `${JSON.stringify({ error: reply.code, message: reply.message })}\n`;
+  const { type, text: body } = reply.content ?? {
+    type: 'application/json',
+    text: `${JSON.stringify({ error: reply.code, message: reply.message })}\n`,
+  };
   return (
     `HTTP/1.1 ${reply.status} ${STATUS_TEXT[reply.status] ?? ''}\r\n` +
-    `Date: ${date}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
+    `Date: ${date}\r\n` +
+    (body === '' ? '' : `Content-Type: ${type}\r\n`) +
+    `Content-Length: ${body.length}\r\n` +
     (reply.retryAfterSeconds === undefined ? '' : `Retry-After: ${reply.retryAfterSeconds}\r\n`) +
     (reply.location === undefined ? '' : `Location: ${reply.location}\r\n`) +
     (keepAlive ? '\r\n' : 'Connection: close\r\n\r\n') +
@@ -65,6 +82,21 @@ export function redirectTo(host: string | undefined, path: string, port: number)
   const location = `https://${name}${port === 443 ? '' : `:${port}`}${path === '*' ? '/' : path}`;
   return { status: 308, code: 'USE_HTTPS', message: 'this address is served over HTTPS', location };
 }
+
+/**
+ * The answer of the last hop (RFC 9110 section 7.6.2): to OPTIONS that it is there, to TRACE the request as it came
+ * (section 9.3.8), without what may be secret.
+ */
+export function lastHop({ method, target, minor, fields }: RequestHead): OwnReply {
+  const lines = fields
+    .filter(({ name }) => !SECRET.test(name))
+    .map(({ raw, value }) => `${raw}: ${value}\r\n`);
+  const text = method === 'TRACE' ? `${method} ${target} HTTP/1.${minor}\r\n${lines.join('')}\r\n` : '';
+  return { status: 200, code: 'LAST_HOP', message: '', content: { type: 'message/http', text } };
+}
+
+/** Cookies and credentials, whatever they are called. */
+const SECRET = /auth|cookie|token|secret|key|session|forwarded/;
 
 /** @param wait ms until the client may ask again */
 export function tooManyRequests(wait: number): OwnReply {

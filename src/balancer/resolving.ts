@@ -2,6 +2,7 @@ import { lookup, Resolver } from 'node:dns/promises';
 import { usedRecords, type Found, type Source } from '../core/balance/source.ts';
 import { BALANCER_DISCOVERY } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
+import type { Text } from '../core/lang.ts';
 
 /** What a name stands for, as far as was heard. */
 export interface Answer {
@@ -11,7 +12,7 @@ export interface Answer {
   /** ms for which it holds, within the bounds of config.ts. */
   readonly ttlMs: number;
   /** Why nothing was found; null where something was. */
-  readonly why: string | null;
+  readonly why: string | Text | null;
 }
 
 interface Addresses {

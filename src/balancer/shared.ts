@@ -8,6 +8,7 @@ import { originOf, type Origin } from '../core/http/provenance.ts';
 import type { Backends } from './backends.ts';
 import type { ClientFacts } from './connection.ts';
 import type { Forwarding } from './forwarding.ts';
+import { causeOf, type OwnReply } from './reply.ts';
 import type { Turns } from './turns.ts';
 
 /** What all connections of one balancer share. */
@@ -47,8 +48,10 @@ export function mayAsk(shared: Shared, address: string): number {
 }
 
 /** Counts and reports what was answered and never became a request. */
-export function refused(shared: Shared, client: string, status: number): void {
+export function refused(shared: Shared, client: string, reply: OwnReply): void {
+  const { status } = reply;
   shared.requests += 1;
+  if (status >= 400) shared.own.because(causeOf(reply));
   shared.own.ended(status, 0, 0, 0);
   if (!shared.access.logs(status, false)) return;
   shared.emit({

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -52,4 +53,24 @@ test('a file that says what no command could is refused, and what is wrong with 
       (error) => error instanceof KelanaError && error.code === 'BAD_CONFIG',
     );
   }
+});
+
+test('a link, a device, a pipe and a folder in its place are refused at once, and nothing of them is read', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'kelana-changes-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const at = (name: string): string => join(folder, name);
+  await symlink('/dev/zero', at('zero'));
+  await writeFile(at('real'), JSON.stringify(NO_CHANGES));
+  await symlink(at('real'), at('link'));
+  await symlink(at('nowhere'), at('broken'));
+  await mkdir(at('folder'));
+  execFileSync('mkfifo', [at('pipe')]);
+  for (const name of ['zero', 'link', 'broken', 'folder', 'pipe'])
+    await assert.rejects(
+      readChanges(at(name), parse),
+      (error) =>
+        error instanceof KelanaError && error.code === 'BAD_CONFIG' && /no plain file/.test(error.message),
+      name,
+    );
+  await assert.rejects(readChanges('/dev/zero', parse), /no plain file/);
 });

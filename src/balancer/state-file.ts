@@ -1,6 +1,8 @@
-import { open, readFile, rename, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import { z } from 'zod';
 import { NO_CHANGES, type Changes, type GivenBackend } from '../core/balance/changes.ts';
+import { parseMethod } from '../core/balance/choice.ts';
 import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 
@@ -27,9 +29,7 @@ const shape = z.strictObject({
 export async function readChanges(file: string, parse: (spec: string) => GivenBackend): Promise<Changes> {
   let source: string;
   try {
-    const { size } = await stat(file);
-    if (size > BALANCER_CHANGE.maxStateBytes) throw bad(file, { id: 'terlalu besar', en: 'it is too large' });
-    source = await readFile(file, 'utf8');
+    source = await readPlain(file);
   } catch (thrown) {
     if (reason(thrown) === 'ENOENT') return NO_CHANGES;
     if (thrown instanceof KelanaError) throw thrown;
@@ -37,14 +37,47 @@ export async function readChanges(file: string, parse: (spec: string) => GivenBa
   }
   try {
     const changes = shape.parse(JSON.parse(source));
+    if (changes.method !== null) parseMethod(changes.method.to);
     return { ...changes, added: changes.added.map(({ spec }) => parse(spec)) };
   } catch (thrown) {
-    const why = thrown instanceof z.ZodError ? z.prettifyError(thrown).split('\n')[0] : reason(thrown);
+    const said = (lang: 'id' | 'en'): string => {
+      if (thrown instanceof z.ZodError) return z.prettifyError(thrown).split('\n')[0] ?? '';
+      return thrown instanceof KelanaError ? thrown.describe(lang).says.replace(/\.$/, '') : reason(thrown);
+    };
     throw bad(file, {
-      id: `isinya bukan perubahan yang dikenal (${why ?? ''}); hapus berkas itu untuk kembali ke pengaturan`,
-      en: `it does not hold changes that are known (${why ?? ''}); delete it to go back to the settings`,
+      id: `isinya bukan perubahan yang dikenal (${said('id')}); hapus berkas itu untuk kembali ke pengaturan`,
+      en: `it does not hold changes that are known (${said('en')}); delete it to go back to the settings`,
     });
   }
+}
+
+/**
+ * Through one handle, so that it is read as what it was judged to be. A link could lead to anything, and a device or a
+ * pipe may never end; opening a pipe would wait for its writer.
+ */
+async function readPlain(file: string): Promise<string> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    (thrown: unknown) => {
+      // What O_NOFOLLOW says of a link.
+      throw reason(thrown) === 'ELOOP' ? notPlain(file) : thrown;
+    },
+  );
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw notPlain(file);
+    if (stat.size > BALANCER_CHANGE.maxStateBytes)
+      throw bad(file, { id: 'terlalu besar', en: 'it is too large' });
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+function notPlain(file: string): KelanaError {
+  return bad(file, {
+    id: 'itu tautan atau bukan berkas biasa; hapus untuk kembali ke pengaturan',
+    en: 'it is a link or no plain file; delete it to go back to the settings',
+  });
 }
 
 /** Whole or not at all, also over a power cut. @throws KelanaError CANNOT_WRITE */

@@ -5,6 +5,7 @@ import { hostPort } from './address.ts';
 import type { Backend } from './backend.ts';
 import { resetWire, type ClientFacts, type Connection } from './connection.ts';
 import { dial } from './dial.ts';
+import { causeOf, type OwnReply } from './reply.ts';
 import type { Shared } from './shared.ts';
 import { Turn, type Next, type Waiter } from './turn.ts';
 
@@ -53,7 +54,8 @@ export class TcpRelay implements Connection, Waiter {
     this.#attempt(backend);
   }
 
-  expired(): void {
+  expired(reply: OwnReply): void {
+    this.#shared.own.because(causeOf(reply));
     this.#end('no-server', true);
   }
 
@@ -83,8 +85,10 @@ export class TcpRelay implements Connection, Waiter {
 
   #follow(next: Next): void {
     if (next === null) return;
-    if ('status' in next) this.#end('no-server', true);
-    else this.#attempt(next);
+    if ('status' in next) {
+      this.#shared.own.because(causeOf(next));
+      this.#end('no-server', true);
+    } else this.#attempt(next);
   }
 
   #attempt(backend: Backend): void {

@@ -122,7 +122,7 @@ export class Turn {
   }
 
   #choose(touched: boolean, now: number): Next {
-    const backend = this.#turns.choose(this);
+    const backend = this.#turns.choose(this, now);
     if (backend !== undefined) return backend;
     if (!this.#turns.hasHope(this.tried)) {
       const last = this.#turns.lastResort(this.tried);

@@ -13,6 +13,7 @@ export class Turns {
   readonly #queue: WaitQueue<Turn>;
   readonly #maxActive: number;
   readonly #active: () => number;
+  readonly #clock: () => number;
   #serving = false;
   /** Requests answered 503 because there was too much to do. */
   shed = 0;
@@ -24,6 +25,7 @@ export class Turns {
     this.#queue = new WaitQueue(balance.queue);
     this.#maxActive = balance.maxActive;
     this.#active = active;
+    this.#clock = clock;
     backends.onRoom = () => this.#serve();
   }
 
@@ -40,8 +42,10 @@ export class Turns {
   }
 
   /** Who waits goes first. */
-  choose(turn: Turn): Backend | undefined {
-    return this.#queue.size > 0 ? undefined : this.backends.choose(turn.request, turn.client, turn.tried);
+  choose(turn: Turn, now: number): Backend | undefined {
+    return this.#queue.size > 0
+      ? undefined
+      : this.backends.choose(turn.request, turn.client, turn.tried, now);
   }
 
   /** Some backend that the request has not tried is in service, so that waiting for room makes sense. */
@@ -77,10 +81,11 @@ export class Turns {
   /** Gives free room to who waits, the oldest first. */
   #serve(): void {
     // Granting may give a backend back at once, which calls this again.
-    if (this.#serving) return;
+    if (this.#serving || this.#queue.size === 0) return;
     this.#serving = true;
+    const now = this.#clock();
     for (let turn = this.#queue.first(); turn !== undefined; turn = this.#queue.first()) {
-      const backend = this.backends.choose(turn.request, turn.client, turn.tried);
+      const backend = this.backends.choose(turn.request, turn.client, turn.tried, now);
       if (backend === undefined) break;
       this.#queue.delete(turn);
       turn.waiter.granted(backend);

@@ -1,10 +1,11 @@
+import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { reason } from '../core/errors.ts';
 import { ResponseParser } from '../core/http/parser.ts';
 import type { ClientFacts } from './connection.ts';
 import { dial, type BackendLink } from './dial.ts';
 import { HTTP_LIMITS, SEEN_RESPONSES } from './limits.ts';
-import type { Outgoing } from './outgoing.ts';
+import { Outgoing } from './outgoing.ts';
 import { Writer } from './writer.ts';
 
 /** Who uses a connection to a backend: one request at a time, or a health check. */
@@ -20,12 +21,20 @@ export interface UpstreamUser {
   closed(reason: string | null): void;
 }
 
+/** Where idle connections are. */
+export interface Resting {
+  lost(upstream: Upstream): void;
+}
+
 /** One connection to a backend. */
 export class Upstream {
   readonly parser = new ResponseParser(HTTP_LIMITS, SEEN_RESPONSES);
+  readonly outgoing = new Outgoing();
   readonly #socket: Socket;
   #user: UpstreamUser | null;
-  #idle: (() => void) | null = null;
+  #idle: Resting | null = null;
+  /** When it went to rest last. */
+  restsSince = 0;
   #reason: string | null = null;
   /** Once it is connected. */
   #writer: Writer | null = null;
@@ -36,7 +45,7 @@ export class Upstream {
   constructor(link: BackendLink, client: ClientFacts | null, user: UpstreamUser) {
     this.#user = user;
     const socket = dial(link, {
-      client: client === null ? null : { source: client, destination: client.local },
+      client: client === null || link.proxy === null ? null : { source: client, destination: client.local },
       ready: () => {
         this.#writer = new Writer(socket, () => this.#user?.writable());
         this.#user?.connected();
@@ -63,10 +72,11 @@ export class Upstream {
     return this.#writer?.flushed === true;
   }
 
-  /** Unsolicited bytes, or a close, end an idle connection: `lost` is told at once. */
-  rest(lost: () => void): void {
+  /** Unsolicited bytes, or a close, end an idle connection: `place` is told at once. */
+  rest(place: Resting, now: number): void {
     this.#user = null;
-    this.#idle = lost;
+    this.#idle = place;
+    this.restsSince = now;
   }
 
   /** Takes an idle connection into use. False where it is no longer good. */
@@ -77,13 +87,19 @@ export class Upstream {
     return true;
   }
 
-  send(outgoing: Outgoing): boolean {
-    return this.#writer !== null && outgoing.send(this.#socket, this.#writer);
+  /** Writes a short text, where nothing is gathered. False where `writable` will be called later. */
+  sendText(text: string): boolean {
+    return this.#writer !== null && this.#writer.write(text);
+  }
+
+  /** Writes what was gathered. False where `writable` will be called later. */
+  send(): boolean {
+    return this.#writer !== null && this.outgoing.send(this.#writer);
   }
 
   /** Writes a copy. False where `writable` will be called later. */
   write(bytes: Uint8Array): boolean {
-    return this.#socket.write(Buffer.from(bytes));
+    return (this.#writer?.usual ?? this.#socket).write(Buffer.from(bytes));
   }
 
   /** Ends our side; what was written still goes. */
@@ -124,8 +140,8 @@ export class Upstream {
   }
 
   #lost(): void {
-    const lost = this.#idle;
+    const place = this.#idle;
     this.destroy();
-    lost?.();
+    place?.lost(this);
   }
 }

@@ -4,6 +4,7 @@ import { balancerMetrics } from '../core/render/balancer-metrics.ts';
 import { balancerStats, type BalancerStatsJson } from '../core/render/balancer-stats.ts';
 import type { BackendStats } from './backend.ts';
 import type { FleetStats } from './fleet.ts';
+import { isUnverified } from './unverified.ts';
 
 /**
  * A running balancer, as `kelana balancer ls --json` prints it. Counts are sums over all of its processes since it was
@@ -49,6 +50,8 @@ export interface BackendRow {
   /** Where the weight comes from. */
   readonly weightOrigin: Origin;
   readonly state: 'up' | 'down' | 'drained' | 'ejected';
+  /** False where any certificate of it is taken; left out where it is checked, or there is none. */
+  readonly verify?: false;
   /** Processes that find it up, of those that serve. */
   readonly up: number;
   readonly active: number;
@@ -86,6 +89,7 @@ export function viewOf(of: {
       weight,
       origin: from === undefined ? origin : 'discovered',
       ...(from === undefined ? {} : { from }),
+      ...(isUnverified(spec) ? { verify: false as const } : {}),
       weightOrigin: reweighted || origin === 'runtime' ? 'runtime' : 'given',
       state: stateOf(backend, seen),
       up,

@@ -1,4 +1,6 @@
+import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
+import { BALANCER } from '../core/config.ts';
 import { errorOf } from './system-error.ts';
 
 /** What a plain TCP socket of node:net writes through; not part of its types, and so looked at before it is relied on. */
@@ -16,6 +18,13 @@ interface Pending {
 let way: 'ask' | 'direct' | 'usual' = 'ask';
 
 /**
+ * Where lent bytes are copied to: used again and again, since new buffers for each part of a body keep the collector
+ * busy. Where all are in use, a part gets one of its own.
+ */
+const spare: Buffer[] = [];
+let made = 0;
+
+/**
  * Writes short texts to a socket. A write through node:stream costs more than all that is done to a request here, and
  * nearly always the system takes a short text at once; so it is offered the text directly while nothing waits before
  * it. All else, and all sockets that are not plain TCP of a Node that is known, are written to as usual.
@@ -25,6 +34,8 @@ export class Writer {
   readonly #handle: Handle | null;
   readonly #drained: () => void;
   #pending = false;
+  /** Something may have been written through node:stream, which may hold a part of it. */
+  #queued = true;
 
   /** @param drained there is room again after `write` said false; the socket's own `drain` tells the rest */
   constructor(socket: Socket, drained: () => void) {
@@ -35,21 +46,36 @@ export class Writer {
 
   /** Everything written has gone to the system. */
   get flushed(): boolean {
-    return !this.#pending && this.#socket.writableLength === 0;
+    if (this.#queued) this.#queued = this.#socket.writableLength > 0;
+    return !this.#pending && !this.#queued;
+  }
+
+  /** The socket, for what is no short text. Before each write: the next text may have to wait for it. */
+  get usual(): Socket {
+    this.#queued = true;
+    return this.#socket;
   }
 
   /** Writes text as latin1. False where the socket asks to wait. */
   write(text: string): boolean {
-    const socket = this.#socket;
     const handle = this.#handle;
     if (way === 'ask' && handle !== null) look(handle);
-    if (way !== 'direct' || handle === null || this.#pending || socket.writableLength > 0)
-      return socket.write(text, 'latin1');
+    if (way !== 'direct' || handle === null || !this.flushed) return this.usual.write(text, 'latin1');
+    const socket = this.#socket;
     const result = handle.writeLatin1String?.(null, text) ?? 0;
     if (result === 0) return true;
     if (typeof result === 'number') socket.destroy(errorOf(result));
     else this.#wait(result);
     return false;
+  }
+
+  /** Writes a copy of bytes. False where the socket asks to wait for its `drain`. */
+  lent(bytes: Uint8Array): boolean {
+    const copy =
+      bytes.length >= BALANCER.joinBytes && bytes.length <= BALANCER.copyBytes ? spareCopy() : undefined;
+    if (copy === undefined) return this.usual.write(Buffer.from(bytes));
+    copy.set(bytes);
+    return this.usual.write(copy.subarray(0, bytes.length), () => spare.push(copy));
   }
 
   /** The system took a part; the request holds the rest. */
@@ -66,6 +92,13 @@ export class Writer {
     request.writeStatus = null;
     request.oncomplete(writeStatus);
   }
+}
+
+function spareCopy(): Buffer | undefined {
+  const copy = spare.pop();
+  if (copy !== undefined || made === BALANCER.maxCopies) return copy;
+  made += 1;
+  return Buffer.allocUnsafeSlow(BALANCER.copyBytes);
 }
 
 function handleOf(socket: Socket): Handle | null {

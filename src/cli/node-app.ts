@@ -108,7 +108,10 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
           });
     if (mail !== null) closers.push(() => mail.close());
     const offers = new Offers();
-    const fetching: { downloads: Downloads | null } = { downloads: null };
+    const fetching: { downloads: Downloads | null; queue: TransferQueue | null } = {
+      downloads: null,
+      queue: null,
+    };
     const overlay = await startOverlay({
       host: options.host,
       port: options.port,
@@ -124,6 +127,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       ...(options.dht === undefined ? {} : { dht: options.dht }),
       ...mail?.hooks,
       partial: (cid) => offers.partial(cid),
+      linked: (provider) => fetching.queue?.heard(provider),
       fetcher: (cid, provider) => fetching.downloads?.told(cid, provider),
       ...(options.ipfs === true ? { ipfsBlocks: library.blocks() } : {}),
     });
@@ -137,6 +141,7 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
     // A node for one command has nothing to go on with later.
     const queue = options.control === false ? null : openQueue(folder.path, transfers, how);
     if (queue !== null) closers.push(() => queue.close());
+    fetching.queue = queue;
     const queued = new Set([
       ...(queue?.list() ?? []).map(({ cid }) => cid),
       ...((await mail?.accepted()) ?? []),

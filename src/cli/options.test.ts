@@ -46,6 +46,11 @@ test('bad flags and values are named, with a near miss suggested', () => {
     thrown instanceof KelanaError && thrown.describe('en').says.endsWith(`not valid: ${text}.`);
   assert.throws(() => settle(command, ['--peer='], {}, none), says('it is empty'));
   assert.throws(() => settle(command, ['--peer=a\0'], {}, none), says('it holds a NUL character'));
+  // Of a list only the value that is bad.
+  assert.throws(
+    () => settle(command, ['--peer=a:1', '--peer=b\0'], {}, none),
+    (thrown: unknown) => thrown instanceof KelanaError && thrown.params['value'] === 'b\0',
+  );
   assert.throws(() => settle(command, ['extra'], {}, none), code('USAGE'));
   assert.equal(nearest('prot', ['port', 'peer']), 'port');
 });

@@ -5,7 +5,7 @@ import { parseLimit } from '../core/transfer/limits.ts';
 import { COMMON, type Command, type Option } from './command.ts';
 import { nearest } from './nearest.ts';
 import type { Located, Settings } from './settings.ts';
-import { Values, type Origin, type Value } from './values.ts';
+import { Values, type FindPlace, type Origin, type Value } from './values.ts';
 
 /**
  * Flags > environment > kelana.toml > defaults, checked by one table.
@@ -19,7 +19,7 @@ export function settle(
 ): Values {
   const options = [...command.options, ...COMMON];
   const { flags, positionals } = readFlags(command, options, args);
-  const found = new Map<string, { value: Value; origin: Origin }>();
+  const found = new Map<string, { value: Value; origin: Origin; place?: FindPlace }>();
   const file = settings.section(command.section, flags);
   refuseUnknownKeys(command, options, settings, file);
   const shared = settings.shared();
@@ -38,6 +38,7 @@ export function settle(
       found.set(option.name, {
         value: settings.locate(fromFile, (raw) => parseValue(option, raw, option.name)),
         origin: 'file',
+        place: (at, key) => settings.placeOf(fromFile, at, key),
       });
     } else if (option.default !== undefined) {
       found.set(option.name, { value: option.default, origin: 'default' });
@@ -153,9 +154,9 @@ function readFlags(command: Command, options: readonly Option[], args: readonly 
 
 /** @throws KelanaError BAD_VALUE */
 export function parseValue(option: Option, raw: unknown, name: string): Value {
-  const bad = (why: Text): KelanaError =>
+  const bad = (why: Text, value = raw): KelanaError =>
     new KelanaError('BAD_VALUE', {
-      value: shown(raw),
+      value: shown(value),
       name,
       why,
       example: `--${option.name} ${exampleOf(option)}`,
@@ -167,7 +168,7 @@ export function parseValue(option: Option, raw: unknown, name: string): Value {
   }
   if (option.many === true) {
     const list = Array.isArray(raw) ? (raw as unknown[]) : [raw];
-    return list.map((item) => checkText(option, textOf(option, item), bad));
+    return list.map((item) => checkText(option, textOf(option, item), (why) => bad(why, item)));
   }
   if (option.type === 'text') return checkText(option, String(raw), bad);
   if (option.type === 'limit') return parseLimit(String(raw), `--${option.name}`).text;

@@ -1,7 +1,8 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lookup } from 'node:dns/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { formatHostPort, labelOf } from '../core/address.ts';
-import { KelanaError, reason } from '../core/errors.ts';
+import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { openDataFolder } from '../library/datafolder.ts';
 import { openLibrary } from '../library/library.ts';
@@ -10,6 +11,7 @@ import { startOverlay } from '../overlay/overlay.ts';
 import { strongRandom } from '../overlay/strong-random.ts';
 import { startServer, type RunningServer } from '../server/start.ts';
 import type { Context } from './context.ts';
+import { P2P_FILE, siblingAddresses } from './siblings.ts';
 
 export interface ServerAppOptions {
   readonly host: string;
@@ -22,6 +24,8 @@ export interface ServerAppOptions {
   readonly p2pHost: string;
   readonly p2pPort: number;
   readonly peers: readonly string[];
+  /** The group that it announces itself to, and its key; null: none. */
+  readonly group: { readonly name: string; readonly key: Uint8Array } | null;
   readonly emit: Emit;
 }
 
@@ -30,9 +34,6 @@ export interface ServerApp {
   readonly p2p: string;
   close(): Promise<void>;
 }
-
-/** Name of the file in which a server notes the address of its overlay node, for its siblings. */
-const P2P_FILE = 'p2p-address';
 
 /**
  * Opens data folder, mailbox, library and overlay, and the HTTP server last. Servers that share a data folder find
@@ -87,6 +88,8 @@ export async function startServerApp(context: Context, options: ServerAppOptions
       emit,
     });
     closers.push(() => server.close());
+    if (options.group !== null)
+      await overlay.announce({ ...options.group, host: await ownAddress(host), port: server.port });
     return { server, p2p: formatHostPort(options.p2pHost, overlay.port), close };
   } catch (thrown) {
     await close();
@@ -109,13 +112,9 @@ function databasePath(context: Context, root: string, given: string | undefined)
   });
 }
 
-async function siblingAddresses(root: string, own: string): Promise<readonly string[]> {
-  const names = await readdir(root).catch((thrown: unknown) => {
-    throw new KelanaError('CANNOT_READ', { path: root, why: reason(thrown) }, thrown);
-  });
-  const servers = names.filter((name) => /^server-\d+$/.test(name) && name !== own);
-  const addresses = await Promise.all(
-    servers.map((name) => readFile(join(root, name, P2P_FILE), 'utf8').catch(() => '')),
-  );
-  return addresses.filter((address) => /^[\w.:[\]-]+:\d+$/.test(address));
+/** The IP address that this host means; empty for all addresses of the machine. */
+async function ownAddress(host: string): Promise<string> {
+  if (host === '0.0.0.0' || host === '::') return '';
+  // As the server listens.
+  return host === 'localhost' ? '127.0.0.1' : (await lookup(host)).address;
 }

@@ -120,6 +120,12 @@ export class Settings {
     );
   }
 
+  /** Of an item of a list: of its table where it is one, else of the whole list. */
+  placeOf({ tables, line }: Located, at: number, key?: string): { file: string; line: number } {
+    const exact = tables === undefined || at < 0 ? line : this.lineOf(tables, at, key);
+    return { file: this.path ?? '', line: exact };
+  }
+
   /** `lineOf` is given the key of a table that an error names. */
   #checked<T>(check: () => T, lineOf: (key?: string) => number): T {
     try {

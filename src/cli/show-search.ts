@@ -103,9 +103,23 @@ function lineOf(
   const took = durationText(event.seconds * 1000, lang);
   const size = bytesText(event.bytes, lang);
   const [path, from] = [showable(event.path), showable(event.from)];
+  const saved = id ? `Tersimpan di ${path}\n  ${size}` : `Saved as ${path}\n  ${size}`;
+  if (event.fetched === 0 && event.bytes > 0 && !event.local)
+    return id
+      ? `${saved} sudah ada di sana, terverifikasi; waktu total ${took}`
+      : `${saved} were there already, verified; total time ${took}`;
+  // What was fetched by an earlier try, or what this node shares itself, did not cross the network now.
+  const part = bytesText(event.fetched, lang);
+  const now =
+    event.local || event.fetched >= event.bytes
+      ? ''
+      : id
+        ? `, ${part} di antaranya sekarang`
+        : `, ${part} of it now`;
+  const how = event.local ? '' : `, throughput ${rate}`;
   return id
-    ? `Tersimpan di ${path}\n  ${size} dari node ${from}, terverifikasi; waktu total ${took}, throughput ${rate}`
-    : `Saved as ${path}\n  ${size} from node ${from}, verified; total time ${took}, throughput ${rate}`;
+    ? `${saved}${now} dari node ${from}, terverifikasi; waktu total ${took}${how}`
+    : `${saved}${now} from node ${from}, verified; total time ${took}${how}`;
 }
 
 function hitText({ lang }: Context, event: Extract<SearchEvent, { type: 'hit' }>): string {

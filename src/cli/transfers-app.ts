@@ -63,6 +63,9 @@ export function openDownloads({
         cid,
         entries,
         folders: listing.folders,
+        // What was offered is what its offer said, and is put beside nothing.
+        ...(offered ? {} : { whole: listing.whole }),
+        places: listing.listed,
         writer,
         signal,
         offer,

@@ -1,12 +1,22 @@
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
+/** Where an item of a list stands in kelana.toml; `key` is that of its table. */
+export type FindPlace = (at: number, key?: string) => { readonly file: string; readonly line: number };
+
+interface Settled {
+  readonly value: Value;
+  readonly origin: Origin;
+  /** Of values of the file. */
+  readonly place?: FindPlace;
+}
+
 export type Value = string | number | boolean | readonly string[];
 
 /** The settled values of one command's options, each with where it came from. */
 export class Values {
   readonly positionals: readonly string[];
-  readonly #values: ReadonlyMap<string, { value: Value; origin: Origin }>;
+  readonly #values: ReadonlyMap<string, Settled>;
 
-  constructor(positionals: readonly string[], values: ReadonlyMap<string, { value: Value; origin: Origin }>) {
+  constructor(positionals: readonly string[], values: ReadonlyMap<string, Settled>) {
     this.positionals = positionals;
     this.#values = values;
   }
@@ -28,6 +38,10 @@ export class Values {
   }
   origin(name: string): Origin | undefined {
     return this.#values.get(name)?.origin;
+  }
+  /** Undefined for what is not from the file. */
+  place(name: string): FindPlace | undefined {
+    return this.#values.get(name)?.place;
   }
   entries(): Iterable<[string, { value: Value; origin: Origin }]> {
     return this.#values.entries();

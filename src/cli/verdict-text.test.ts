@@ -34,6 +34,12 @@ test('what was found or proved absent says who was asked, and how', () => {
   assert.match(said({ asked: 0 }), /no neighbour to ask\.\n {2}→ Add one: kelana peers add/);
 });
 
+test('a node that is cut off asked nobody', () => {
+  const alone = { verdict: 'incomplete', ground: 'alone', asked: 1, missing: ['10.0.0.1:5001'] } as const;
+  assert.match(said(alone), /was not found \(12 ms\), but this node is cut off from all that it knows: 10/);
+  assert.match(said(alone, 'id'), /tidak ditemukan \(12 ms\), tetapi node ini terputus/);
+});
+
 test('IPFS nodes that were asked as well are named apart from those of kelana', () => {
   assert.equal(
     said({ verdict: 'found', ground: 'found', asked: 0, ipfs: 1 }),

@@ -12,11 +12,13 @@ export function verdictText(outcome: SearchOutcome, name: string, lang: Lang): s
     return lang === 'id' ? `Selesai: ${id}, ${took}` : `Done: ${en}, ${took}`;
   }
   if (outcome.verdict === 'absent') return absentText(outcome, what, took)[lang];
-  const { id, en } = lookedAt(outcome, lang);
+  // Who is cut off has asked nobody, whatever it knows of their names.
+  const looked = outcome.ground === 'alone' ? null : lookedAt(outcome, lang);
+  const about = looked === null ? took : `${looked[lang]}, ${took}`;
   const why = WHY[outcome.ground](namesOf(outcome, lang), outcome.strategy);
   return lang === 'id'
-    ? `Belum pasti: ${what} tidak ditemukan (${id}, ${took}), tetapi ${why.says.id}\n  → ${why.next.id}`
-    : `Not certain: ${what} was not found (${en}, ${took}), but ${why.says.en}\n  → ${why.next.en}`;
+    ? `Belum pasti: ${what} tidak ditemukan (${about}), tetapi ${why.says.id}\n  → ${why.next.id}`
+    : `Not certain: ${what} was not found (${about}), but ${why.says.en}\n  → ${why.next.en}`;
 }
 
 function ipfsNodes(count: number): Text {

@@ -14,17 +14,14 @@ export async function fetchOffer(
   options: FetchOfferOptions,
   item: InboxItem,
   signal: AbortSignal,
-  onBytes: (bytes: number) => void,
+  onBytes: (bytes: number, fetched: number) => void,
 ): Promise<string> {
   const { text: name, size, cid, files, peer, label } = item;
   const known = await options.whereabouts(peer);
   const from = { peer, label, addresses: [...new Set([...known.addresses, ...item.addresses])] };
   const offered: Holding = { name, size, cid, ...(files > 0 ? { kind: 'folder', files } : {}) };
-  let told = 0;
   for await (const event of options.downloads.fetch(offered, [from], signal)) {
-    const bytes = event.type === 'saved' ? size : event.bytes;
-    onBytes(bytes - told);
-    told = bytes;
+    onBytes(event.type === 'saved' ? event.size : event.bytes, event.fetched);
     if (event.type === 'saved') return event.path;
   }
   throw new KelanaError('TRANSFER_FAILED', { name, why: 'no end' });

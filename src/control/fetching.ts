@@ -6,8 +6,15 @@ import { whyOf } from '../core/messages/why.ts';
 import type { Random } from '../core/random.ts';
 
 export interface FetchingOptions {
-  /** Fetches an accepted offer into the downloads folder; gives the path. */
-  fetch(item: InboxItem, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<string>;
+  /**
+   * Fetches an accepted offer into the downloads folder; gives the path. `onBytes`: bytes on the disk, and those of them
+   * that came in this attempt.
+   */
+  fetch(
+    item: InboxItem,
+    signal: AbortSignal,
+    onBytes: (bytes: number, fetched: number) => void,
+  ): Promise<string>;
   /** It is done, or it never will be; `why` is the reason of a failure. Resolves once that is stored. */
   ended(item: InboxItem, outcome: { path: string } | { why: string }): Promise<void>;
   /** Something is new: progress, an end, or a reason to wait. */
@@ -106,9 +113,9 @@ export class Fetching {
     job.waiting = null;
     job.bytes = 0;
     try {
-      const path = await this.#options.fetch(job.item, signal, (bytes) => {
-        job.bytes += bytes;
-        job.attempts = 0;
+      const path = await this.#options.fetch(job.item, signal, (bytes, fetched) => {
+        job.bytes = bytes;
+        if (fetched > 0) job.attempts = 0;
       });
       await this.#options.ended(job.item, { path });
       this.#jobs.delete(job.item.no);

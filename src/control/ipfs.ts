@@ -99,7 +99,8 @@ async function* download(file: IpfsFile, options: IpfsGetOptions): AsyncGenerato
     const bytesPerSecond = bytes / seconds;
     emit({ type: 'file.downloaded', who, from, name, path, bytes });
     emit({ type: 'total', who, seconds, bytes, bytesPerSecond });
-    yield { type: 'saved', path, name, cid, bytes, from, seconds, bytesPerSecond, local: false };
+    const fetched = bytes;
+    yield { type: 'saved', path, name, cid, bytes, fetched, from, seconds, bytesPerSecond, local: false };
   } catch (thrown) {
     signal?.throwIfAborted();
     const error = asKelanaError(thrown);

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SEARCH } from '../core/config.ts';
-import type { Holding, OverlayPort, Provider, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import { KelanaError } from '../core/errors.ts';
+import type {
+  Ground,
+  Holding,
+  OverlayPort,
+  Provider,
+  Query,
+  SearchEvent,
+  SearchOptions,
+} from '../core/ports.ts';
 import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { parseQuery, score } from '../core/search/query.ts';
 import { getFile, type GetEvent, type GetOptions } from './operations.ts';
@@ -20,7 +29,8 @@ const provider = (peer: string) => ({ peer, label: `label ${peer}`, addresses: [
 async function get(
   query: Query,
   remotes: readonly Remote[],
-  more: Partial<SearchOptions> & Pick<GetOptions, 'queue' | 'only'> = {},
+  more: Partial<SearchOptions> & Pick<GetOptions, 'queue' | 'only' | 'wait'> = {},
+  ground: Ground = 'all-nodes',
 ) {
   const fetched: (Holding & { providers: readonly Provider[] })[] = [];
   let asked: SearchOptions = {};
@@ -46,8 +56,8 @@ async function get(
       const found = remotes.length > 0;
       yield {
         type: 'verdict',
-        verdict: found ? 'found' : 'absent',
-        ground: found ? 'found' : 'all-nodes',
+        verdict: found ? 'found' : ground === 'all-nodes' ? 'absent' : 'incomplete',
+        ground: found ? 'found' : ground,
         strategy: 'walk',
         asked: 1,
         missing: [],
@@ -63,8 +73,14 @@ async function get(
       await Promise.resolve();
       const [first] = providers;
       if (first === undefined || first.peer.startsWith('!')) throw new Error('gone');
-      yield { type: 'progress', bytes: 1, from: first };
-      yield { type: 'saved', path: file.name, from: providers.map((provider) => ({ provider, bytes: 1 })) };
+      if (first.peer.startsWith('-')) throw new KelanaError('SOURCE_CHANGED', { name: file.name });
+      if (first.peer.startsWith('?')) {
+        yield { type: 'progress', bytes: 1, size: 2, fetched: 1, from: first };
+        throw new KelanaError('PEER_UNREACHABLE', { peer: first.label, why: 'ECONNRESET' });
+      }
+      yield { type: 'progress', bytes: 1, size: 2, fetched: 0, from: first };
+      const from = providers.map((provider) => ({ provider, bytes: 1 }));
+      yield { type: 'saved', path: file.name, size: 2, fetched: 1, from };
     },
   };
   const events: GetEvent[] = [];
@@ -88,10 +104,11 @@ test('a file is fetched from all its holders that were heard of, and says who ga
   ]);
   assert.deepEqual(
     events.find(({ type }) => type === 'progress'),
-    { type: 'progress', bytes: 1, size: 3, name: 'a.txt', from: 'label one' },
+    { type: 'progress', bytes: 1, size: 2, name: 'a.txt', from: 'label one' },
   );
   assert.ok(last?.type === 'saved');
-  assert.deepEqual([last.from, last.bytes], ['label one, label two, label three', 3]);
+  assert.deepEqual([last.from, last.bytes], ['label one, label two, label three', 2]);
+  assert.deepEqual([last.fetched, last.bytesPerSecond * last.seconds], [1, 1], 'of what came now alone');
   assert.equal(asked.want, 1, 'an exact name ends the search at its first holder');
 });
 
@@ -155,6 +172,45 @@ test('several files that answer equally well are named with their CIDs, and none
   }
 });
 
+test('a failure says what is kept, and what goes on with it', async () => {
+  const [file] = [{ name: 'a.txt', cid: 'c1', at: ['?one'] }];
+  const { last } = await get(parseQuery('a.txt'), [{ ...file, kind: 'folder' }], { only: ['*.jpg'] });
+  assert.ok(last?.type === 'failed' && last.error.code === 'PEER_UNREACHABLE');
+  assert.match(last.error.describe('en').fix, /^1 B of 2 B are here .*: kelana get c1 --only '\*\.jpg'$/);
+  assert.match(last.error.describe('id').fix, /^1 B dari 2 B sudah ada .*: kelana get c1 --only/);
+  const { last: nothing } = await get(parseQuery('a.txt'), [{ ...file, at: ['!one'] }]);
+  assert.ok(nothing?.type === 'failed' && !('kept' in nothing.error.params));
+});
+
+test('where a holder is just reading what it shares, get looks again, and says so in the end', async () => {
+  const remotes: Remote[] = [];
+  const waits: number[] = [];
+  const wait = (ms: number): Promise<void> => {
+    if (waits.push(ms) === 2) remotes.push({ name: 'a.txt', cid: 'c1', at: ['one'] });
+    return Promise.resolve();
+  };
+  const { last, events } = await get(parseQuery('a.txt'), remotes, { wait }, 'scanning');
+  assert.ok(last?.type === 'saved' && waits.length === 2);
+  assert.equal(events.filter(({ type }) => type === 'verdict').length, 1);
+  const never = await get(parseQuery('b.txt'), [], { wait }, 'scanning');
+  assert.ok(never.last?.type === 'verdict' && never.last.ground === 'scanning', JSON.stringify(never.last));
+  const lost = await get(parseQuery('b.txt'), [], { wait: () => assert.fail() }, 'lost');
+  assert.ok(lost.last?.type === 'verdict' && lost.last.verdict === 'incomplete');
+});
+
+test('what was replaced between search and download is searched for once more, but not a CID', async () => {
+  const remotes = [{ name: 'a.txt', cid: 'c1', at: ['-one'] }];
+  const wait = (): Promise<void> => {
+    remotes.splice(0, 1, { name: 'a.txt', cid: 'c2', at: ['one'] });
+    return Promise.resolve();
+  };
+  const { last } = await get(parseQuery('a.txt'), remotes, { wait });
+  assert.ok(last?.type === 'saved' && last.cid === 'c2', JSON.stringify(last));
+  const cid = 'bafkreiaoitzvdazhgzu6fa5eszxmihe753m7jdlaewcpeo55rpovameo2q';
+  const gone = await get(parseQuery(cid), [{ name: 'a.txt', cid, at: ['-one'] }], { wait });
+  assert.ok(gone.last?.type === 'failed' && gone.last.error.code === 'SOURCE_CHANGED');
+});
+
 test('what is not found ends with the verdict', async () => {
   const { last } = await get(parseQuery('a.txt'), []);
   assert.ok(last?.type === 'verdict' && last.verdict === 'absent');
@@ -170,7 +226,7 @@ test('with patterns only folders count, and where there is none it says so', asy
     fetched.map(({ cid }) => cid),
     ['f'],
   );
-  const none = await get(parseQuery('liburan'), files, { only });
+  const none = await get(parseQuery('liburan'), files, { only, wait: () => Promise.resolve() });
   assert.ok(none.last?.type === 'failed' && none.last.error.code === 'NO_FOLDER_FOUND');
   assert.deepEqual(none.fetched, []);
 });

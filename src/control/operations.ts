@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
@@ -11,6 +12,7 @@ import type {
   SearchOptions,
 } from '../core/ports.ts';
 import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
+import { formatBytes } from '../core/load/format.ts';
 import { shownName } from '../core/names.ts';
 import { SCORE_STEP, textOf } from '../core/search/query.ts';
 import { fromIpfs, type IpfsSource } from './ipfs.ts';
@@ -30,9 +32,13 @@ export type GetEvent =
       readonly path: string;
       readonly name: string;
       readonly cid: string;
+      /** Of what was asked for: of a folder the files that are wanted. */
       readonly bytes: number;
+      /** Those of them that crossed the network now; the others were on the disk. */
+      readonly fetched: number;
       readonly from: string;
       readonly seconds: number;
+      /** Of `fetched`. */
       readonly bytesPerSecond: number;
       /** True where this node had the file already and nothing crossed the network. */
       readonly local: boolean;
@@ -51,6 +57,8 @@ export interface GetOptions extends GetHow {
   readonly emit: Emit;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** Resolves after so many ms; by default the clock's. */
+  readonly wait?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
 /** A file that was found, with everybody who has it. */
@@ -63,9 +71,27 @@ interface Found {
 /**
  * Searches, then downloads from all holders that were found: the seeds' `client(nama_file)`. A name or CID means one
  * file, so its first holder ends the search, and others are looked for while it comes; words and patterns are searched
- * whole, and where several files answer equally well none is fetched (AMBIGUOUS).
+ * whole, and where several files answer equally well none is fetched (AMBIGUOUS). A file that was replaced between the
+ * two is searched for once more.
  */
 export async function* getFile(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
+  const { wait = delay, signal } = options;
+  let gone = false;
+  for await (const event of getOnce(query, options)) {
+    gone = event.type === 'failed' && query.kind !== 'cid' && isGone(event.error);
+    if (!gone) yield event;
+  }
+  if (!gone) return;
+  await wait(READ_MS, signal);
+  yield* getOnce(query, options);
+}
+
+/** What was found was another version a moment later, and nothing of it came. */
+function isGone({ code, params }: KelanaError): boolean {
+  return (code === 'SOURCE_CHANGED' || params['refusal'] === 'not-here') && !('kept' in params);
+}
+
+async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal, timeoutMs, strategy, trace } = options;
   const started = now();
   const exact = query.kind === 'name' || query.kind === 'cid';
@@ -79,7 +105,7 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
     ...(trace === undefined ? {} : { trace }),
   };
   const files = new Map<string, Found>();
-  for await (const event of overlay.search(query, how)) {
+  for await (const event of whenRead(() => overlay.search(query, how), options)) {
     if (chosen && event.type === 'hit' && event.kind !== 'folder') continue;
     if (chosen && event.type === 'provider' && !files.has(event.cid)) continue;
     gather(files, event);
@@ -118,6 +144,39 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
     }
   }
   yield { type: 'failed', error: failure ?? new KelanaError('TRANSFER_FAILED', { name: '', why: 'no hit' }) };
+}
+
+/** Times that a search is repeated where somebody was just reading what it shares, and ms before each. */
+const READ_AGAIN = 3;
+const READ_MS = 700;
+
+/**
+ * A file that somebody copied into a shared folder a moment ago is there in another moment: where nothing else is missing
+ * to a verdict, the search is repeated.
+ */
+async function* whenRead(
+  search: () => AsyncIterable<SearchEvent>,
+  { signal, only = [], wait = delay }: GetOptions,
+): AsyncGenerator<SearchEvent> {
+  for (let again = READ_AGAIN; ; again -= 1) {
+    let reading = false;
+    let folders = false;
+    for await (const event of search()) {
+      if (event.type === 'hit') folders ||= event.kind === 'folder';
+      // A folder has its CID a moment after its files.
+      const early = only.length > 0 && !folders && again === READ_AGAIN;
+      const found = event.type === 'verdict' && event.verdict === 'found';
+      reading = again > 0 && event.type === 'verdict' && (event.ground === 'scanning' || (found && early));
+      if (!reading) yield event;
+    }
+    if (!reading) return;
+    await wait(READ_MS, signal);
+  }
+}
+
+/** Resolves after so many ms. @throws what `signal` is aborted with */
+async function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => signal?.throwIfAborted());
 }
 
 function gather(files: Map<string, Found>, event: SearchEvent): void {
@@ -159,23 +218,52 @@ async function* download(
   started: number,
 ): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal = new AbortController().signal } = options;
-  const { name, size, cid } = file;
+  const { name, cid } = file;
   const first = providers[0]?.label ?? '';
-  for await (const event of options.downloads.fetch(file, providers, signal, options.only)) {
-    if (event.type === 'progress') {
-      yield { type: 'progress', bytes: event.bytes, size, name, from: event.from?.label ?? first };
-      continue;
+  let kept = { bytes: 0, size: 0 };
+  try {
+    for await (const event of options.downloads.fetch(file, providers, signal, options.only)) {
+      if (event.type === 'progress') {
+        kept = event;
+        yield {
+          type: 'progress',
+          bytes: event.bytes,
+          size: event.size,
+          name,
+          from: event.from?.label ?? first,
+        };
+        continue;
+      }
+      const { path, size: bytes } = event;
+      const givers = event.from.map(({ provider }) => provider);
+      const from = labelsOf(givers) || first;
+      const seconds = Math.max((now() - started) / 1000, 1e-6);
+      const local = givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId);
+      const fetched = local ? 0 : event.fetched;
+      const bytesPerSecond = fetched / seconds;
+      emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes });
+      emit({ type: 'total', who: overlay.label, seconds, bytes: fetched, bytesPerSecond });
+      yield { type: 'saved', path, name, cid, bytes, fetched, from, seconds, bytesPerSecond, local };
     }
-    const { path } = event;
-    const givers = event.from.map(({ provider }) => provider);
-    const from = labelsOf(givers) || first;
-    const seconds = Math.max((now() - started) / 1000, 1e-6);
-    const bytesPerSecond = size / seconds;
-    emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes: size });
-    emit({ type: 'total', who: overlay.label, seconds, bytes: size, bytesPerSecond });
-    const local = givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId);
-    yield { type: 'saved', path, name, cid, bytes: size, from, seconds, bytesPerSecond, local };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw kept.bytes === 0 ? thrown : resumable(asKelanaError(thrown), kept, againText(cid, options.only));
   }
+}
+
+/** What stands after `kelana get` to go on with it. By its CID: the name may mean another file by then. */
+export function againText(cid: string, only: readonly string[] = []): string {
+  return [cid, ...only.map((pattern) => `--only '${shownName(pattern)}'`)].join(' ');
+}
+
+/** The same error, which also says what is kept and how to go on with it. */
+function resumable(
+  { code, params, cause }: KelanaError,
+  { bytes, size }: { readonly bytes: number; readonly size: number },
+  again: string,
+): KelanaError {
+  const text = (value: number) => ({ id: formatBytes(value, 'id'), en: formatBytes(value, 'en') });
+  return new KelanaError(code, { ...params, kept: text(bytes), of: text(size), again }, cause);
 }
 
 /** Providers that are named at most; the rest is counted. */

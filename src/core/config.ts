@@ -236,6 +236,8 @@ export const PRINTS = {
    * statuses. Until it is dropped no miss is proved here.
    */
   disagreeMs: 60_000,
+  /** ms without a status after which the link to a neighbour of the group is of no use: honest ones send four. */
+  muteMs: 20_000,
   /** Bytes of headers or segments that fill one frame. */
   frameBytes: 24 * KiB,
 } as const;
@@ -261,8 +263,13 @@ export const OVERLAY = {
   maxFrameBytes: 256 * KiB,
   /** ms to dial, secure, and say hello. A WAN handshake is four round trips; 10 s allows 2 s each. */
   dialTimeoutMs: 10_000,
-  /** ms between pings on an idle link; and a link that is silent for three is lost. */
+  /** ms within which each side of a link lets the other hear something; and one that is silent for three is lost. */
   pingIntervalMs: 5_000,
+  /** ms between pings of the muxer, by which it knows the round trip; TCP connections without a byte end after 120 s. */
+  muxerPingMs: 90_000,
+  /** ms; first and longest time for which a neighbour that says nothing of prints is not linked again. */
+  muteMinMs: 60_000,
+  muteMaxMs: 3_600_000,
   /** ms; first and longest wait between attempts at a configured peer. */
   redialMinMs: 250,
   redialMaxMs: 15_000,
@@ -394,6 +401,15 @@ export const TRANSFER = {
   window: 8,
   /** Bytes written to a socket at once: what fits a core's cache is encrypted a third faster than a whole block. */
   frameBytes: 64 * KiB,
+  /** Bytes of a large block that are read at once and written as one frame, and how many such pieces an upload holds. */
+  pieceBytes: 256 * KiB,
+  piecesAhead: 3,
+  /**
+   * Questions that wait for others, so that several go in one write: at most one for so many that are on their way, and
+   * none while fewer than this are.
+   */
+  asksTogether: 3,
+  asksAhead: 8,
   /** Requests of one asker that may wait at a provider at once; 4,096 files of 4 KiB are 0.2 s at the speed of the wire. */
   maxAsked: 4096,
   /** Blocks of one upload that are read ahead of the socket, a MiB each: one is read while one is encrypted. */
@@ -691,6 +707,8 @@ export const LIBRARY = {
   progressMs: 5_000,
   /** ms after the last change until the CIDs of folders are made anew, and parts of the time that may go into it. */
   foldersMs: 200,
+  /** Times that this is put off while more changes come: 3 s of a copy that goes on. */
+  foldersPuts: 15,
   foldersShare: 20,
   /** ms of work on folders between two turns of the event loop. */
   sliceMs: 8,
@@ -704,6 +722,10 @@ export const LIBRARY = {
   settleMs: 50,
   /** ms of hashing after which a node says that it may have more files than it knows; well within SEARCH.syncBoundMs. */
   sayScanningMs: 5_000,
+  /** ms for which a change that is not looked at to its end counts as more files; a file that is written for ever does not. */
+  unreadMs: 30_000,
+  /** ms between looks whether that is over. */
+  quietMs: 100,
   /** ms until files that were still being written are looked at again. */
   retryMs: 100,
   /** A walk over the folders may take at most one part in this many of the time. */
@@ -926,6 +948,9 @@ export const BALANCER = {
   joinBytes: 16 * KiB,
   /** Bytes of the one buffer that all connections read into; more in one read means fewer of them for large bodies. */
   readBytes: 256 * KiB,
+  /** Bytes of a buffer that bodies are copied to on their way out, and how many of them are kept: 4 MiB in all. */
+  copyBytes: 256 * KiB,
+  maxCopies: 16,
   /** Bytes of a message that is written as text; the system's copy of it is made on the stack up to 16 KiB. */
   textBytes: 4 * KiB,
   /** Heads kept to be recognised when they come again, of requests and of responses; at most 2 KiB each. */
@@ -1092,6 +1117,27 @@ export const BALANCER_DISCOVERY = {
   maxSources: 64,
 } as const;
 
+/** Servers that are found through the overlay (`p2p://`). */
+export const SERVER_GROUP = {
+  /** ms between rounds of a balancer: one short stream to each server that it knows. */
+  roundMs: 3_000,
+  /** ms for one dial, and one ask with its answer: a busy machine takes a second. */
+  askMs: 5_000,
+  /** Asks side by side: a dial takes some 15 ms of a core. */
+  asksAtOnce: 16,
+  /** ms between look-ups in the DHT, doubled each time, and for one: some 20 requests, of which dead nodes take 3 s each. */
+  lookMinMs: 1_000,
+  lookMaxMs: 10_000,
+  lookUpMs: 5_000,
+  /** Servers of one group that are remembered; as many as a name may stand for. */
+  most: 256,
+  /** Rounds in a row without an answer after which a server is asked no more, but where the DHT names it again. */
+  forgetAfter: 100,
+  /** Streams of those who ask a server, in all and of one peer: each lives for one answer. */
+  maxStreams: 64,
+  maxStreamsPerPeer: 4,
+} as const;
+
 /** Figures of a balancer over HTTP (`--stats`). */
 export const BALANCER_SEEING = {
   /** Connections at once: a few monitors, each with one or two. */
@@ -1153,6 +1199,9 @@ export const LOG = {
   maxQueued: 50_000,
   /** ms between writes of what has gathered. */
   flushMs: 50,
+  /** Times that, while each write is at least this part of `maxBatch`: log lines 0.2 s late bother nobody. */
+  busyTimes: 4,
+  busyPart: 5,
   /** Characters of outside text in one log line. */
   maxTextChars: 500,
   /** Bytes a sink holds while it writes: 50,000 usual events of 300 B are 15 MB, one message may be 64 KiB. */

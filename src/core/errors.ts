@@ -310,8 +310,8 @@ export const ERRORS = {
       en: "No server is found for '{name}' ({why}); the balancer goes on asking.",
     },
     fix: {
-      id: 'Periksa nama itu dan server DNS-nya (--dns)',
-      en: 'Check the name and its DNS server (--dns)',
+      id: 'Periksa nama itu dan server DNS-nya (--dns); untuk p2p:// node dan kuncinya (--peer, --group-key)',
+      en: 'Check the name and its DNS server (--dns); of p2p:// the node and the key (--peer, --group-key)',
     },
   },
   WORKER_FAILED: {
@@ -882,6 +882,13 @@ const FIX_BY_ERRNO: Partial<Readonly<Record<ErrorCode, Readonly<Record<string, T
   CANNOT_WRITE: { EACCES: FORBIDDEN, EPERM: FORBIDDEN, EROFS: FORBIDDEN, ENOSPC: FULL, EDQUOT: FULL },
 };
 
+/** The next step where a part of a download is kept; in place of steps that say no more than this. */
+const KEPT: Text = {
+  id: '{kept} dari {of} sudah ada dan disimpan 30 hari; lanjutkan dengan: kelana get {again}',
+  en: '{kept} of {of} are here and kept for 30 days; go on with: kelana get {again}',
+};
+const NO_MORE_THAN_KEPT: ReadonlySet<ErrorCode> = new Set(['TRANSFER_FAILED', 'PEER_UNREACHABLE']);
+
 export type ErrorCode = keyof typeof ERRORS;
 /** A parameter may itself be a sentence in both languages. */
 export type ErrorParams = Readonly<Record<string, string | number | Text>>;
@@ -917,9 +924,11 @@ export class KelanaError extends Error {
   }
 
   describe(lang: Lang): { says: string; fix: string } {
+    const steps = [this.#fix(), ...('kept' in this.params ? [KEPT] : [])];
+    if (steps.length > 1 && NO_MORE_THAN_KEPT.has(this.code)) steps.shift();
     return {
       says: fill(this.row.says[lang], this.params, lang),
-      fix: fill(this.#fix()[lang], this.params, lang),
+      fix: steps.map((step) => fill(step[lang], this.params, lang)).join('; '),
     };
   }
 }

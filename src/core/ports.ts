@@ -157,6 +157,14 @@ export interface LibraryPort {
   manifest(cid: string): Promise<readonly Uint8Array[]>;
 }
 
+/** A block that is read in pieces, in their order: each is sent while it is still in the core's cache. */
+export interface BlockPieces {
+  /** Bytes of the block. */
+  readonly size: number;
+  /** Fills `into` with the bytes from `at` on, undefined where that is done at once. It fails as `readBlock` does. */
+  read(into: Uint8Array, at: number): Promise<void> | undefined;
+}
+
 /** A library as the blocks protocol reads it: whole blocks by number. */
 export interface BlockSourcePort {
   lookup(query: Query): readonly Holding[];
@@ -173,6 +181,8 @@ export interface BlockSourcePort {
    * least the block's size) no memory is taken, and the result is the filled part of it.
    */
   readBlock(cid: string, index: number, into?: Uint8Array): Promise<Uint8Array>;
+  /** The same in pieces; null where the block is better read whole. @throws as `readBlock` */
+  pieces?(cid: string, index: number): BlockPieces | null;
 }
 
 /** A library that also takes files in, for the server's uploads. */

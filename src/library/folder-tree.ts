@@ -1,5 +1,6 @@
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasBit } from '../core/bit-array.ts';
 import { INCOMING } from '../core/config.ts';
 import { hasCode, isGone } from './files.ts';
 import type { FolderEntry, Twins } from './folder-names.ts';
@@ -8,12 +9,12 @@ import { STATE, type SmallFiles } from './writer-protocol.ts';
 import type { Writer } from './writer.ts';
 
 /** What lies below a folder; links, sockets and the like are `other`. */
-interface Item {
+export interface Item {
   readonly path: string;
   readonly kind: 'file' | 'folder' | 'other';
 }
 
-async function* itemsOf(root: string): AsyncGenerator<Item> {
+export async function* itemsOf(root: string): AsyncGenerator<Item> {
   const folders = [''];
   for (let below = folders.pop(); below !== undefined; below = folders.pop()) {
     for (const entry of await readdir(join(root, below), { withFileTypes: true })) {
@@ -54,19 +55,22 @@ export async function prune(root: string, tree: Tree, mine: RegExp): Promise<voi
   for (const path of foreign) await rm(join(root, path), { recursive: true, force: true });
 }
 
-/** Entries of one block, in batches as the thread takes them, with their indices. */
+/** Entries of one block, in batches as the thread takes them, with their indices; `without` leaves out some. */
 export function* batches(
   entries: readonly FolderEntry[],
   root: string,
+  without: Uint8Array = NONE,
 ): Generator<{ indices: number[]; files: SmallFiles }> {
   let indices: number[] = [];
   for (let index = 0; index < entries.length; index += 1) {
-    if (entries[index]?.digest !== null) indices.push(index);
+    if (entries[index]?.digest !== null && !hasBit(without, index)) indices.push(index);
     if (indices.length < INCOMING.batchFiles && index < entries.length - 1) continue;
     if (indices.length > 0) yield { indices, files: smallFiles(entries, root, indices, []) };
     indices = [];
   }
 }
+
+const NONE = new Uint8Array(0);
 
 export function smallFiles(
   entries: readonly FolderEntry[],

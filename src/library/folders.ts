@@ -2,6 +2,7 @@ import { CID } from 'multiformats/cid';
 import { FOLDER } from '../core/config.ts';
 import type { Holding, Query } from '../core/ports.ts';
 import { matcherOf } from '../core/search/query.ts';
+import { wordsOf } from '../core/search/words.ts';
 import { parseCid } from '../core/transfer/cid.ts';
 import { folderSteps, type FolderEntry } from '../core/transfer/directory.ts';
 import { nodesOf } from '../core/transfer/tree.ts';
@@ -52,6 +53,8 @@ export class Folders implements CatalogWatcher {
   readonly #roots = new Map<string, Folder>();
   #byCid = new Map<string, Folder>();
   #byName = new Map<string, Folder[]>();
+  /** By the words of the base name. */
+  #byWords = new Map<string, Folder[]>();
   #list: readonly Holding[] = [];
   #stale = false;
   /** Keys of shared folders that are none to others: that of uploads. */
@@ -113,14 +116,16 @@ export class Folders implements CatalogWatcher {
     this.#touch(folder);
   }
 
-  /** The folders of a query by CID or exact name. */
+  /** The folders of a query by CID, exact name, or words that are all of the name: other words find the files in them. */
   lookup(query: Query): readonly Holding[] {
-    if (query.kind !== 'cid' && query.kind !== 'name') return [];
+    if (query.kind === 'glob') return [];
     const { matches } = matcherOf(query);
     const found =
       query.kind === 'name'
         ? (this.#byName.get(query.name.normalize('NFC')) ?? [])
-        : [this.#byCid.get(parseCid(query.cid)?.text ?? '')];
+        : query.kind === 'words'
+          ? (this.#byWords.get(query.words.join(' ')) ?? [])
+          : [this.#byCid.get(parseCid(query.cid)?.text ?? '')];
     return found.flatMap((folder) => (folder === undefined ? [] : holdingOf(folder))).filter(matches);
   }
 
@@ -147,15 +152,13 @@ export class Folders implements CatalogWatcher {
     const list: Holding[] = [];
     this.#byCid = new Map();
     this.#byName = new Map();
+    this.#byWords = new Map();
     for (const folder of this.#byPath.values()) {
       const holding = holdingOf(folder)[0];
       if (holding === undefined) continue;
       if (!this.#byCid.has(holding.cid)) this.#byCid.set(holding.cid, folder);
-      for (const key of keysOf(holding.name)) {
-        const others = this.#byName.get(key);
-        if (others === undefined) this.#byName.set(key, [folder]);
-        else others.push(folder);
-      }
+      for (const key of keysOf(holding.name)) put(this.#byName, key, folder);
+      put(this.#byWords, wordsOf(holding.name.slice(holding.name.lastIndexOf('/') + 1)).join(' '), folder);
       list.push(holding);
     }
     this.#list = list;
@@ -257,4 +260,10 @@ function keysOf(name: string): readonly string[] {
   const whole = name.normalize('NFC');
   const slash = whole.lastIndexOf('/');
   return slash < 0 ? [whole] : [whole, whole.slice(slash + 1)];
+}
+
+function put(map: Map<string, Folder[]>, key: string, folder: Folder): void {
+  const others = map.get(key);
+  if (others === undefined) map.set(key, [folder]);
+  else others.push(folder);
 }

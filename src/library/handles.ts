@@ -5,6 +5,8 @@ import { openToRead } from './files.ts';
 interface Open {
   readonly key: string;
   readonly handle: Promise<FileHandle>;
+  /** The same, once it is open. */
+  now: FileHandle | null;
   users: number;
   dropped: boolean;
 }
@@ -36,6 +38,14 @@ export class Handles {
     }
   }
 
+  /** The descriptor of a file that is open already, for use before the next turn; null where it is not. */
+  open(key: string): number | null {
+    const entry = this.#open.get(key);
+    if (entry === undefined || entry.now === null) return null;
+    this.#timer?.refresh();
+    return entry.now.fd;
+  }
+
   /** Closes what is not in use now and the rest as soon as it is not. */
   closeAll(): void {
     clearTimeout(this.#timer);
@@ -45,9 +55,15 @@ export class Handles {
 
   #take(path: string, key: string): Open {
     const there = this.#open.get(key);
-    const entry = there ?? { key, handle: openToRead(path), users: 0, dropped: false };
+    const entry: Open = there ?? { key, handle: openToRead(path), now: null, users: 0, dropped: false };
     // A failed open is seen by whoever uses it; nobody else waits for it.
-    if (there === undefined) entry.handle.catch(() => undefined);
+    if (there === undefined)
+      entry.handle.then(
+        (handle) => {
+          entry.now = handle;
+        },
+        () => undefined,
+      );
     entry.users += 1;
     this.#open.delete(key);
     this.#open.set(key, entry);

@@ -4,6 +4,7 @@ import { BITSWAP, LIBRARY, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type {
+  BlockPieces,
   ByteRange,
   Bytes,
   Holding,
@@ -99,6 +100,8 @@ export class Library implements WritableLibraryPort {
   readonly #dataDir: string;
   readonly #loop: Promise<void>;
   #blocks: BlockIndex | undefined;
+  /** Of the file it was asked for last, where it is one node, of 57 KiB at most. */
+  #manifest: { readonly cid: string; readonly nodes: readonly Uint8Array[] } | null = null;
   readonly #emit: Emit;
   readonly #who: string;
   #closed: Promise<void> | undefined;
@@ -156,11 +159,16 @@ export class Library implements WritableLibraryPort {
     return this.#catalog.at(path)?.cid ?? this.#folders.cidAt(path);
   }
 
-  /** Files, the best first, then folders with exactly this name or CID; at most `LIBRARY.maxMatches`. */
+  /**
+   * Files, the best first, then folders with exactly this name or CID; at most `LIBRARY.maxMatches`. Of words, folders
+   * whose name they are come before files.
+   */
   lookup(query: Query): readonly Holding[] {
     const files = this.#catalog.lookup(query);
     const folders = this.#folders.lookup(query);
-    return folders.length === 0 ? files : [...files, ...folders].slice(0, LIBRARY.maxMatches);
+    if (folders.length === 0) return files;
+    const all = query.kind === 'words' ? [...folders, ...files] : [...files, ...folders];
+    return all.slice(0, LIBRARY.maxMatches);
   }
 
   list(): readonly Holding[] {
@@ -200,7 +208,11 @@ export class Library implements WritableLibraryPort {
       throw new KelanaError('NOT_SHARED', { cid });
     }
     if (entry.digests.length <= DIGEST_BYTES) return [];
-    return buildManifest(entry.digests, entry.size, sha256).nodes;
+    // A search asks for it, and then the download.
+    const known = this.#manifest?.cid === cid ? this.#manifest.nodes : null;
+    const nodes = known ?? buildManifest(entry.digests, entry.size, sha256).nodes;
+    if (nodes.length === 1) this.#manifest = { cid, nodes };
+    return nodes;
   }
 
   /**
@@ -235,6 +247,27 @@ export class Library implements WritableLibraryPort {
     if (block.length !== length) throw new RangeError(`${block.length} bytes for a block of ${length}`);
     await this.#fill(cid, name, block, index * TRANSFER.blockBytes);
     return block;
+  }
+
+  /**
+   * A block piece by piece, each read at once where the disk's cache has it; null for a small one.
+   * @throws KelanaError NOT_SHARED; RangeError for a block that the file does not have
+   */
+  pieces(cid: string, index: number): BlockPieces | null {
+    const { name, size: whole } = this.#entry(cid);
+    if (whole <= LIBRARY.smallBytes) return null;
+    const size = blockSize(whole, TRANSFER.blockBytes, index);
+    if (size === 0) throw new RangeError(`block ${index} of ${name}`);
+    const first = index * TRANSFER.blockBytes;
+    return {
+      size,
+      read: (into, at) => {
+        const [entry] = this.#catalog.copies(cid);
+        return entry !== undefined && this.#reading.now(entry, into, first + at)
+          ? undefined
+          : this.#fill(cid, name, into, first + at);
+      },
+    };
   }
 
   /** The blocks of what is shared by their hash. The index for it is made at the first call and kept from then on. */

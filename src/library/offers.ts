@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { bitBytes, hasBit, setBit } from '../core/bit-array.ts';
 import { TRANSFER } from '../core/config.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
@@ -18,8 +17,8 @@ interface Part {
 export interface FolderPart {
   readonly name: string;
   readonly cid: string;
-  /** Where its files lie meanwhile. */
-  readonly root: string;
+  /** Where one of its files lies meanwhile. */
+  readonly at: (index: number) => string;
   readonly entries: readonly FolderEntry[];
   readonly have: Uint8Array;
   readonly listing: {
@@ -97,7 +96,7 @@ export class Offers {
         count: 1,
         digests: entry.digest,
       };
-      const file = new WholeFile(join(folder.root, entry.path), layout);
+      const file = new WholeFile(folder.at(at), layout);
       return {
         name: entry.path,
         have: file.have,

@@ -1,4 +1,4 @@
-import { lstat, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
+import { lstat, mkdir, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LIBRARY } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
@@ -106,4 +106,18 @@ export async function moveTo(root: string, target: string): Promise<boolean> {
     if (hasCode(thrown, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false;
     throw thrown;
   }
+}
+
+/** Makes a folder under the first name that is free. @throws KelanaError FILE_EXISTS; what the file system throws */
+export async function makeFree(folder: string, name: string): Promise<string> {
+  for (const candidate of names(name)) {
+    const path = join(folder, candidate);
+    try {
+      await mkdir(path);
+      return path;
+    } catch (thrown) {
+      if (!hasCode(thrown, 'EEXIST')) throw thrown;
+    }
+  }
+  throw new KelanaError('FILE_EXISTS', { name });
 }

@@ -21,10 +21,9 @@ const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
  */
 export class Reading {
   readonly #handles = new Handles();
-  /** Small reads that still go by the thread pool. */
-  #careful = 0;
-  /** How many that will be after the next slow one: more each time that the disk is still slow. */
-  #slow: number = LIBRARY.slowReads;
+  readonly #small = new Care(LIBRARY.slowReads);
+  /** One in a row was slow, most likely as something else had the core: what is read on and on shows it soon again. */
+  readonly #pieces = new Care(1);
   readonly #isRemote: (root: string) => boolean;
 
   /** `isRemote` says of a shared folder's key that its file system may not answer. */
@@ -40,17 +39,21 @@ export class Reading {
   read(entry: Readable, into: Uint8Array, position: number): boolean | Promise<boolean> {
     const small = entry.size <= LIBRARY.smallBytes && into.length === entry.size;
     if (!small || this.#isRemote(entry.root)) return this.#readSlowly(entry, into, position);
-    if (this.#careful > 0) {
-      this.#careful -= 1;
-      return this.#readSlowly(entry, into, position);
+    return this.#small.timed(() => readNow(entry, into)) ?? this.#readSlowly(entry, into, position);
+  }
+
+  /**
+   * A piece of a file that is read on and on, at once: false where the file is not open yet, is no longer what was
+   * hashed, cannot be read, or was slow lately. `read` then says what it is.
+   */
+  now(entry: Readable, into: Uint8Array, position: number): boolean {
+    const fd = this.#isRemote(entry.root) ? null : this.#handles.open(keyOf(entry));
+    if (fd === null) return false;
+    try {
+      return this.#pieces.timed(() => readOpen(fd, entry, into, position)) ?? false;
+    } catch {
+      return false;
     }
-    const began = performance.now();
-    const same = readNow(entry, into);
-    if (performance.now() - began > LIBRARY.slowReadMs) {
-      this.#careful = this.#slow;
-      this.#slow = Math.min(2 * this.#slow, LIBRARY.slowReadsMax);
-    } else this.#slow = LIBRARY.slowReads;
-    return same;
   }
 
   close(): void {
@@ -58,7 +61,7 @@ export class Reading {
   }
 
   #readSlowly(entry: Readable, into: Uint8Array, position: number): Promise<boolean> {
-    return this.#handles.with(entry.path, `${entry.identity} ${entry.path}`, async (handle) => {
+    return this.#handles.with(entry.path, keyOf(entry), async (handle) => {
       const done = await readFully(handle, into, position);
       const stats = await handle.stat({ bigint: true });
       return done === into.length && stats.isFile() && identityOf(stats) === entry.identity;
@@ -66,18 +69,52 @@ export class Reading {
   }
 }
 
-function readNow({ path, identity }: Readable, into: Uint8Array): boolean {
-  const file = openSync(path, FLAGS);
-  try {
-    let done = 0;
-    while (done < into.length) {
-      const read = readSync(file, into, done, into.length - done, done);
-      if (read === 0) return false;
-      done += read;
+/** Reads at once, unless that was slow lately: then some go by the thread pool, and twice as many each time. */
+class Care {
+  readonly #least: number;
+  #careful = 0;
+  #slow: number;
+
+  constructor(least: number) {
+    this.#least = least;
+    this.#slow = least;
+  }
+
+  /** null where it was slow lately. */
+  timed(read: () => boolean): boolean | null {
+    if (this.#careful > 0) {
+      this.#careful -= 1;
+      return null;
     }
-    const stats = fstatSync(file, { bigint: true });
-    return stats.isFile() && identityOf(stats) === identity;
+    const began = performance.now();
+    const done = read();
+    if (performance.now() - began > LIBRARY.slowReadMs) {
+      this.#careful = this.#slow;
+      this.#slow = Math.min(2 * this.#slow, LIBRARY.slowReadsMax);
+    } else this.#slow = Math.max(this.#least, this.#slow >> 1);
+    return done;
+  }
+}
+
+function keyOf({ identity, path }: Readable): string {
+  return `${identity} ${path}`;
+}
+
+function readNow(entry: Readable, into: Uint8Array): boolean {
+  const file = openSync(entry.path, FLAGS);
+  try {
+    return readOpen(file, entry, into, 0);
   } finally {
     closeSync(file);
   }
+}
+
+function readOpen(file: number, { identity }: Readable, into: Uint8Array, position: number): boolean {
+  for (let done = 0; done < into.length;) {
+    const read = readSync(file, into, done, into.length - done, position + done);
+    if (read === 0) return false;
+    done += read;
+  }
+  const stats = fstatSync(file, { bigint: true });
+  return stats.isFile() && identityOf(stats) === identity;
 }

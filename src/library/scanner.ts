@@ -83,6 +83,11 @@ export class Scanner {
     return this.#scan?.looked ?? null;
   }
 
+  /** Files are being hashed, or wait for it. */
+  get hashing(): boolean {
+    return this.#under.size > 0;
+  }
+
   /** Looks at all of `roots`; never throws for what a folder holds: it reports and goes on. */
   async scan(roots: readonly Root[]): Promise<void> {
     const { catalog, folders, store, signal } = this.#options;

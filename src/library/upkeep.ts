@@ -11,6 +11,7 @@ import type { IndexStore } from './index-store.ts';
 import type { Root } from './roots.ts';
 import { Scanner } from './scanner.ts';
 import { Teller } from './teller.ts';
+import { Unread } from './unread.ts';
 import { Watcher } from './watcher.ts';
 
 export interface UpkeepOptions {
@@ -40,7 +41,10 @@ export interface ScanProgress {
   readonly ms: number;
 }
 
-/** Keeps the catalog true: scans, watches, looks at what changed, and builds the folders anew. */
+/**
+ * Keeps the catalog true: scans, watches, looks at what changed, and builds the folders anew. As long as it is on
+ * purpose: which of these waits for which is decided here alone.
+ */
 export class Upkeep {
   readonly scanner: Scanner;
   readonly teller: Teller;
@@ -50,6 +54,8 @@ export class Upkeep {
   readonly #changes = new Changes();
   /** Files that were being written. */
   readonly #later = new Changes();
+  /** Others are told of it at once: what they know of this node is then not all. */
+  readonly #unread = new Unread({ quiet: () => this.#quiet(), changed: () => this.teller.now(true) });
   readonly #closing = new AbortController();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #running: Promise<void> | undefined;
@@ -64,6 +70,8 @@ export class Upkeep {
   #lastWhole = 0;
   #lastBuild = 0;
   #buildMs = 0;
+  /** Times that it was put off. */
+  #buildPuts = 0;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -101,9 +109,12 @@ export class Upkeep {
     return this.#closing.signal;
   }
 
-  /** The first scan, or a later one that has been hashing for some time, has files that nobody can find yet. */
+  /**
+   * There are files that nobody can find yet: those of the first scan, of a later one that has been hashing for some
+   * time, or of a change that was told just now.
+   */
   scanning(): boolean {
-    return !this.#scanned || this.#long;
+    return !this.#scanned || this.#long || this.#unread.now;
   }
 
   /** Of the scan that runs, or null. */
@@ -167,6 +178,7 @@ export class Upkeep {
   async close(): Promise<void> {
     this.#closing.abort();
     this.teller.close();
+    this.#unread.close();
     this.#watcher?.close();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
@@ -191,7 +203,23 @@ export class Upkeep {
   #heard(folder: string, name: string | null): void {
     if (name === null) this.#changes.addAll();
     else this.#changes.add(folder, name);
+    // Hidden ones are never shared, and change all the time.
+    if (name === null || !name.startsWith('.')) this.#unread.begin();
     this.#after('drain', LIBRARY.watchMs, () => this.#drain());
+  }
+
+  /** All changes that were told are looked at, and the folders have their CIDs, where that does not take long. */
+  #quiet(): boolean {
+    const { folders } = this.#options;
+    const soon = this.#buildMs * LIBRARY.foldersShare < 1_000;
+    const building = soon && (folders.stale || this.#building !== undefined);
+    return this.#looked && this.#running === undefined && !building;
+  }
+
+  /** Files of all changes that were told are known. */
+  get #looked(): boolean {
+    const looked = this.#changes.empty && this.#later.empty && this.#draining === undefined;
+    return looked && !this.scanner.hashing;
   }
 
   #again(path: string, ms: number): void {
@@ -253,7 +281,13 @@ export class Upkeep {
 
   #buildSoon(): void {
     const wait = Math.max(LIBRARY.foldersMs, this.#buildMs * LIBRARY.foldersShare);
-    this.#after('build', wait, () => void this.#build());
+    this.#after('build', wait, () => {
+      // In the middle of a change it would have a CID for a moment, and be gone before anybody has fetched it.
+      const amid = !this.#looked && this.#buildPuts < LIBRARY.foldersPuts;
+      this.#buildPuts = amid ? this.#buildPuts + 1 : 0;
+      if (amid) this.#buildSoon();
+      else void this.#build();
+    });
   }
 
   /** Gives folders their CIDs; while files are being hashed it waits for them. */
@@ -265,7 +299,10 @@ export class Upkeep {
     this.#building = folders
       .refresh(this.#closing.signal)
       .then((whole) => {
-        if (whole) this.teller.now(true);
+        if (!whole) return;
+        this.#building = undefined;
+        this.#unread.settle();
+        this.teller.now(true);
       })
       .catch((thrown: unknown) => this.#report(thrown))
       .finally(() => {

@@ -33,8 +33,10 @@ const MAX_RECORD_VALUE_BYTES = 16;
  * - what it does by itself may dial only so often; asked for are look-ups with `ASKED_FOR`;
  * - a peer that has left the address book while a record names it does not fail the whole answer;
  * - addresses that answers name are taken at a limited rate.
+ *
+ * In client mode it asks and is not asked.
  */
-export function createDht(): (components: KadDHTComponents) => KadDHT {
+export function createDht({ clientMode = false } = {}): (components: KadDHTComponents) => KadDHT {
   return (components) => {
     const dials = new Bucket(DHT.ownDialsPerMinute / 60, DHT.ownDialsBurst, performance.now());
     const records = new BoundedDatastore({
@@ -47,7 +49,7 @@ export function createDht(): (components: KadDHTComponents) => KadDHT {
     });
     const service = kadDHT({
       protocol: DHT_PROTOCOL,
-      clientMode: false,
+      clientMode,
       kBucketSize: DHT.k,
       alpha: DHT.alpha,
       // One path of three requests: several disjoint ones ask three times as many nodes at once.

@@ -89,10 +89,11 @@ export class Dht {
 
   /**
    * Publishes what is shared from now on: CID and base name of each file, the newest (last) files first, at most
-   * `DHT.maxKeys` keys. What is shared no more is not published again, and its records expire.
+   * `DHT.maxKeys` keys. What is shared no more is not published again, and its records expire. `names` come before all.
    */
-  setFiles(holdings: readonly Holding[]): void {
+  setFiles(holdings: readonly Holding[], names: readonly string[] = []): void {
     const queries = function* (): Generator<Query> {
+      for (const name of names) yield { kind: 'name', name };
       for (let at = holdings.length - 1; at >= 0; at -= 1) {
         const holding = holdings[at];
         if (holding === undefined) continue;

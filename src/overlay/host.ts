@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { NoiseComponents } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
 import type { ConnectionEncrypter, Libp2p, PrivateKey, Startable } from '@libp2p/interface';
 import type { KadDHT } from '@libp2p/kad-dht';
@@ -11,6 +10,7 @@ import { KelanaError, reason } from '../core/errors.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { createDht } from './dht-service.ts';
 import { closeIdle, IDLE } from './idle.ts';
+import { quietYamux } from './muxer.ts';
 import { lateEncrypter } from './tls/late.ts';
 import { sharedTcp } from './tls/shared-tcp.ts';
 import { nativeTls, type EncrypterComponents } from './tls/encrypter.ts';
@@ -38,6 +38,8 @@ export interface HostOptions {
   readonly onTls?: (socket: Socket) => void;
   /** Serves IPFS nodes, which ask only whom they are connected to: idle connections are kept longer. */
   readonly ipfs?: boolean;
+  /** Dials only: it listens nowhere, and is in nobody's table of the DHT. */
+  readonly guest?: boolean;
 }
 
 /**
@@ -52,15 +54,15 @@ export async function createHost(options: HostOptions): Promise<Host> {
     return await createLibp2p<HostServices>({
       privateKey: options.key,
       nodeInfo: { userAgent: 'kelana' },
-      addresses: { listen: [`/${family}/${host}/tcp/${options.port}`] },
+      addresses: { listen: options.guest === true ? [] : [`/${family}/${host}/tcp/${options.port}`] },
       transports: [sharedTcp(options.onTls ?? ((socket) => void socket.destroy()))],
       connectionEncrypters: [nativeTls({ fallback: streamTls }), lateNoise],
-      streamMuxers: [yamux()],
+      streamMuxers: [quietYamux()],
       services: {
         identify: identify(),
         ping: ping(),
         idle: closeIdle(options.ipfs === true ? { ...IDLE, idleMs: BITSWAP.idleConnectionMs } : IDLE),
-        ...(options.dht === true ? { dht: createDht() } : {}),
+        ...(options.dht === true ? { dht: createDht({ clientMode: options.guest ?? false }) } : {}),
       },
       // libp2p's address book; its own is without bound, and strangers fill it.
       datastore: new BoundedDatastore({

@@ -6,6 +6,7 @@ import type { Text } from '../core/lang.ts';
 import { decodeFrame, encodeFrame, type LinkFrame } from '../core/wire/frames.ts';
 import { delimit, FrameSplitter } from '../core/wire/lengths.ts';
 import { dialable } from './contacts.ts';
+import type { Beating, Pulse } from './pulse.ts';
 
 export const LINK_PROTOCOL = '/kelana/link/2.0.0';
 export const LINK_VERSION = 2;
@@ -16,7 +17,7 @@ const CLOSED: Text = {
   en: 'it does not take this link: it is full, or this node was removed there',
 };
 
-/** Pings and pongs of a neighbour within `OVERLAY.pingIntervalMs`: honest ones send two. */
+/** Pings and pongs of a neighbour within `OVERLAY.pingIntervalMs`: honest ones send one or two. */
 const MAX_PINGS = 500;
 
 /** One neighbour: a long-lived stream of frames, kept alive by pings. */
@@ -40,6 +41,7 @@ export interface LinkOptions {
   readonly connection: Connection;
   readonly hello: Extract<LinkFrame, { type: 'hello' }>;
   readonly now: () => number;
+  readonly pulse: Pulse;
   /** Called at the hello, before any further frame; false turns the link down again, without `onDown`. */
   onUp(link: Link): boolean;
   onFrame(link: Link, frame: LinkFrame): void;
@@ -52,21 +54,23 @@ export interface LinkOptions {
  *   the stream instead
  */
 export function openLink(options: LinkOptions): Promise<Link> {
-  const { stream, connection, hello, now } = options;
+  const { stream, connection, hello, now, pulse } = options;
   const peer = connection.remotePeer.toString();
   return new Promise((resolve, reject) => {
     const splitter = new FrameSplitter(OVERLAY.maxFrameBytes);
     let link: Link | null = null;
     let down = false;
-    let heard = now();
-    /** Since the last look. */
+    let heardAt = now();
+    let sentAt = heardAt;
+    /** Since then. */
     let pings = 0;
+    let countedAt = heardAt;
 
     let closed = Promise.resolve();
     const end = (why: string, error?: KelanaError): Promise<void> => {
       if (down) return closed;
       down = true;
-      clearInterval(pinger);
+      pulse.delete(beating);
       clearTimeout(patience);
       if (error !== undefined) stream.abort(error);
       else {
@@ -93,6 +97,7 @@ export function openLink(options: LinkOptions): Promise<Link> {
       }
       try {
         stream.send(delimit(encodeFrame(frame)));
+        sentAt = now();
       } catch {
         // Only a stream that is closed already refuses.
         void end('connection closed');
@@ -101,6 +106,7 @@ export function openLink(options: LinkOptions): Promise<Link> {
 
     const take = (frame: LinkFrame): void => {
       if (frame.type === 'ping' || frame.type === 'pong') {
+        if (heardAt - countedAt >= OVERLAY.pingIntervalMs) [pings, countedAt] = [0, heardAt];
         pings += 1;
         if (pings > MAX_PINGS) void end('flood');
       }
@@ -143,7 +149,7 @@ export function openLink(options: LinkOptions): Promise<Link> {
     };
 
     stream.addEventListener('message', (event) => {
-      heard = now();
+      heardAt = now();
       try {
         for (const bytes of splitter.push(event.data.subarray())) {
           if (down) return;
@@ -164,20 +170,21 @@ export function openLink(options: LinkOptions): Promise<Link> {
       });
       void end('no hello', error);
     }, OVERLAY.dialTimeoutMs);
-    const pinger = setInterval(() => {
-      pings = 0;
-      const silence = now() - heard;
-      if (silence > 3 * OVERLAY.pingIntervalMs) {
-        void end(
-          'silent',
-          new KelanaError('TIMEOUT', { what: 'ping', seconds: (3 * OVERLAY.pingIntervalMs) / 1000 }),
-        );
-      } else if (silence >= OVERLAY.pingIntervalMs / 2) {
-        // Whoever was heard of late is there; and its own ping spares ours.
-        send({ type: 'ping', nonce: 0 });
-      }
-    }, OVERLAY.pingIntervalMs);
-    pinger.unref();
+    const beating: Beating = {
+      get heardAt() {
+        return heardAt;
+      },
+      get sentAt() {
+        return sentAt;
+      },
+      // An unasked pong says all that there is to say, and nobody answers it.
+      beat: (kind) => send({ type: kind === 'question' ? 'ping' : 'pong', nonce: 0 }),
+      silent: () => {
+        const seconds = (3 * OVERLAY.pingIntervalMs) / 1000;
+        void end('silent', new KelanaError('TIMEOUT', { what: 'ping', seconds }));
+      },
+    };
+    pulse.add(beating);
     send(hello);
   });
 }

@@ -11,6 +11,7 @@ import type { LinkFrame } from '../core/wire/frames.ts';
 import type { Contact } from '../core/wire/search-frames.ts';
 import { openConnection, targetsOf } from './contacts.ts';
 import { LINK_PROTOCOL, LINK_VERSION, openLink, type Link } from './link.ts';
+import { Pulse } from './pulse.ts';
 
 export interface LinksOptions {
   readonly host: Libp2p;
@@ -44,9 +45,11 @@ export class Links {
   /** Peers that a person removed: they may go on dialling us, but are not taken until they are added again. */
   readonly #refused = new Set<string>();
   readonly #closed = new AbortController();
+  readonly #pulse: Pulse;
 
   private constructor(options: LinksOptions) {
     this.#options = options;
+    this.#pulse = new Pulse(options.now);
   }
 
   static async start(options: LinksOptions): Promise<Links> {
@@ -154,6 +157,7 @@ export class Links {
       connection,
       hello: { type: 'hello', version: LINK_VERSION, label, port, addresses, bits: this.#options.bits() },
       now,
+      pulse: this.#pulse,
       onUp: (link) => this.#take(link),
       onFrame: (link, frame) => this.#options.onFrame(link, frame),
       onDown: (link, why) => {

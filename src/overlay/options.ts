@@ -12,6 +12,7 @@ import type {
 import type { Random } from '../core/random.ts';
 import type { PartialReader } from '../core/transfer/ports.ts';
 import type { PeerEntry } from './peers.ts';
+import type { Announced } from './servers/announcer.ts';
 
 export interface OverlayOptions {
   readonly host: string;
@@ -50,6 +51,8 @@ export interface OverlayOptions {
   visible?(peer: string, cid: string): BlockReader | undefined;
   /** Files that are still being fetched: those who fetch the same get what is there. */
   partial?(cid: string): PartialReader | undefined;
+  /** A neighbour linked, at these addresses. */
+  linked?(provider: Provider): void;
   /** Someone else fetches this, and gives what it has by then. */
   fetcher?(cid: string, provider: Provider): void;
   /** Served to IPFS nodes by bitswap; by default nothing is. */
@@ -71,6 +74,8 @@ export interface Overlay extends OverlayPort, ListsPort {
   peers(): readonly PeerEntry[];
   /** File blocks sent and asked for. */
   traffic(): { readonly up: TrafficInfo; readonly down: TrafficInfo };
+  /** Tells who has the key of the group where this server takes HTTP; once. */
+  announce(server: Announced): Promise<void>;
   /** Resolves once every known address was tried, so that a search right after the start has somebody to ask. */
   settled(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

@@ -34,17 +34,22 @@ import { Links, pause, REPLACED } from './links.ts';
 import { Lists } from './lists/lists.ts';
 import { Mail } from './mail.ts';
 import type { Overlay, OverlayOptions } from './options.ts';
+import { Mutes } from './mutes.ts';
 import { Peers } from './peers.ts';
 import { PrintKeeper } from './prints.ts';
 import { newRates, QUESTIONS, type Rates } from './rates.ts';
 import { Recent } from './recent.ts';
 import { Scores } from './scores.ts';
 import { Searching } from './searching.ts';
+import { Announcer } from './servers/announcer.ts';
+import { recordName } from './servers/proof.ts';
 import { Turns } from './turns.ts';
+import { together } from './together.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 /**
- * Starts a node of the overlay: host, links to neighbours, prints, DHT, search, and block transfers.
+ * Starts a node of the overlay: host, links to neighbours, prints, DHT, search, and block transfers. Longer than files
+ * here are, as it is the one place where they are all joined, and decides nothing itself.
  * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE (a bad peer address), CANNOT_READ, CANNOT_WRITE
  */
 export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
@@ -84,6 +89,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   const downs = new Turns({ now, limit: options.downloadLimit ?? unlimited });
   let mail: Mail | undefined;
   const scores = new Scores({ now });
+  const mutes = new Mutes(now);
   /** Blocks are served once there are links; nothing is searched for before. */
   const open: Blocks['open'] = (provider, signal, how) =>
     lanes.service?.open(provider, signal, how) ??
@@ -104,18 +110,24 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     else courier.send(peer, frame, where ?? []);
   };
   const folders = (): readonly Holding[] => library.folders?.() ?? [];
+  // In the DHT the last ones are published first: people look for files.
+  const files = together(folders, () => library.list());
   const prints = new PrintKeeper({
     peer: peerId,
     label,
     addresses,
     sign: signer(key),
-    files: () => [...library.list(), ...folders()],
+    files,
     scanning: () => library.scanning(),
     now,
     wall: Date.now,
     random,
     send: (peer, frame, where) => send(peer, { type: 'sync', frame }, where),
     liar,
+    mute: (peer) => {
+      mutes.add(peer);
+      void links.get(peer)?.close('says nothing of prints');
+    },
     closest: () => dht.closest(),
     ...(options.bits === undefined ? {} : { bits: options.bits }),
     ...(options.resizeAfterMs === undefined ? {} : { resizeAfterMs: options.resizeAfterMs }),
@@ -133,7 +145,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     refuses: (peer) => scores.banned(peer),
     prints: prints.view,
   };
-  const former = new Former(now);
+  const former = await Former.open(join(options.dataFolder, 'neighbours.json'), now, () => prints.known());
   const searching = new Searching({
     view,
     emit,
@@ -145,14 +157,13 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     dht: async (query, signal, onProvider) => (await dht.find(query, signal, onProvider)).messages,
     liar,
     labelOf: nameOf,
+    // Whom else it knows of matters only to a node that is linked to nobody.
     unlinked: () => {
-      const known = peers
-        .list()
-        .filter(
-          (peer) => peer.state !== 'self' && (peer.peer === null || links.get(peer.peer) === undefined),
-        );
-      const labels = [...known.map((peer) => peer.label), ...former.labels((peer) => links.refused(peer))];
-      return [...new Set(labels)];
+      if (links.all().length > 0) return [];
+      const there = peers.list().filter(({ state }) => state !== 'self');
+      const unwanted = (peer: string): boolean => links.refused(peer) || prints.left(peer);
+      const known = prints.known().filter(({ peer }) => !unwanted(peer));
+      return [...new Set([...[...there, ...known].map((peer) => peer.label), ...former.labels(unwanted)])];
     },
     audit: options.audit ?? true,
   });
@@ -178,16 +189,19 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     port,
     now,
     bits: () => prints.view.bits(),
-    refuses: (peer) => scores.banned(peer),
+    refuses: (peer) => scores.banned(peer) || mutes.has(peer),
     onUp: (link) => {
       // Two nodes that dialled each other at once drop one of two links: no news to a person.
       if (!replacing.delete(link.peer)) emit({ type: 'neighbour.added', who: label, neighbour: link.label });
       // Kept when the link ends: a new one is no new allowance.
       if (rates.get(link.peer) === undefined) rates.set(link.peer, newRates(now()));
+      former.linked(link);
       prints.up(link);
       searching.up(link.peer, link.label);
       exchange.up(link);
-      letters?.heard(whereabouts.ofLink(link), whereabouts.wasDialled(link) ? 'dialled' : 'linked');
+      const who = whereabouts.ofLink(link);
+      letters?.heard(who, whereabouts.wasDialled(link) ? 'dialled' : 'linked');
+      options.linked?.(who);
     },
     onFrame: (link, frame) => {
       const rate = rates.get(link.peer);
@@ -203,7 +217,10 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       if (why === REPLACED) replacing.add(link.peer);
       else emit({ type: 'neighbour.removed', who: label, neighbour: link.label, reason: why });
       prints.down(link);
-      if (!prints.left(link.peer)) former.lost(link);
+      if (prints.left(link.peer) || links.refused(link.peer)) {
+        prints.forget(link.peer);
+        former.left(link);
+      } else former.lost(link);
       searching.down(link.peer, link.label);
       exchange.down(link);
       peers.lost(link);
@@ -294,10 +311,14 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     refuses: (peer) => scores.banned(peer),
     liar,
   });
+  let announcer: Announcer | undefined;
+  let records: readonly string[] = [];
+  let published: readonly Holding[] | null = null;
   const publish = (): void => {
     prints.changed();
     // The last ones are published first: people look for files.
-    dht.setFiles([...folders(), ...library.list()]);
+    if (published !== files()) dht.setFiles(files(), records);
+    published = files();
   };
   const stopListening = library.onChange(publish);
   publish();
@@ -349,6 +370,11 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     removePeer: (address) => peers.remove(address),
     peers: () => peers.list(),
     traffic: () => ({ up: ups.info(), down: downs.info() }),
+    announce: async (server) => {
+      announcer = await Announcer.start(host, server, (peer) => links.refused(peer));
+      records = [recordName(server)];
+      dht.setFiles(files(), records);
+    },
     settled: async (signal) => {
       await peers.settled(signal);
       // The first exchange of prints takes some round trips; without it a search would have to walk.
@@ -371,7 +397,9 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       await mail?.stop();
       await lists.stop();
       await bitswap.stop();
+      await announcer?.stop();
       await links.stop();
+      await former.stop();
       await courier.stop();
       await host.stop();
     },

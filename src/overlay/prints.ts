@@ -2,7 +2,7 @@ import type { Holding } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import { PRINTS } from '../core/config.ts';
 import { createDirectory, type Directory, type DirectoryInput } from '../core/search/directory.ts';
-import { PrintWriter } from '../core/search/prints.ts';
+import { PrintWriter, type EncodedPrints } from '../core/search/prints.ts';
 import type { Contact, PrintsView } from '../core/search/search.ts';
 import type { SyncFrame } from '../core/wire/sync.ts';
 import { hash8, keyOf, verifySignature } from './keys.ts';
@@ -13,7 +13,7 @@ export interface PrintKeeperOptions {
   readonly label: string;
   addresses(): readonly string[];
   readonly sign: (bytes: Uint8Array) => Uint8Array;
-  /** What this node shares now. */
+  /** What this node shares now; the same array as long as that is the same. */
   files(): readonly Holding[];
   /** Not all of them are known yet: others have to ask this node itself. */
   scanning(): boolean;
@@ -23,6 +23,8 @@ export interface PrintKeeperOptions {
   readonly random: Random;
   readonly send: (peer: string, frame: SyncFrame, addresses: readonly string[] | undefined) => void;
   readonly liar: (peer: string, why: string) => void;
+  /** A neighbour of this node's group says nothing of prints. */
+  readonly mute: (peer: string) => void;
   /** The DHT's nearest peers, by which the size of the network is estimated. */
   closest(): readonly string[];
   readonly bits?: number;
@@ -37,6 +39,8 @@ export class PrintKeeper {
   readonly #options: PrintKeeperOptions;
   readonly #directory: Directory;
   readonly #writer = new PrintWriter();
+  #files: readonly Holding[] | null = null;
+  #encoded: EncodedPrints = { segments: [], partial: false };
   readonly #ticker: NodeJS.Timeout;
   #densityAt = -Infinity;
 
@@ -68,7 +72,11 @@ export class PrintKeeper {
 
   /** The shared files are others than before. */
   changed(): void {
-    const { segments, partial } = this.#writer.encode(this.#options.files());
+    const files = this.#options.files();
+    // Often only what is said of them changed.
+    if (files !== this.#files) this.#encoded = this.#writer.encode(files);
+    this.#files = files;
+    const { segments, partial } = this.#encoded;
     const unread = this.#options.scanning();
     this.#step({ type: 'library', segments, partial: partial || unread, wall: this.#options.wall() });
   }
@@ -103,6 +111,11 @@ export class PrintKeeper {
     return this.#directory.record(peer)?.gone === true;
   }
 
+  /** Whoever said that it goes need not be looked for. */
+  forget(peer: string): void {
+    for (let failure = 0; failure < PRINTS.maxContactFailures; failure += 1) this.unsent(peer);
+  }
+
   /** Everybody that this node knows of. */
   known(): readonly Contact[] {
     return this.#directory.view.contacts(0, 0);
@@ -125,10 +138,11 @@ export class PrintKeeper {
   }
 
   #step(input: DirectoryInput): void {
-    const { now, random, send, liar } = this.#options;
+    const { now, random, send, liar, mute } = this.#options;
     for (const output of this.#directory.step(input, now(), random)) {
       if (output.type === 'send') send(output.to, output.frame, output.addresses);
       else if (output.type === 'liar') liar(output.peer, output.why);
+      else if (output.type === 'mute') mute(output.peer);
     }
   }
 }

@@ -14,7 +14,10 @@ export interface Scenario {
 
 export interface ScenarioCell {
   readonly cell: Cell;
+  /** Without its size, which is shown as it was. */
   readonly title?: Text;
+  /** Nodes for which the claims were made, where the cell has another number. */
+  readonly meant?: number;
   readonly claims?: readonly Claim[];
 }
 
@@ -213,22 +216,22 @@ const goals: Scenario = {
     },
     {
       cell: { ...GOAL, nodes: 1_000_000, copies: ONE },
-      title: { id: 'sejuta node, satu salinan', en: 'a million nodes, one copy' },
+      title: { id: 'overlay, satu salinan', en: 'overlay, one copy' },
       claims: [most('messagesMean', 260)],
     },
     {
       cell: { ...GOAL, nodes: 1_000_000, copies: ONE, settings: FRUGAL },
-      title: { id: 'sejuta node, satu salinan, satu token', en: 'a million nodes, one copy, one token' },
+      title: { id: 'overlay, satu salinan, satu token', en: 'overlay, one copy, one token' },
       claims: [most('messagesMean', 260)],
     },
     {
       cell: { ...GOAL, nodes: 1_000_000, copies: NONE },
-      title: { id: 'sejuta node, terbukti tidak ada', en: 'a million nodes, definitive miss' },
+      title: { id: 'overlay, terbukti tidak ada', en: 'overlay, definitive miss' },
       claims: [most('missMessagesMean', 800)],
     },
     {
       cell: { ...GOAL, nodes: 1_000_000, strategy: 'dht', copies: ONE, cid: true },
-      title: { id: 'sejuta node, hash tepat', en: 'a million nodes, exact hash' },
+      title: { id: 'hash tepat', en: 'exact hash' },
       claims: [most('messagesMean', 18)],
     },
   ],

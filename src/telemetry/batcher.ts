@@ -31,7 +31,8 @@ export interface BatcherOptions {
 }
 
 /**
- * A sink that gathers events for `flushMs` and writes them in one go. While its store fails it keeps what fits its
+ * A sink that gathers events for `flushMs` and writes them in one go; while many come, for `LOG.busyTimes` as long or
+ * until they are a whole batch, as the calls around a write cost what hundreds of its lines do. While its store fails it keeps what fits its
  * queue, counts what does not, and tries again every `retryMs`.
  */
 export function createBatcher(store: Store, options: BatcherOptions): Sink {
@@ -44,6 +45,9 @@ export function createBatcher(store: Store, options: BatcherOptions): Sink {
     stopMs = LOG.stopMs,
   } = options;
   const queue = new EventQueue(name, options.limits);
+  const { maxBatch } = options.limits ?? LOG;
+  /** ms for which events are gathered now. */
+  let gatherMs = flushMs;
   let timer: ReturnType<typeof setTimeout> | null = null;
   let writing: Promise<boolean> | null = null;
   let failing = false;
@@ -60,9 +64,16 @@ export function createBatcher(store: Store, options: BatcherOptions): Sink {
     timer.unref();
   };
 
+  const hurry = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    plan(0);
+  };
+
   /** True where the batch, or some of it, was written. */
   const writeOne = async (): Promise<boolean> => {
     const batch = queue.batch();
+    gatherMs = batch.taken >= maxBatch / LOG.busyPart ? flushMs * LOG.busyTimes : flushMs;
     try {
       const written = await store.write(batch.events);
       if (written === 0) throw new Error('nothing was written');
@@ -80,8 +91,7 @@ export function createBatcher(store: Store, options: BatcherOptions): Sink {
   const flush = (): Promise<boolean> => {
     writing ??= writeOne().finally(() => {
       writing = null;
-      if (!queue.empty)
-        plan(failing ? retryMs : queue.length >= (options.limits ?? LOG).maxBatch ? 0 : flushMs);
+      if (!queue.empty) plan(failing ? retryMs : queue.length >= maxBatch ? 0 : gatherMs);
     });
     return writing;
   };
@@ -99,7 +109,8 @@ export function createBatcher(store: Store, options: BatcherOptions): Sink {
     add: (event) => {
       if (stopped) return;
       queue.push(event);
-      plan(flushMs);
+      plan(gatherMs);
+      if (queue.length === maxBatch && !failing && writing === null) hurry();
     },
     stop: async () => {
       if (stopped) return;

@@ -91,7 +91,8 @@ export class EventQueue {
 /** Roughly the bytes an event holds in memory: its text, at most two bytes a character, and 128 for the rest. */
 export function sizeOf(event: KelanaEvent): number {
   let size = 128;
-  for (const value of Object.values(event)) {
+  for (const key in event) {
+    const value: unknown = event[key as keyof KelanaEvent];
     if (typeof value === 'string') size += 2 * value.length;
     else if (Array.isArray(value))
       for (const item of value) size += 16 + 2 * (typeof item === 'string' ? item.length : 0);

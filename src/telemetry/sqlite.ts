@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { LOG } from '../core/config.ts';
 import type { KelanaEvent } from '../core/events.ts';
@@ -25,10 +26,17 @@ export function createSqliteStore(path: string, idleMs: number = LOG.idleMs): St
   let worker: Worker | null = null;
   let idle: NodeJS.Timeout | undefined;
 
+  /** Threads that were let go and have not ended. */
+  const leaving = new Set<Worker>();
+
   /** It closes the file and ends; a batch that comes meanwhile has a thread of its own. */
   const letGo = (): void => {
-    worker?.postMessage({ close: true } satisfies ToWriter);
+    if (worker === null) return;
+    const thread = worker;
     worker = null;
+    leaving.add(thread);
+    thread.once('exit', () => leaving.delete(thread));
+    thread.postMessage({ close: true } satisfies ToWriter);
   };
 
   const ask = (message: ToWriter): Promise<void> =>
@@ -61,6 +69,13 @@ export function createSqliteStore(path: string, idleMs: number = LOG.idleMs): St
     close: async () => {
       if (worker !== null) await ask({ close: true });
       clearTimeout(idle);
+      await Promise.all(
+        [...leaving].map(async (thread) => {
+          thread.ref();
+          // A fault in it was told with its batch.
+          await once(thread, 'exit').catch(() => null);
+        }),
+      );
     },
   };
 }

@@ -40,31 +40,38 @@ export class Downloads implements DownloadsPort {
     signal.throwIfAborted();
     const run = await this.#runFor(file, providers, signal, only);
     const { swarm, result } = run;
-    let ended: Ended = null;
+    const end: { ended: Ended } = { ended: null };
     let told = -1;
+    // Who joins a download is told what came for it, and not what came before.
+    const before = swarm.progress.fetched;
     // One reaction for the whole of a long download, where a race in the loop would leave one behind each time.
     let wake = (): void => undefined;
     result
       .then(
-        (fetched) => (ended = { fetched }),
-        (error: unknown) => (ended = { error }),
+        (fetched) => (end.ended = { fetched }),
+        (error: unknown) => (end.ended = { error }),
       )
       .finally(() => wake());
     const abort = (): void => wake();
     signal.addEventListener('abort', abort, { once: true });
     try {
       for (;;) {
-        if (ended === null) await sleep((resolve) => (wake = resolve));
+        if (end.ended === null) await sleep((resolve) => (wake = resolve));
         signal.throwIfAborted();
-        const outcome = outcomeOf(ended);
-        if (outcome !== null) {
-          yield { type: 'saved', ...outcome };
+        const { ended } = end;
+        const { bytes, from, size, fetched: all } = swarm.progress;
+        const fetched = all - before;
+        if (ended !== null && 'fetched' in ended) {
+          yield { type: 'saved', ...ended.fetched, size: size ?? bytes, fetched };
           return;
         }
-        const { bytes, from } = swarm.progress;
-        if (bytes === told) continue;
+        if (bytes === told || size === null) {
+          // Whoever hears of a failure has heard before how much there is.
+          if (ended !== null) throw ended.error;
+          continue;
+        }
         told = bytes;
-        yield { type: 'progress', bytes, from };
+        yield { type: 'progress', bytes, size, fetched, from };
       }
     } finally {
       signal.removeEventListener('abort', abort);
@@ -119,12 +126,6 @@ export class Downloads implements DownloadsPort {
 const LEFT = new KelanaError('INTERRUPTED', { command: 'get' });
 
 type Ended = { readonly fetched: Fetched } | { readonly error: unknown } | null;
-
-function outcomeOf(ended: Ended): Fetched | null {
-  if (ended === null) return null;
-  if ('error' in ended) throw ended.error;
-  return ended.fetched;
-}
 
 /** Until it has ended, however it did, or `signal` is aborted. */
 function endOf(result: Promise<Fetched>, signal: AbortSignal): Promise<void> {

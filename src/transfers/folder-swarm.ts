@@ -6,7 +6,7 @@ import type { BlockSession, IncomingFolder } from '../core/transfer/ports.ts';
 import { verifyListing, type ListedFile } from '../core/transfer/listing.ts';
 import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
-import { DISCARD, type Fetched, type FolderOptions, type FolderItem } from './options.ts';
+import { DISCARD, type Fetched, type FolderOptions, type FolderItem, type Progress } from './options.ts';
 import { Pace } from './pace.ts';
 import { named, nobodyHas, tooSlow } from './reasons.ts';
 import { Rounds } from './rounds.ts';
@@ -64,12 +64,16 @@ export class FolderSwarm {
   #ended = false;
   #failure: KelanaError | null = null;
   #bytes = 0;
+  #fetched = 0;
+  /** Of the files that are wanted; null before the listing came. */
+  #size: number | null;
   #last: Provider | null = null;
   #lastGood: number;
 
   constructor(options: FolderOptions) {
     this.#options = options;
     this.#lastGood = options.now();
+    this.#size = options.only.length === 0 ? options.file.size : null;
     this.#rounds = new Rounds({
       file: options.file,
       together: options.together === true,
@@ -80,8 +84,9 @@ export class FolderSwarm {
     });
   }
 
-  get progress(): { readonly bytes: number; readonly from: Provider | null } {
-    return { bytes: this.#bytes, from: this.#last };
+  get progress(): Progress {
+    const fetched = this.#fetched + (this.#swarm?.progress.fetched ?? 0);
+    return { bytes: this.#bytes, size: this.#size, fetched, from: this.#last };
   }
 
   add(providers: readonly Provider[]): void {
@@ -147,7 +152,7 @@ export class FolderSwarm {
       );
       const useful = others.length > 0 || this.#candidates.ready;
       if (!late && !(useful && one.pace.silent(at))) continue;
-      one.over = tooSlow(this.#options.file, one.session.label);
+      one.over = tooSlow(this.#options.file, one.candidate.provider.label);
       one.session.abort('slow');
       this.#wake();
     }
@@ -175,7 +180,7 @@ export class FolderSwarm {
       session = opened;
       const asked = opened.have(file.cid);
       asked.catch(() => undefined);
-      await this.#learning.learn(() => this.#learn(opened), this.#stop.signal);
+      await this.#learning.learn(() => this.#learn(opened, provider.label), this.#stop.signal);
       const pace = this.#paces.get(provider.peer) ?? new Pace();
       this.#paces.set(provider.peer, pace);
       const one: Open = { candidate, session: opened, have: await asked, over: null, pace, idle: 0 };
@@ -203,12 +208,12 @@ export class FolderSwarm {
     }
   }
 
-  async #learn(session: BlockSession): Promise<void> {
-    const { file, only, sha256 } = this.#options;
+  async #learn(session: BlockSession, peer: string): Promise<void> {
+    const { file, sha256 } = this.#options;
     const nodes = await session.manifest(file.cid);
     if (this.#begun === null) {
-      const { files, folders } = verifyListing(file.cid, nodes, sha256, { peer: session.label });
-      this.#begun = this.#begin(files, only.length === 0 ? folders : [], nodes);
+      const { files, folders } = verifyListing(file.cid, nodes, sha256, { peer });
+      this.#begun = this.#begin(files, folders, nodes);
       this.#own(this.#begun.catch((thrown: unknown) => void this.#fail(asKelanaError(thrown))));
     }
     await this.#begun;
@@ -220,10 +225,12 @@ export class FolderSwarm {
     nodes: readonly Uint8Array[],
   ): Promise<void> {
     const { file, only, incomingFolder, together = false, random, now } = this.#options;
-    const { items, listed } = wantedOf(file.name, files, only);
+    const { items, listed, all } = wantedOf(file.name, files, only);
     this.#items = items;
+    if (only.length > 0) this.#size = items.reduce((sum, { size }) => sum + size, 0);
     this.#count = files.length;
-    const listing = { nodes, listed, count: files.length, folders };
+    const whole = { entries: all, folders };
+    const listing = { nodes, listed, count: files.length, folders: only.length === 0 ? folders : [], whole };
     const folder = await incomingFolder(file, this.#items, this.#stop.signal, listing);
     this.#folder = folder;
     const smalls: Small[] = [];
@@ -293,7 +300,7 @@ export class FolderSwarm {
     if (came > 0) this.#came(candidate, bytes);
     if (wrong !== null) {
       const { path = '' } = this.#items[wrong.index] ?? {};
-      throw new KelanaError('BAD_BLOCK', { peer: session.label, index: 0, name: path });
+      throw new KelanaError('BAD_BLOCK', { peer: candidate.provider.label, index: 0, name: path });
     }
     if (broken !== null) throw broken;
   }
@@ -382,6 +389,7 @@ export class FolderSwarm {
   #gained(provider: Provider, bytes: number): void {
     const before = this.#gave.get(provider.peer)?.bytes ?? 0;
     this.#gave.set(provider.peer, { provider, bytes: before + bytes });
+    this.#fetched += bytes;
   }
 
   #about(small: Small, error: KelanaError): KelanaError {

@@ -40,6 +40,7 @@ export interface FolderItem {
 
 /** Of a folder all that its DAG-PB nodes list; `listed` are the places of the items in it. */
 export interface FolderListing {
+  readonly whole: { readonly entries: readonly FolderItem[]; readonly folders: readonly string[] };
   readonly nodes: readonly Uint8Array[];
   readonly listed: readonly number[];
   readonly count: number;
@@ -66,4 +67,16 @@ export interface Fetched {
   readonly path: string;
   /** Who gave blocks, with their bytes, most first; nobody where all was on the disk already. */
   readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
+}
+
+/** How far a download has come, in bytes. */
+export interface Progress {
+  /** On the disk, of what was asked for. */
+  readonly bytes: number;
+  /** Of what was asked for; null: not known yet. */
+  readonly size: number | null;
+  /** That came since it began. */
+  readonly fetched: number;
+  /** Who gave the last block. */
+  readonly from: Provider | null;
 }

@@ -126,10 +126,13 @@ test('paused, it keeps what came and stays so across a restart; resumed, it fetc
   await desk.queue.close();
   assert.equal(desk.open().list()[0]?.state, 'paused');
   const before = node.given;
+  const had = desk.queue.list()[0]?.bytes ?? 0;
   delete node.manner.rate;
   desk.queue.resume(id);
   await until('done', () => desk.state(id) === 'done');
   assert.ok(node.given - before <= 90, `${node.given - before} blocks of 100 again`);
+  const total = desk.events.find((event) => event.type === 'total');
+  assert.ok(total !== undefined && total.bytes <= 100 * kB - had, `${total?.bytes} bytes came after ${had}`);
   assert.deepEqual(await desk.folder.read(node.content.file), Buffer.from(node.content.bytes));
 });
 
@@ -169,6 +172,25 @@ test('a provider that is away: it waits, longer each time, and comes when the pr
   assert.equal(desk.queue.list()[0]?.error, null);
 });
 
+test('a provider that links again is asked at once, where it is now; one that has nothing to do with it is not', async (t) => {
+  const desk = await deskFor(t);
+  const [node, liar] = [desk.share(1, 20 * kB), desk.share(2, 20 * kB)];
+  node.manner.down = true;
+  liar.manner.lies = () => true;
+  desk.open();
+  const ids = [desk.add(node).id, desk.add(liar).id];
+  await until('both wait', () => ids.every((id) => desk.state(id) === 'waiting'));
+  node.manner.down = false;
+  desk.queue.heard({ ...node.provider, peer: 'somebody' });
+  desk.queue.heard(liar.provider);
+  assert.deepEqual(ids.map(desk.state.bind(desk)), ['waiting', 'waiting'], 'a lie is not over with a link');
+  const moved = { ...node.provider, addresses: ['/ip4/10.0.0.7/tcp/5001'] };
+  desk.queue.heard(moved);
+  assert.equal(desk.state(ids[0] ?? 0), 'running');
+  await until('done', () => desk.state(ids[0] ?? 0) === 'done');
+  assert.deepEqual(desk.queue.list()[0]?.providers, [moved]);
+});
+
 test('a source that changed ends it, one that lies does not, and each says so', async (t) => {
   const desk = await deskFor(t);
   const [changed, liar] = [desk.share(1, 20 * kB), desk.share(2, 20 * kB)];
@@ -195,6 +217,17 @@ test('cancelled, it is forgotten with all that was fetched, whether it runs or n
   assert.deepEqual(desk.queue.list(), []);
   for (const { content } of [runs, rests]) await assert.rejects(access(desk.folder.partOf(content.file)));
   assert.throws(() => desk.queue.pause(ids[0] ?? 0), { code: 'NO_TRANSFER' });
+  // Two parts of one folder lie in one place on the disk.
+  const { file } = rests.content;
+  const [some, others] = [['*.jpg'], ['*.png']].map((only) => desk.queue.add(file, [], only));
+  assert.ok(some !== undefined && others !== undefined);
+  desk.queue.pause(some.id);
+  desk.queue.pause(others.id);
+  await writeFile(desk.folder.partOf(file), 'of both');
+  await desk.queue.cancel(some.id);
+  await access(desk.folder.partOf(file));
+  await desk.queue.cancel(others.id);
+  await assert.rejects(access(desk.folder.partOf(file)));
   await assert.rejects(desk.queue.cancel(99), { code: 'NO_TRANSFER' });
 });
 
@@ -258,7 +291,9 @@ test('the patterns of what is wanted of a folder survive a restart, and each cho
   const file = { name: 'liburan', size: 3, cid: 'bafkfolder', kind: 'folder' } as const;
   const first = queue.add(file, [], ['*.jpg', '*.png']);
   assert.equal(queue.add(file, [], ['*.png', '*.jpg']).id, first.id);
-  assert.notEqual(queue.add(file, []).id, first.id);
+  const all = queue.add(file, []);
+  assert.notEqual(all.id, first.id);
+  assert.deepEqual([first.wanted, all.wanted], [null, 3], 'of a part nobody knows how much it is');
   await queue.close();
   assert.deepEqual(
     desk

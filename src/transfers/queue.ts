@@ -1,5 +1,5 @@
 import { QUEUE } from '../core/config.ts';
-import { asKelanaError, KelanaError } from '../core/errors.ts';
+import { asKelanaError, KelanaError, type ErrorCode } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { Holding, Provider } from '../core/ports.ts';
 import type { DownloadsPort, QueuePort, Transfer } from '../core/transfer/ports.ts';
@@ -83,6 +83,7 @@ export class TransferQueue implements QueuePort {
       addedAt: now,
       progressAt: now,
       bytes: 0,
+      wanted: only.length === 0 ? size : null,
       path: null,
     });
     this.#all.set(transfer.id, transfer);
@@ -108,10 +109,28 @@ export class TransferQueue implements QueuePort {
     const transfer = this.#find(id);
     this.#options.store.remove(id);
     this.#all.delete(id);
+    // Other files of the same folder may be on their way, into the same part.
+    const shared = this.list().some(({ cid, state }) => cid === transfer.cid && state !== 'done');
     const running = this.#running.get(id);
-    running?.stop.abort(DISCARD);
+    running?.stop.abort(shared ? STOPPED : DISCARD);
     await running?.work;
-    if (transfer.state !== 'done') await this.#options.discard(transfer);
+    if (transfer.state !== 'done' && !shared) await this.#options.discard(transfer);
+  }
+
+  /** This peer is there again: what waits for it is tried now, where it is now. Never throws. */
+  heard(provider: Provider): void {
+    if (this.#closed) return;
+    let woken = false;
+    for (const transfer of this.list()) {
+      const { state, error, providers } = transfer;
+      const mine = providers.some(({ peer }) => peer === provider.peer);
+      if (state !== 'waiting' || !mine || (error !== null && !AWAY.has(error.code))) continue;
+      const others = providers.filter(({ peer }) => peer !== provider.peer);
+      // Not saved: a start of the run does that, and a restart tries it again in any case.
+      this.#all.set(transfer.id, { ...transfer, retryAt: null, providers: [provider, ...others] });
+      woken = true;
+    }
+    if (woken) this.#pump();
   }
 
   prioritise(id: number, priority: number): Transfer {
@@ -206,19 +225,20 @@ export class TransferQueue implements QueuePort {
           if (event.bytes === 0 && now.bytes > 0) continue;
           first ??= event.bytes;
           const progressAt = event.bytes > now.bytes ? wall() : now.progressAt;
-          const changed = { ...now, bytes: event.bytes, progressAt };
+          const changed = { ...now, bytes: event.bytes, wanted: event.size, progressAt };
           this.#all.set(id, changed);
           if (Math.abs(wall() - savedAt) < QUEUE.saveMs) continue;
           savedAt = wall();
           this.#remember(changed);
           continue;
         }
-        const { path, from } = event;
-        this.#set(now, { state: 'done', bytes: now.size, path, error: null, progressAt: wall(), tries: 0 });
-        const [seconds, bytes] = [Math.max((wall() - started) / 1000, 1e-3), before.size];
+        const { path, from, size: bytes, fetched } = event;
+        const ended = { path, bytes, wanted: bytes, progressAt: wall() };
+        this.#set(now, { state: 'done', error: null, tries: 0, ...ended });
+        const seconds = Math.max((wall() - started) / 1000, 1e-3);
         const givers = from.map(({ provider }) => provider.label).join(', ');
         emit({ type: 'file.downloaded', who, from: givers, name: before.name, path, bytes });
-        emit({ type: 'total', who, seconds, bytes, bytesPerSecond: bytes / seconds });
+        emit({ type: 'total', who, seconds, bytes: fetched, bytesPerSecond: fetched / seconds });
       }
     } catch (thrown) {
       const now = this.#all.get(id);
@@ -263,6 +283,9 @@ export class TransferQueue implements QueuePort {
     }
   }
 }
+
+/** What is over when a peer links again: it was away, or had nothing to give. */
+const AWAY: ReadonlySet<ErrorCode> = new Set(['PEER_UNREACHABLE', 'TRANSFER_FAILED', 'TIMEOUT']);
 
 /** A clock that was set back must not make a wait longer than any there is. */
 function dueBy(retryAt: number | null, now: number): boolean {

@@ -117,6 +117,7 @@ function rowOf(value: unknown): Omit<Transfer, 'id'> | null {
   const { name, size, cid, kind, priority, state, retryAt, tries, error, providers } = value;
   // Rows of earlier versions have no patterns: all was wanted.
   const { addedAt, progressAt, bytes, path, only = [] } = value;
+  const { wanted = Array.isArray(only) && only.length === 0 ? size : null } = value;
   if (typeof name !== 'string' || typeof cid !== 'string' || (kind !== 'file' && kind !== 'folder'))
     return null;
   if (!isCount(size) || !isCount(priority) || !isCount(tries) || !isCount(bytes)) return null;
@@ -124,6 +125,7 @@ function rowOf(value: unknown): Omit<Transfer, 'id'> | null {
   if (retryAt !== null && typeof retryAt !== 'number') return null;
   if (path !== null && typeof path !== 'string') return null;
   if (!Array.isArray(only) || !only.every((pattern) => typeof pattern === 'string')) return null;
+  if (wanted !== null && !isCount(wanted)) return null;
   if (!isState(state) || !Array.isArray(providers) || !providers.every(isProvider)) return null;
   const why = isFields(error) && typeof error['code'] === 'string' ? error : null;
   const params = why !== null && isFields(why['params']) ? why['params'] : {};
@@ -142,6 +144,7 @@ function rowOf(value: unknown): Omit<Transfer, 'id'> | null {
     addedAt,
     progressAt,
     bytes,
+    wanted,
     path,
   };
 }

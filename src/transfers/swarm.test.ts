@@ -92,6 +92,20 @@ test('a liar is dropped at its first bad block, told, and gives no more than it 
   );
 });
 
+test('a liar goes by the label that it has now, not by that of a session opened long ago', async (t) => {
+  const content = contentOf(20 * kB, 6);
+  for (const manner of [{ lies: () => true }, { forges: true }]) {
+    const liar = new TestProvider('liar', content, manner);
+    const open = async (_: Provider, signal: AbortSignal): Promise<BlockSession> => ({
+      ...(await liar.open(signal)),
+      label: 'long ago',
+    });
+    const nodes = [liar];
+    const { result } = start({ content, nodes, folder: await folderFor(t), more: { open } });
+    await assert.rejects(result, (error: KelanaError) => error.params['peer'] === 'label liar');
+  }
+});
+
 test('a forged manifest is a lie, and the next provider is asked for it', async (t) => {
   const content = contentOf(30 * kB, 6);
   const nodes = [new TestProvider('forger', content, { forges: true }), new TestProvider('good', content)];
@@ -185,6 +199,35 @@ test('providers that a search finds during the download join it', async (t) => {
   const alone = await folderFor(t);
   await arrives({ content, folder: alone, nodes: [whole], known: [], more });
 });
+
+test(
+  'others who have a large file are looked for at once, before the first is even open',
+  { timeout: 5_000 },
+  async (t) => {
+    const content = contentOf(2 * kB, 9);
+    const large = { ...content, file: { ...content.file, size: SWARM.searchFromBytes } };
+    const searched = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const never = (signal: AbortSignal): Promise<never> =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))));
+    const { result } = start({
+      content: large,
+      nodes: [new TestProvider('slow', large)],
+      folder: await folderFor(t),
+      more: {
+        signal: stop.signal,
+        open: (_, signal) => never(signal),
+        async *find(_, signal) {
+          searched.resolve();
+          yield await never(signal);
+        },
+      },
+    });
+    await searched.promise;
+    stop.abort(DISCARD);
+    await assert.rejects(result);
+  },
+);
 
 test('what nobody has is waited for, and then given up with what came', async (t) => {
   const content = contentOf(60 * kB, 18);

@@ -10,7 +10,7 @@ import { verifyManifest } from '../core/transfer/verify.ts';
 import { REFUSALS, type RefusalCode } from '../core/wire/blocks.ts';
 import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
-import { DISCARD, type Fetched, type FindProviders, type SwarmOptions } from './options.ts';
+import { DISCARD, type Fetched, type FindProviders, type Progress, type SwarmOptions } from './options.ts';
 import { dropped, named, nobodyHas, otherSize } from './reasons.ts';
 import { Rounds } from './rounds.ts';
 
@@ -47,6 +47,7 @@ export class Swarm {
   #questions = 0;
   #lastGood: number;
   #bytes = 0;
+  #fetched = 0;
   #last: Provider | null = null;
 
   constructor(options: SwarmOptions) {
@@ -62,9 +63,9 @@ export class Swarm {
     });
   }
 
-  /** Bytes of the file that are on the disk, and who gave the last block. */
-  get progress(): { readonly bytes: number; readonly from: Provider | null } {
-    return { bytes: this.#bytes, from: this.#last };
+  get progress(): Progress {
+    const { size } = this.#options.file;
+    return { bytes: this.#bytes, size, fetched: this.#fetched, from: this.#last };
   }
 
   add(providers: readonly Provider[]): void {
@@ -171,7 +172,7 @@ export class Swarm {
       session = opened;
       const asked = opened.have(this.#options.file.cid);
       asked.catch(() => undefined);
-      await this.#learning.learn(() => this.#manifestOf(opened), this.#stop.signal);
+      await this.#learning.learn(() => this.#manifestOf(opened, provider.label), this.#stop.signal);
       const have = await asked;
       if (this.#ended) return await session.close();
       this.#opening.delete(provider.peer);
@@ -187,11 +188,11 @@ export class Swarm {
     }
   }
 
-  async #manifestOf(session: BlockSession): Promise<void> {
+  async #manifestOf(session: BlockSession, peer: string): Promise<void> {
     const { file, sha256, shape = SHAPE } = this.#options;
     const nodes = await session.manifest(file.cid);
     if (this.#begun === null) {
-      const layout = verifyManifest(file.cid, nodes, sha256, { peer: session.label, shape });
+      const layout = verifyManifest(file.cid, nodes, sha256, { peer, shape });
       this.#start(layout);
     }
     await this.#begun;
@@ -267,12 +268,15 @@ export class Swarm {
       candidate.gave += size;
       candidate.losses = 0;
       this.#bytes += size;
+      this.#fetched += size;
       this.#last = candidate.provider;
       this.#lastGood = this.#options.now();
       this.#vain = 0;
     } else {
       const { name } = this.#options.file;
-      candidate.error = new KelanaError('BAD_BLOCK', { peer: session.label, index: block, name });
+      // Of a session that several downloads share the label may be that of an earlier one.
+      const { label } = candidate.provider;
+      candidate.error = new KelanaError('BAD_BLOCK', { peer: label, index: block, name });
     }
     this.#step({ type: good ? 'good' : 'bad', provider: peer, block });
   }
@@ -349,7 +353,8 @@ export class Swarm {
     const at = now();
     const starved = (this.#plan?.starved ?? 0) > 0;
     const { hopeful } = this.#candidates;
-    const large = this.#plan !== null && file.size >= SWARM.searchFromBytes;
+    // At once, while the first is still being opened: each moment without the others costs their rate.
+    const large = file.size >= SWARM.searchFromBytes;
     const due = starved || (large && this.#searched === -Infinity);
     if (find !== undefined && !this.#searching)
       if (hopeful ? due && at - this.#searched >= SWARM.searchEveryMs : this.#vain === 0)

@@ -12,17 +12,25 @@ export function wantedOf(
   name: string,
   files: readonly ListedFile[],
   only: readonly string[],
-): { readonly items: readonly FolderItem[]; readonly listed: readonly number[] } {
+): {
+  readonly items: readonly FolderItem[];
+  readonly listed: readonly number[];
+  /** All of the listing. */
+  readonly all: readonly FolderItem[];
+} {
   const globs = only.map((pattern) => compileGlob(pattern));
   const items: FolderItem[] = [];
   const listed: number[] = [];
+  const all: FolderItem[] = [];
   for (const [at, { path, cid, size }] of files.entries()) {
-    if (globs.length > 0 && !globs.some((glob) => glob.matches(path))) continue;
     const parsed = parseCid(cid);
-    items.push({ path, cid, size, digest: parsed?.codec === RAW ? parsed.digest : null });
+    const item = { path, cid, size, digest: parsed?.codec === RAW ? parsed.digest : null };
+    all.push(item);
+    if (globs.length > 0 && !globs.some((glob) => glob.matches(path))) continue;
+    items.push(item);
     listed.push(at);
   }
-  if (items.length > 0 || only.length === 0) return { items, listed };
+  if (items.length > 0 || only.length === 0) return { items, listed, all };
   const why = { id: 'tidak ada berkas di dalamnya yang cocok', en: 'no file in it matches' };
   throw new KelanaError('TRANSFER_FAILED', { name, why });
 }

@@ -59,6 +59,7 @@ export class Member implements AsyncDisposable {
       random: Math.random,
       send: (peer, frame) => member.say(peer, { type: 'sync', frame }),
       liar: () => undefined,
+      mute: () => undefined,
       closest: () => [],
       bits: options.bits ?? 0,
       resizeAfterMs: 3_600_000,

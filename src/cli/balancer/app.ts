@@ -22,7 +22,8 @@ import { Settings } from '../settings.ts';
 import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
 import { checkEdit, configurationOf, givenBackend, listenOf, refuseOwn } from './configuration.ts';
-import { adminSocket, folderOf } from './place.ts';
+import { OverlayServers } from './overlay-servers.ts';
+import { adminSocket, folderOf, refuseOpenFolder } from './place.ts';
 import { parseStats } from './seeing.ts';
 import { startServing } from './serving.ts';
 
@@ -30,7 +31,15 @@ const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** File of the changes that were made while it ran. */
 const CHANGES = 'changes.json';
 /** Options that name what is bound, or where the changes are kept. */
-const FIXED: ReadonlySet<string> = new Set(['listen', 'redirect-http', 'data', 'stats', 'dns']);
+const FIXED: ReadonlySet<string> = new Set([
+  'listen',
+  'redirect-http',
+  'data',
+  'stats',
+  'dns',
+  'peer',
+  'group-key',
+]);
 
 export interface BalancerApp {
   readonly balancer: Balancer;
@@ -53,12 +62,15 @@ export async function openBalancer(
 ): Promise<BalancerApp> {
   const configuration = configurationOf(values, availableParallelism());
   const [{ host, port }, ...more] = listenOf(values);
+  // What lies in it is believed, so it is looked at before it is read.
+  if (port !== 0) await refuseOpenFolder(folderOf(context, values, port));
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
   const self = { who: hostPort(host, port), host, port };
   const resolving = new Resolving(values.texts('dns'));
+  const overlay = new OverlayServers(context, values);
   const discovery = new Discovery({
-    resolve: (source) => resolving.resolve(source),
+    resolve: (source) => (source.kind === 'p2p' ? overlay.resolve(source.name) : resolving.resolve(source)),
     who: () => self.who,
     emit,
     isOwn: (address, at) => at === self.port && isOwnAddress(self.host, address),
@@ -69,14 +81,16 @@ export async function openBalancer(
     late = true;
   };
   const wanted = desired(discovery.expand(configuration, kept.added), kept);
-  const balancer = await startServing(context, values, wanted, emit).catch((thrown: unknown) => {
+  const balancer = await startServing(context, values, wanted, emit).catch(async (thrown: unknown) => {
     discovery.close();
+    await overlay.close();
     throw thrown;
   });
   let stats: StatsServer | null = null;
   try {
     const folder = folderOf(context, values, balancer.port);
     await makeFolder(folder);
+    await refuseOpenFolder(folder);
     const socket = await adminSocket(folder);
     if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
     const who = balancer.url.replace(/^[a-z]+:\/\//, '');
@@ -136,6 +150,7 @@ export async function openBalancer(
       close: async () => {
         discovery.close();
         resolving.close();
+        await overlay.close();
         await opened?.close();
         await stopAdmin();
         await fleet.close();
@@ -143,6 +158,7 @@ export async function openBalancer(
     };
   } catch (thrown) {
     discovery.close();
+    await overlay.close();
     await stats?.close();
     await balancer.close();
     throw thrown;

@@ -21,14 +21,33 @@ export function configurationOf(values: Values, cores: number): Configuration {
   const listen = listenOf(values);
   edgesFrom(values, listen);
   const method = methodText(parseMethod(values.text('method') ?? 'round-robin'));
-  const { backends, sources } = backendsFrom(values.texts('backend'), method);
-  for (const backend of backends) for (const address of listen) refuseOwn(backend, address);
+  const { backends, sources } = inFile(values, () => {
+    const found = backendsFrom(values.texts('backend'), method);
+    for (const backend of found.backends) for (const address of listen) refuseOwn(backend, address);
+    return found;
+  });
   return {
     given: { method, backends },
     sources,
     settings: [...values.entries()].map(([name, { value, origin }]) => [name, value, origin] as const),
     workers: workersOf(values.text('workers') ?? '1', cores),
   };
+}
+
+/** Puts the file and its line into an error about a backend that stands there. */
+function inFile<T>(values: Values, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    const place = values.place('backend');
+    if (place === undefined || !(thrown instanceof KelanaError) || thrown.code !== 'BAD_VALUE') throw thrown;
+    const { value, key } = thrown.params;
+    // Of two that are the same, the later one is too many.
+    const at = values.texts('backend').lastIndexOf(typeof value === 'string' ? value : '');
+    const says = (lang: 'id' | 'en'): string => thrown.describe(lang).says.replace(/\.$/, '');
+    const where = place(at, typeof key === 'string' ? key : undefined);
+    throw new KelanaError('BAD_CONFIG', { ...where, why: { id: says('id'), en: says('en') } }, thrown);
+  }
 }
 
 /** Addresses to listen on, the first one first. @throws KelanaError BAD_VALUE */
@@ -127,7 +146,7 @@ export function backendsFrom(
     const twice =
       sources.findIndex((one) => one.kind === kind && one.name === name && one.port === port) !== index;
     if (twice) throw badBackend(text, { id: 'nama ini sudah disebut', en: 'this name was given before' });
-    if (checkOptions(source) !== 1 && !usesWeights) throw badBackend(text, weightless(method));
+    if (checkOptions(source) !== 1 && !usesWeights) throw badBackend(text, weightless(method), 'weight');
   }
   for (const [index, { name, spec, weight }] of backends.entries()) {
     const twice = backends.findIndex((other) => other.name === name) !== index;
@@ -135,6 +154,7 @@ export function backendsFrom(
     throw badBackend(
       spec,
       twice ? { id: 'server ini sudah disebut', en: 'this server was given before' } : weightless(method),
+      twice ? 'url' : 'weight',
     );
   }
   return { backends, sources };
@@ -144,10 +164,25 @@ export function backendsFrom(
  * Whether a change makes sense where everything else stays as it is.
  * @throws KelanaError BAD_VALUE
  */
-export function checkEdit(asked: Edit, { method }: Desired): void {
+export function checkEdit(asked: Edit, { method, backends }: Desired): void {
   if (asked.type === 'method') {
-    parseMethod(asked.method);
-    return;
+    if (createMethod(parseMethod(asked.method)).usesWeights) return;
+    // As at the start: a weight that somebody gave is not left without effect. Those of SRV records are nobody's word.
+    const weighed = backends.find(
+      ({ weight, from, reweighted }) =>
+        weight !== 1 && (from === undefined || reweighted || /,\s*weight=/.test(from)),
+    );
+    if (weighed === undefined) return;
+    const { name, weight } = weighed;
+    throw new KelanaError('BAD_VALUE', {
+      value: asked.method,
+      name: 'method',
+      why: {
+        id: `metode itu tidak memakai bobot, sedangkan ${name} punya bobot ${weight}`,
+        en: `that method does not use weights, and ${name} has the weight ${weight}`,
+      },
+      example: `kelana balancer weight ${name} 1`,
+    });
   }
   const weight =
     asked.type === 'weight' ? asked.weight : asked.type === 'add' ? asked.backend.weight : undefined;
@@ -197,11 +232,13 @@ export function workersOf(text: string, cores: number): number {
   });
 }
 
-function badBackend(value: string, why: Text): KelanaError {
+/** `key`: of a table of the file, the one that is wrong. */
+function badBackend(value: string, why: Text, key = 'url'): KelanaError {
   return new KelanaError('BAD_VALUE', {
     value,
     name: '--backend',
     why,
+    key,
     example: `--backend ${BACKENDS[0] ?? ''}`,
   });
 }

@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { parseListen } from '../../balancer/address.ts';
 import { isAlive, socketPath } from '../../control/socket.ts';
 import { PORTS } from '../../core/config.ts';
@@ -17,6 +17,29 @@ export function folderOf(context: Context, values: Values, port: number): string
   return join(resolve(context.cwd, values.text('data') ?? DATA_FOLDER), `${PREFIX}${port}`);
 }
 
+/**
+ * Whoever may write there could put a socket or changes of their own in the place of these, and choose where requests go.
+ * @throws KelanaError BAD_VALUE
+ */
+export async function refuseOpenFolder(folder: string): Promise<void> {
+  for (const path of [dirname(folder), folder]) {
+    const found = await stat(path).catch(() => null);
+    if (found === null) continue;
+    // With the sticky bit, as /tmp has it, nobody but its owner may rename or remove what is in it.
+    const safe = (found.mode & 0o002) === 0 || ((found.mode & 0o1000) !== 0 && path !== folder);
+    if (safe) continue;
+    throw new KelanaError('BAD_VALUE', {
+      value: path,
+      name: '--data',
+      why: {
+        id: 'semua pengguna boleh menulis di folder itu, jadi bisa menentukan ke mana permintaan pergi',
+        en: 'any user may write in that folder, and so decide where requests go',
+      },
+      example: `chmod o-w ${path}`,
+    });
+  }
+}
+
 export function adminSocket(folder: string): Promise<string> {
   return socketPath(folder, 'balancer.sock');
 }
@@ -27,7 +50,7 @@ export interface Place {
 }
 
 /**
- * The running balancer that a command means: the one on the port of `--listen`, else the only one below `--data`, else
+ * The running balancer that a command means: the one on the port of `--listen`, on that of the file if it runs, else the only one below `--data`, else
  * the one on the usual port.
  * @throws KelanaError NO_BALANCER, MANY_BALANCERS
  */
@@ -36,8 +59,10 @@ export async function runningBalancer(context: Context, values: Values): Promise
   const root = resolve(context.cwd, values.text('data') ?? DATA_FOLDER);
   if (port !== 0) {
     const place = await placeOf(folderOf(context, values, port));
-    if (place === null) throw new KelanaError('NO_BALANCER', { path: folderOf(context, values, port) });
-    return place;
+    if (place !== null) return place;
+    // What the file says now may be newer than the balancer, which a reload is to tell.
+    if (values.origin('listen') !== 'file')
+      throw new KelanaError('NO_BALANCER', { path: folderOf(context, values, port) });
   }
   const names = (await readdir(root).catch(() => [])).filter((name) => /^balancer-\d{1,5}$/.test(name));
   const found: Place[] = [];

@@ -33,6 +33,7 @@ export function show(context: Context, view: BalancerView): void {
     originText(backend, lang),
   ]);
   context.out(table([head, ...rows]));
+  warnUnverified(context, view);
   const workers = view.workers
     .map(({ pid, requests }) => `${pid} (${numberText(requests, lang)})`)
     .join(', ');
@@ -46,6 +47,16 @@ export function show(context: Context, view: BalancerView): void {
       id: `Proses lama yang masih menyelesaikan koneksinya: ${view.retiring.join(', ')}`,
       en: `Replaced processes that still finish their connections: ${view.retiring.join(', ')}`,
     });
+}
+
+export function warnUnverified(context: Context, { backends }: Pick<BalancerView, 'backends'>): void {
+  const names = backends.filter(({ verify }) => verify === false).map(({ name }) => showable(name));
+  if (names.length === 0) return;
+  const all = names.join(', ');
+  context.say({
+    id: `PERINGATAN: sertifikat ${all} TIDAK diperiksa (verify=off); siapa pun di antaranya bisa membaca dan mengubah semuanya.`,
+    en: `WARNING: the certificate of ${all} is NOT checked (verify=off); anyone between may read and change all of it.`,
+  });
 }
 
 function stateText({ state, up }: BackendRow, workers: number, lang: Lang): string {

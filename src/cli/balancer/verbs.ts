@@ -34,7 +34,8 @@ const LONG_MS = 2 * BALANCER_CHANGE.startMs;
 export async function runVerb(context: Context, values: Values): Promise<number> {
   const [word = '', first, second] = values.positionals;
   const verb = Object.hasOwn(VERBS, word) ? (word as Verb) : undefined;
-  if (verb === undefined || values.positionals.length !== VERBS[verb] + 1) throw usage();
+  if (verb === undefined) throw usage();
+  if (values.positionals.length !== VERBS[verb] + 1) throw usageOf(verb);
   if (values.flag('forget') && verb !== 'reload') throw usage();
   if (values.flag('once') && verb !== 'top') throw usage();
   const weight = verb === 'weight' ? wholeNumber(second ?? '') : 0;
@@ -110,6 +111,20 @@ function wholeNumber(text: string): number {
     name: 'N',
     why: { id: 'harus bilangan bulat', en: 'it must be a whole number' },
     example: 'kelana balancer weight localhost:8080 3',
+  });
+}
+
+/** What a verb takes, as VERB_ARGS says it. */
+function usageOf(verb: Verb): KelanaError {
+  const one = VERB_ARGS.slice(1, -1)
+    .split('|')
+    .find((text) => text.split(' ')[0] === verb);
+  return new KelanaError('USAGE', {
+    detail: {
+      id: `Bentuknya: kelana balancer ${one ?? verb}.`,
+      en: `It is: kelana balancer ${one ?? verb}.`,
+    },
+    command: 'balancer',
   });
 }
 

@@ -1,15 +1,18 @@
+import { parsePeerAddress } from '../../core/address.ts';
 import { PORTS } from '../../core/config.ts';
 import { EXIT, KelanaError } from '../../core/errors.ts';
 import { openBalancer, type BalancerApp } from '../balancer/app.ts';
 import { backendFromTable, BACKENDS, checkBackend, LISTEN } from '../balancer/configuration.ts';
 import { EDGES } from '../balancer/edges.ts';
 import { FORWARDING_OPTIONS } from '../balancer/forwarding.ts';
+import { warnUnverified } from '../balancer/show.ts';
 import { runVerb, VERB_ARGS } from '../balancer/verbs.ts';
 import { BALANCE_OPTIONS } from '../balancer/options.ts';
 import { SEEING_OPTIONS } from '../balancer/seeing.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
+import { GROUP_KEY_OPTION } from '../group.ts';
 import { openLog } from '../logging.ts';
 import type { Values } from '../values.ts';
 import { untilStopped } from '../stopping.ts';
@@ -42,8 +45,8 @@ export const command: Command = {
       check: checkBackend,
       fromTable: backendFromTable,
       help: {
-        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya; dns://NAMA:PORT atau srv://NAMA: server yang ditemukan dengan nama itu (bawaan: ${BACKENDS.join(' dan ')})`,
-        en: `a server behind it, its weight, and requests on it at once; dns://NAME:PORT or srv://NAME: the servers found by that name (default: ${BACKENDS.join(' and ')})`,
+        id: `server di belakangnya, bobotnya, dan permintaan sekaligus padanya; dns://NAMA:PORT, srv://NAMA atau p2p://NAMA: server yang ditemukan dengan nama itu di DNS, atau di overlay (bawaan: ${BACKENDS.join(' dan ')})`,
+        en: `a server behind it, its weight, and requests on it at once; dns://NAME:PORT, srv://NAME or p2p://NAME: the servers found by that name in the DNS, or in the overlay (default: ${BACKENDS.join(' and ')})`,
       },
     },
     ...BALANCE_OPTIONS,
@@ -87,6 +90,18 @@ export const command: Command = {
         en: 'DNS server for those names (default: those of the system)',
       },
     },
+    {
+      name: 'peer',
+      type: 'text',
+      value: 'ADDR',
+      many: true,
+      check: parsePeerAddress,
+      help: {
+        id: 'node overlay tempat mulai mencari server p2p://; yang di mesin ini dikenal sendiri',
+        en: 'node of the overlay to begin with for p2p:// servers; those on this machine are known',
+      },
+    },
+    GROUP_KEY_OPTION,
     ...SEEING_OPTIONS,
     ...LOGGING,
   ],
@@ -187,30 +202,31 @@ async function announce(
 ): Promise<void> {
   if (json) {
     const more = stats === null ? {} : { stats: stats.url };
-    context.out(JSON.stringify({ ready: true, url: balancer.url, port: balancer.port, ...more }));
+    const { url, urls, port } = balancer;
+    context.out(JSON.stringify({ ready: true, url, urls, port, ...more }));
     return;
   }
-  const { backends } = await manager.view();
-  const names = backends.map(({ name }) => name);
-  const open = balancer.backends.list.filter(({ link }) => link.tls?.verify === false);
-  if (open.length > 0) {
-    const labels = open.map(({ label }) => label).join(', ');
-    context.say({
-      id: `PERINGATAN: sertifikat ${labels} TIDAK diperiksa (verify=off); siapa pun di antaranya bisa membaca dan mengubah semuanya.`,
-      en: `WARNING: the certificate of ${labels} is NOT checked (verify=off); anyone between may read and change all of it.`,
-    });
-  }
+  const view = await manager.view();
+  const names = view.backends.map(({ name }) => name);
+  const { urls } = balancer;
+  warnUnverified(context, view);
   context.say(
     names.length === 0
       ? {
-          id: `Balancer siap di ${balancer.url}; belum ada server yang ditemukan.`,
-          en: `Balancer ready at ${balancer.url}; no server is found yet.`,
+          id: `Balancer siap di ${urls.join(', ')}; belum ada server yang ditemukan, permintaan dijawab 503 sampai ada.`,
+          en: `Balancer ready at ${urls.join(', ')}; no server is found yet, requests are answered 503 until one is.`,
         }
       : {
-          id: `Balancer siap di ${balancer.url} untuk ${names.join(' dan ')}.`,
-          en: `Balancer ready at ${balancer.url} for ${names.join(' and ')}.`,
+          id: `Balancer siap di ${urls.join(', ')} untuk ${listed(names, 'dan', 'lainnya')}.`,
+          en: `Balancer ready at ${urls.join(', ')} for ${listed(names, 'and', 'more')}.`,
         },
   );
   if (stats !== null)
     context.say({ id: `Angkanya di ${stats.url}/metrics.`, en: `Its figures are at ${stats.url}/metrics.` });
+}
+
+/** The first ones; `ls` has all. */
+function listed(names: readonly string[], and: string, more: string): string {
+  if (names.length <= 5) return names.join(` ${and} `);
+  return `${names.slice(0, 4).join(', ')} ${and} ${names.length - 4} ${more}`;
 }

@@ -4,7 +4,7 @@ import type { Query } from '../../core/ports.ts';
 import { searchJson } from '../../core/render/search-json.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import type { GetEvent } from '../../control/operations.ts';
+import { againText, type GetEvent } from '../../control/operations.ts';
 import { runningNode, withNode, type Searcher } from '../find-node.ts';
 import type { Values } from '../values.ts';
 import { SEARCH_OPTIONS, searchFor, searchHow } from '../search-options.ts';
@@ -111,7 +111,7 @@ async function run(
     ...(only.length === 0 ? {} : { only }),
   };
   const background = values.flag('background');
-  const events = stoppable(context, node.get(query, { ...how, background }));
+  const events = stoppable(context, node.get(query, { ...how, background }), only);
   if (!values.flag('json')) return await showEvents(context, events, values.positionals.join(' '), how);
   let code: number = EXIT.failed;
   for await (const event of events) {
@@ -125,7 +125,11 @@ async function run(
 }
 
 /** A download that a person stops says that it can be taken up again. */
-async function* stoppable(context: Context, events: AsyncIterable<GetEvent>): AsyncGenerator<GetEvent> {
+async function* stoppable(
+  context: Context,
+  events: AsyncIterable<GetEvent>,
+  only: readonly string[],
+): AsyncGenerator<GetEvent> {
   const cids = new Map<string, string>();
   let name: string | null = null;
   try {
@@ -136,6 +140,6 @@ async function* stoppable(context: Context, events: AsyncIterable<GetEvent>): As
     }
   } catch (thrown) {
     if (!context.signal.aborted || name === null) throw thrown;
-    throw new KelanaError('DOWNLOAD_STOPPED', { name, cid: cids.get(name) ?? name }, thrown);
+    throw new KelanaError('DOWNLOAD_STOPPED', { name, cid: againText(cids.get(name) ?? name, only) }, thrown);
   }
 }

@@ -237,7 +237,7 @@ function announce(context: Context, app: NodeApp, json: boolean): void {
   }
   context.say({
     id: `Node ${overlay.label} siap menerima koneksi: ${files} berkas dibagikan.`,
-    en: `Node ${overlay.label} is ready for connections: ${files} files shared.`,
+    en: `Node ${overlay.label} is ready for connections: ${files} ${files === 1 ? 'file' : 'files'} shared.`,
   });
   for (const address of overlay.addresses()) context.out(`  ${address}`);
 }

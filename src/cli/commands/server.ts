@@ -3,6 +3,7 @@ import { EXIT } from '../../core/errors.ts';
 import { LOGGING, type Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { DATA_FOLDER } from '../data-folder.ts';
+import { GROUP_KEY_OPTION, groupName, readGroupKey } from '../group.ts';
 import type { Values } from '../values.ts';
 import { untilStopped } from '../stopping.ts';
 
@@ -75,6 +76,17 @@ export const command: Command = {
       default: 0,
       help: { id: 'port overlay; 0 berarti sembarang', en: 'port for the overlay; 0 is any' },
     },
+    {
+      name: 'announce',
+      type: 'text',
+      value: 'NAME',
+      check: groupName,
+      help: {
+        id: 'kelompok tempat balancer dengan --backend p2p://NAME menemukannya (bawaan: tidak ada)',
+        en: 'group in which balancers with --backend p2p://NAME find it (default: none)',
+      },
+    },
+    GROUP_KEY_OPTION,
     ...LOGGING,
   ],
   examples: [
@@ -84,6 +96,13 @@ export const command: Command = {
       what: {
         id: 'yang kedua, di folder yang sama: melihat pesan dan berkas yang sama',
         en: 'the second one, in the same folder: it sees the same messages and files',
+      },
+    },
+    {
+      line: 'kelana server --host 0.0.0.0 --announce app --peer 10.0.0.5:5001',
+      what: {
+        id: 'ditemukan balancer dengan --backend p2p://app dan kunci yang sama (.kelana/group.key)',
+        en: 'found by balancers with --backend p2p://app and the same key (.kelana/group.key)',
       },
     },
     {
@@ -99,6 +118,7 @@ async function run(context: Context, values: Values): Promise<number> {
     import('../logging.ts'),
     import('../server-app.ts'),
   ]);
+  const announced = values.text('announce');
   const log = await openLog(context, values);
   try {
     const app = await startServerApp(context, {
@@ -110,6 +130,10 @@ async function run(context: Context, values: Values): Promise<number> {
       p2pHost: values.text('p2p-host') ?? '0.0.0.0',
       p2pPort: values.number('p2p-port') ?? 0,
       peers: values.texts('peer'),
+      group:
+        announced === undefined
+          ? null
+          : { name: groupName(announced), key: await readGroupKey(context.cwd, values.text('group-key')) },
       emit: log.emit,
     });
     try {

@@ -17,6 +17,7 @@ import { printsLines } from '../../simulator/report/prints.ts';
 import { judgementLine, tableHead, tableLine } from '../../simulator/report/table.ts';
 import { runCells } from '../../simulator/run.ts';
 import { SCENARIO, type ScenarioCell, type ScenarioName } from '../../simulator/scenarios.ts';
+import { resized, titleText } from '../../simulator/titles.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import type { Values } from '../values.ts';
@@ -68,7 +69,7 @@ async function run(context: Context, values: Values): Promise<number> {
       command: command.name,
     });
   const files = await readGraphs(context, values);
-  const cells = scenario === null ? cellsOf(values, files) : changed(scenario.cells, values);
+  const cells = scenario === null ? cellsOf(values, files) : resized(scenario.cells, sizesOf(values));
   checkCopies(cells.map(({ cell }) => cell));
   const html = values.text('html');
   // Better now than after minutes of work.
@@ -97,10 +98,11 @@ async function run(context: Context, values: Values): Promise<number> {
       },
       row: (row, index, single) => {
         clear();
-        const { title, claims = [] } = cells[index] ?? { cell: CELL };
-        const judgements = judgeRow(row, claims);
-        reported.push({ row, single, judgements, ...(title === undefined ? {} : { title }) });
-        show.row(row, judgements);
+        const cell = cells[index] ?? { cell: CELL };
+        const judgements = judgeRow(row, cell.claims ?? []);
+        const title = titleText(row, cell, context.lang);
+        reported.push({ row, single, judgements, title });
+        show.row(row, judgements, scenario === null ? null : title);
       },
     },
   ).finally(clear);
@@ -155,11 +157,13 @@ function shower(context: Context, values: Values) {
   const [json, csv] = [values.flag('json'), values.flag('csv')];
   let first = true;
   return {
-    row: (row: Reported['row'], judgements: readonly Judgement[]): void => {
-      if (json) context.out(JSON.stringify(judgements.length === 0 ? row : { ...row, goals: judgements }));
+    row: (row: Reported['row'], judgements: readonly Judgement[], title: string | null): void => {
+      const goals = judgements.length === 0 ? {} : { goals: judgements };
+      if (json) context.out(JSON.stringify({ ...row, ...(title === null ? {} : { title }), ...goals }));
       else if (csv) context.out(first ? `${csvHead(row)}\n${csvLine(row)}` : csvLine(row));
       else {
         if (first) context.out(tableHead(lang));
+        if (title !== null) context.out(`# ${title}`);
         context.out(showable(tableLine(row, lang)));
         for (const judgement of judgements) context.out(judgementLine(judgement, lang));
       }
@@ -239,18 +243,10 @@ function baseOf(values: Values): Cell {
   };
 }
 
-/** A scenario with other sizes: to try it out quickly. */
-function changed(cells: readonly ScenarioCell[], values: Values): ScenarioCell[] {
-  const queries = values.number('queries');
-  const [size] = values.texts('nodes').map(parseNodes);
-  return cells.map((one) => ({
-    ...one,
-    cell: {
-      ...one.cell,
-      ...(queries === undefined ? {} : { queries }),
-      ...(size === undefined ? {} : { nodes: size }),
-    },
-  }));
+/** What `--queries` and `--nodes` change of a scenario. */
+function sizesOf(values: Values): { nodes: number | undefined; queries: number | undefined } {
+  const [nodes] = values.texts('nodes').map(parseNodes);
+  return { nodes, queries: values.number('queries') };
 }
 
 /** That the report can be written; what an older run wrote there stays until it is. */

@@ -138,11 +138,12 @@ const STATES: Readonly<Record<TransferState, Text>> = {
 
 /** A row for each, and below it why it waits or failed, or where it is. */
 function linesOf(transfers: readonly Transfer[], lang: Lang): string[] {
-  const rows = transfers.map(({ id, state, bytes, size, priority, name, only }) => [
+  const rows = transfers.map(({ id, state, bytes, wanted, priority, name, only }) => [
     String(id),
     STATES[state][lang],
-    `${numberText(Math.floor(size === 0 ? 100 : (100 * bytes) / size), lang)} %`,
-    bytesText(size, lang),
+    // Of a part of a folder nobody knows before its listing came.
+    wanted === null ? '?' : `${numberText(Math.floor(wanted === 0 ? 100 : (100 * bytes) / wanted), lang)} %`,
+    wanted === null ? '?' : bytesText(wanted, lang),
     priority === QUEUE.priority ? '' : `${lang === 'id' ? 'prioritas' : 'priority'} ${priority}`,
     [name, ...only.map((pattern) => `--only '${pattern}'`)].map(showable).join(' '),
   ]);

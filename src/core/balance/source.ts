@@ -4,11 +4,11 @@ import type { Text } from '../lang.ts';
 
 /** A name that stands for backends, whatever they are at the moment. */
 export interface Source {
-  readonly kind: 'dns' | 'srv';
+  readonly kind: 'dns' | 'srv' | 'p2p';
   /** As after `--backend`, options included. */
   readonly text: string;
   readonly name: string;
-  /** Of each address; SRV records have their own. */
+  /** Of each address; SRV records and servers of the overlay have their own. */
   readonly port: number;
   /** As after each backend's URL, with its comma: `,weight=2,max=10`; empty where there are none. */
   readonly options: string;
@@ -19,16 +19,21 @@ export interface Source {
 /** Letters, digits, hyphens and underscores between dots (RFC 1035 section 2.3.1, RFC 2782); `name` is in lower case. */
 const NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 
-/** `dns://NAME:PORT` and `srv://NAME`, with options after commas; null for what is neither. @throws KelanaError BAD_VALUE */
+/** A name of the DNS or of a group of servers, in lower case. */
+export function isName(name: string): boolean {
+  return NAME.test(name) && !/^[\d.]+$/.test(name);
+}
+
+/** `dns://NAME:PORT`, `srv://NAME` and `p2p://NAME`, with options after commas; null for what is neither. @throws KelanaError BAD_VALUE */
 export function parseSource(text: string): Source | null {
-  const match = /^(dns|srv):\/\/([^,]*)((?:,.*)?)$/s.exec(text.trim());
+  const match = /^(dns|srv|p2p):\/\/([^,]*)((?:,.*)?)$/s.exec(text.trim());
   if (match === null) return null;
   const [, kind = '', place = '', options = ''] = match;
   const isDns = kind === 'dns';
   const [, host = '', digits] = /^([^:]*)(?::(\d{1,5}))?$/.exec(place) ?? [];
   const name = host.toLowerCase().replace(/\.$/, '');
   const port = Number(digits ?? 0);
-  if (!NAME.test(name) || /^[\d.]+$/.test(name))
+  if (!isName(name))
     throw bad(text, {
       id: `setelah ${kind}:// harus ada nama`,
       en: `after ${kind}:// there must be a name`,
@@ -37,11 +42,11 @@ export function parseSource(text: string): Source | null {
     throw bad(text, { id: 'dns:// perlu port', en: 'dns:// needs a port' });
   if (!isDns && digits !== undefined)
     throw bad(text, {
-      id: 'port srv:// datang dari catatannya',
-      en: 'the ports of srv:// come from its records',
+      id: `port ${kind}:// datang dari jawabannya`,
+      en: `the ports of ${kind}:// come with the answers`,
     });
   return {
-    kind: isDns ? 'dns' : 'srv',
+    kind: kind === 'dns' || kind === 'srv' ? kind : 'p2p',
     text: text.trim(),
     name,
     port,

@@ -86,7 +86,7 @@ test('a response goes on with what the backend nominates taken out, and with fra
     'HTTP/1.1 200 OK\r\nConnection: close, X-Inside\r\nX-Inside: 1\r\nKeep-Alive: timeout=5\r\nDate: now\r\n' +
       'Transfer-Encoding: chunked\r\nX-Kept: 1\r\n\r\n0\r\n\r\n',
   );
-  const route = { minor: 1, keepAlive: true, date: 'then' } as const;
+  const route = { minor: 1, keepAlive: true, date: () => 'then' } as const;
   assert.deepEqual(lines(forwardResponse(head, route)), [
     'HTTP/1.1 200 OK',
     'Date: now',
@@ -102,7 +102,7 @@ test('a response goes on with what the backend nominates taken out, and with fra
 });
 
 test('a response without content keeps its length for HEAD and 304, and loses it for 204', () => {
-  const route = { minor: 1, keepAlive: true, date: 'then' } as const;
+  const route = { minor: 1, keepAlive: true, date: () => 'then' } as const;
   const sent = (raw: string, method: string): string => forwardResponse(response(raw, method), route);
   assert.match(sent('HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n', 'HEAD'), /Content-Length: 7/);
   assert.match(sent('HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n', 'GET'), /Content-Length: 7/);

@@ -101,7 +101,8 @@ export function forwardRequest(head: RequestHead, { origin, fallbackHost, versio
 /** All but what says where the request came from. */
 function writeRequest(head: RequestHead, host: string, version = `1.${head.minor}`): string {
   // An expectation in HTTP/1.0 is ignored (RFC 9110 section 10.1.1), so it is not sent on either.
-  let text = `${head.method} ${head.path} HTTP/1.1\r\nHost: ${host}\r\n${passOn(head, head.minor === 0 ? OLD_REQUEST : REPLACED)}`;
+  let text = `${head.method} ${head.path} HTTP/1.1\r\nHost: ${host}\r\n${passOn(head, replacedOf(head))}`;
+  if (head.forwards !== null) text += `Max-Forwards: ${Math.max(0, head.forwards - 1)}\r\n`;
   if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
   else if (head.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   if (head.upgrade !== null) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
@@ -110,6 +111,13 @@ function writeRequest(head: RequestHead, host: string, version = `1.${head.minor
 }
 
 const OLD_REQUEST: ReadonlySet<string> = new Set([...REPLACED, 'expect']);
+const COUNTED: ReadonlySet<string> = new Set([...REPLACED, 'max-forwards']);
+const OLD_COUNTED: ReadonlySet<string> = new Set([...OLD_REQUEST, 'max-forwards']);
+
+function replacedOf({ minor, forwards }: RequestHead): ReadonlySet<string> {
+  if (minor === 0) return forwards === null ? OLD_REQUEST : OLD_COUNTED;
+  return forwards === null ? REPLACED : COUNTED;
+}
 
 function viaOf(fields: readonly Field[]): string {
   let text = '';
@@ -122,8 +130,8 @@ export interface ResponseRoute {
   readonly minor: 0 | 1;
   /** Whether the client's connection stays open after this response. */
   readonly keepAlive: boolean;
-  /** Put in where the response has no Date (RFC 9110 section 6.6.1). */
-  readonly date: string;
+  /** What is put in where the response has no Date (RFC 9110 section 6.6.1). */
+  readonly date: () => string;
   /** Field lines of our own to add, each with its CRLF. */
   readonly added?: string;
 }
@@ -136,7 +144,7 @@ export function forwardResponse(head: ResponseHead, route: ResponseRoute): strin
   if (added === '' && memo.text !== null && memo.key === key) return memo.text;
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${passOn(head, null)}`;
   const dated = head.fields.some((field) => field.name === 'date');
-  if (!dated) text += `Date: ${route.date}\r\n`;
+  if (!dated) text += `Date: ${route.date()}\r\n`;
   if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n`;
   else if (sendsChunked(head, route.minor)) text += 'Transfer-Encoding: chunked\r\n';
   // HEAD and 304 may tell the length of what they leave out; 204 may not (RFC 9110 section 8.6).

@@ -1,4 +1,4 @@
-import type { Field, Framing, MessageHead } from './head.ts';
+import type { Field, MessageHead } from './head.ts';
 import { parseFields } from './head.ts';
 import { ByteQueue } from './queue.ts';
 import { chunkExtension, hexDigit } from './chunk.ts';
@@ -67,6 +67,11 @@ abstract class MessageParser<H extends MessageHead> {
   #remaining = 0;
   #extensionBytes = 0;
   #keepAlive = true;
+  /** What was decoded past the last head; and the body of what `message` gave. */
+  #beyond = '';
+  #body = '';
+  /** A head that `message` has read, for `next`. */
+  #head: H | null = null;
 
   constructor(limits: ParserLimits) {
     this.#limits = limits;
@@ -93,6 +98,11 @@ abstract class MessageParser<H extends MessageHead> {
 
   /** The next event, or undefined where more bytes are needed. After an error only that error. */
   next(): ParserEvent<H> | undefined {
+    if (this.#head !== null) {
+      const head = this.#head;
+      this.#head = null;
+      return { type: this.isInterim(head) ? 'interim' : 'head', head };
+    }
     if (this.#problem !== null) return { type: 'error', problem: this.#problem };
     if (this.#state === 'head' && this.#queue.length === 0) return undefined;
     try {
@@ -103,6 +113,42 @@ abstract class MessageParser<H extends MessageHead> {
       if (!(thrown instanceof HttpRefusal)) throw thrown;
       return this.#fail(thrown.problem);
     }
+  }
+
+  /**
+   * The head of a message that came as a whole, as short ones do, with at most `most` bytes of body, which `takeBody`
+   * gives. Where this says undefined, `next` must be asked at once; where it gave a head, the message is over.
+   */
+  message(most: number): H | undefined {
+    if (this.#state !== 'head' || this.#queue.length === 0) return undefined;
+    const head = this.#wholeHead();
+    if (head === undefined) return undefined;
+    const beyond = this.#beyond;
+    this.#beyond = '';
+    this.#emptyLines = 0;
+    if (!this.isInterim(head)) {
+      const state = this.#enter(head);
+      const left = this.#remaining;
+      if (state === 'end') {
+        this.#finished();
+        return head;
+      }
+      if (state === 'length' && left <= most && left <= beyond.length) {
+        this.#body = left === beyond.length ? beyond : beyond.slice(0, left);
+        this.#queue.skip(left);
+        this.#finished();
+        return head;
+      }
+    }
+    this.#head = head;
+    return undefined;
+  }
+
+  /** The body of the message that `message` gave, as latin1; empty where it has none, and the second time. */
+  takeBody(): string {
+    const body = this.#body;
+    this.#body = '';
+    return body;
   }
 
   /** The peer closed its side: ends a body that runs to the close, refuses a cut message, else says undefined. */
@@ -154,10 +200,10 @@ abstract class MessageParser<H extends MessageHead> {
           const head = this.#wholeHead() ?? this.#headByLines();
           if (head === undefined) return undefined;
           if (head === null) continue;
+          this.#beyond = '';
           this.#emptyLines = 0;
           if (this.isInterim(head)) return { type: 'interim', head };
-          this.#keepAlive = head.keepAlive;
-          this.#enter(head.framing, head.length);
+          this.#enter(head);
           return { type: 'head', head };
         }
         case 'length':
@@ -204,23 +250,25 @@ abstract class MessageParser<H extends MessageHead> {
     const queue = this.#queue;
     if (this.#scanned !== 0 || queue.length < SHORTEST_HEAD) return undefined;
     const { maxHeadBytes, maxHeaders } = this.#limits;
-    const first = queue.text(this.#decode, Math.min(queue.length, FIRST_LOOK));
-    let end = first.indexOf('\r\n\r\n');
+    let some = queue.text(this.#decode, Math.min(queue.length, FIRST_LOOK));
+    let end = some.indexOf('\r\n\r\n');
     if (end < 0 && queue.length > FIRST_LOOK) {
-      const more = queue.text(this.#decode, Math.min(queue.length, maxHeadBytes));
-      end = more.indexOf('\r\n\r\n');
+      some = queue.text(this.#decode, Math.min(queue.length, maxHeadBytes));
+      end = some.indexOf('\r\n\r\n');
     }
     const length = end + 4;
     if (end < 0 || length > maxHeadBytes) return undefined;
-    // Decoded anew where more follows: a part of a longer text would keep all of that alive.
-    const text = length === first.length ? first : queue.text(this.#decode, length);
-    let head = this.seen?.get(text);
+    const whole = length === some.length;
+    let head = this.seen?.get(whole ? some : some.slice(0, length));
     if (head === undefined) {
+      // Decoded anew where more follows: a part of a longer text would keep all of that alive.
+      const text = whole ? some : queue.text(this.#decode, length);
       head = this.#readWhole(text);
       if (head === undefined || head.fields.length > maxHeaders) return undefined;
       if (length <= MAX_SEEN) this.seen?.put(text, head);
     }
     queue.skip(length);
+    if (!whole) this.#beyond = some.slice(length);
     return head;
   }
 
@@ -244,19 +292,25 @@ abstract class MessageParser<H extends MessageHead> {
     return null;
   }
 
-  #enter(framing: Framing, length: number): void {
+  #enter({ framing, length, keepAlive }: H): State {
+    this.#keepAlive = keepAlive;
     this.#extensionBytes = 0;
     this.#remaining = length;
     if (framing === 'chunked') this.#state = 'chunk-size';
     else if (framing === 'close') this.#state = 'close';
     else this.#state = framing === 'length' && length > 0 ? 'length' : 'end';
+    return this.#state;
   }
 
   #end(trailers: readonly Field[]): ParserEvent<H> {
+    this.#finished();
+    return { type: 'end', trailers };
+  }
+
+  #finished(): void {
     this.#state = this.#keepAlive ? 'head' : 'done';
     // Also where it is only empty: a connection at rest holds on to no buffer.
     if (!this.#keepAlive || this.#queue.length === 0) this.#queue.clear();
-    return { type: 'end', trailers };
   }
 
   /**

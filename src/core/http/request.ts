@@ -1,4 +1,4 @@
-import { parseFields, persists, readFraming, type MessageHead } from './head.ts';
+import { parseFields, persists, readFraming, type Field, type MessageHead } from './head.ts';
 import { HttpRefusal, isHost, isToken, trimOws } from './syntax.ts';
 
 export interface RequestHead extends MessageHead {
@@ -11,6 +11,8 @@ export interface RequestHead extends MessageHead {
   readonly host: string | undefined;
   /** The client waits for 100 (Continue) before it sends the body (RFC 9110 section 10.1.1). */
   readonly expectsContinue: boolean;
+  /** Max-Forwards of TRACE and OPTIONS (RFC 9110 section 7.6.2): at 0 this hop is the last one. Null where there is none. */
+  readonly forwards: number | null;
 }
 
 /**
@@ -56,10 +58,22 @@ export function parseRequestHead(text: string): RequestHead {
     keepAlive: persists(minor, options),
     options,
     expectsContinue: minor === 1 && expect !== undefined && expect.toLowerCase() === '100-continue',
+    forwards: method === 'OPTIONS' || method === 'TRACE' ? maxForwards(fields) : null,
     upgrade: minor === 1 && !chunked && (length ?? 0) === 0 ? tunnelled(upgrade) : null,
     memo: { text: null, key: null },
   };
 }
+
+/** With other methods it may be ignored. @throws HttpRefusal 400 */
+function maxForwards(fields: readonly Field[]): number | null {
+  const [field, ...more] = fields.filter(({ name }) => name === 'max-forwards');
+  if (field === undefined) return null;
+  if (more.length > 0 || !/^[0-9]+$/.test(field.value)) throw new HttpRefusal(400, 'invalid Max-Forwards');
+  return Math.min(Number(field.value), MOST_FORWARDS);
+}
+
+/** A count beyond it is no count, and an update may lower it to what the sender supports. */
+const MOST_FORWARDS = 999;
 
 /**
  * The protocols that may be offered to a backend (RFC 9110 section 7.8). Another HTTP is not among them: this hop would

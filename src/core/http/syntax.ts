@@ -1,3 +1,5 @@
+import { parseIpv6 } from './ip.ts';
+
 /**
  * The few grammar rules of RFC 9110 and RFC 9112 that heads, chunk lines and targets share.
  * Text here is latin1: one character is one byte, so that obs-text passes through unchanged.
@@ -35,7 +37,12 @@ export function isToken(text: string, start = 0, end = text.length): boolean {
 }
 
 export function isHost(text: string): boolean {
-  return HOST.test(text);
+  if (!HOST.test(text)) return false;
+  const inBrackets = text.startsWith('[');
+  const end = inBrackets ? text.indexOf(']') + 1 : text.indexOf(':');
+  // What only looks like an address or a port is read in as many ways as there are readers.
+  if (inBrackets && parseIpv6(text.slice(1, end - 1)) === null) return false;
+  return end < 0 || Number(text.slice(end + 1)) <= 65_535;
 }
 
 export function isText(text: string): boolean {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { NO_FIGURES, Tally } from '../balance/figures.ts';
+import { NO_FIGURES, sumFigures, Tally } from '../balance/figures.ts';
 import { balancerMetrics, type BalancerFigures } from './balancer-metrics.ts';
 
 function figuresOf(name: string, times: readonly number[]): BalancerFigures {
@@ -41,4 +41,28 @@ test('every line is of the text format, also where a name is hostile', () => {
   const line = /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="([^"\\\n]|\\["\\n])*",?)*\})? [\d.e+-]+)$/;
   for (const each of text.trimEnd().split('\n')) assert.match(each, line);
   assert.match(text, /requests_total\{backend="a\\"\} 1\\nevil\{x=\\"\\\\",status="2xx"\} 3\n/);
+});
+
+test('errors of its own are told by what they were, ejections by why, and there is a bound to both', () => {
+  const own = new Tally();
+  for (const cause of ['NO_SERVER', 'BAD_REQUEST no Host', 'NO_SERVER']) own.because(cause);
+  const figures = figuresOf('a:1', []);
+  const tally = new Tally();
+  tally.because('in-a-row');
+  const backends = figures.backends.map((row) => ({ ...row, figures: tally.plain() }));
+  const text = balancerMetrics({
+    ...figures,
+    own: sumFigures([own.plain(), NO_FIGURES, own.plain()]),
+    backends,
+  });
+  assert.match(text, /_errors_total\{error="BAD_REQUEST",reason="no Host"\} 2\n/);
+  assert.match(text, /_errors_total\{error="NO_SERVER",reason=""\} 4\n/);
+  assert.match(text, /_backend_ejections_total\{backend="a:1",reason="in-a-row"\} 1\n/);
+  for (let each = 0; each < 1_000; each += 1) own.because(`cause ${each}`);
+  const { causes = {} } = own.plain();
+  assert.ok(Object.keys(causes).length <= 129);
+  assert.equal(
+    Object.values(causes).reduce((sum, count) => sum + count, 0),
+    1_003,
+  );
 });

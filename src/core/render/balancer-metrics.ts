@@ -27,7 +27,7 @@ const STEP = 4;
 const FIRST = 4;
 const LAST = 80;
 
-/** The Prometheus text of a balancer. Labels are configured names and classes of statuses. */
+/** The Prometheus text of a balancer. Labels are configured names, classes of statuses and fixed texts. */
 export function balancerMetrics(figures: BalancerFigures): string {
   const text = new MetricsText('kelana_balancer_');
   const gauge = (name: string, help: string, value: number): void =>
@@ -62,6 +62,28 @@ export function balancerMetrics(figures: BalancerFigures): string {
       of.answers.flatMap((count, kind): readonly (readonly [string, number])[] =>
         count === 0 ? [] : [[labels({ backend: name, status: kind === 0 ? 'none' : `${kind}xx` }), count]],
       ),
+    ),
+  );
+  const causes = ({ causes: all = {} }: Figures): readonly (readonly [string, number])[] =>
+    Object.entries(all).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  text.family(
+    'errors_total',
+    'counter',
+    'Requests that the balancer answered with an error of its own, or cut off, by what it was.',
+    causes(own).map(([cause, count]) => {
+      const [error = '', ...reason] = cause.split(' ');
+      return [labels({ error, reason: reason.join(' ') }), count];
+    }),
+  );
+  text.family(
+    'backend_ejections_total',
+    'counter',
+    'Times it was taken out because its requests failed.',
+    backends.flatMap(({ name, figures: of }) =>
+      causes(of).map(([reason, count]): readonly [string, number] => [
+        labels({ backend: name, reason }),
+        count,
+      ]),
     ),
   );
   const buckets = Array.from({ length: (LAST - FIRST) / STEP + 1 }, (_, at) => FIRST + at * STEP);

@@ -23,6 +23,8 @@ export interface FiguresJson {
   readonly statuses: Readonly<Record<'none' | '1xx' | '2xx' | '3xx' | '4xx' | '5xx', number>>;
   readonly retries: number;
   readonly bytes: number;
+  /** Errors of the balancer's own by what they were; ejections of a backend by why. */
+  readonly causes: Readonly<Record<string, number>>;
   /** ms within which half, 90 %, 99 % and 99.9 % ended, 19 % too high at most; null where there were none. */
   readonly latencyMs: Readonly<Record<'mean' | 'p50' | 'p90' | 'p99' | 'p999', number | null>>;
 }
@@ -54,7 +56,7 @@ export function balancerStats(
   };
 }
 
-function figuresJson({ answers, retries, bytes, latency }: Figures): FiguresJson {
+function figuresJson({ answers, retries, bytes, latency, causes = {} }: Figures): FiguresJson {
   const of = (kind: number): number => answers[kind] ?? 0;
   const requests = countOf(latency);
   const within = (share: number): number | null => {
@@ -67,6 +69,7 @@ function figuresJson({ answers, retries, bytes, latency }: Figures): FiguresJson
     statuses: { none: of(0), '1xx': of(1), '2xx': of(2), '3xx': of(3), '4xx': of(4), '5xx': of(5) },
     retries,
     bytes,
+    causes,
     latencyMs: {
       mean: requests === 0 ? null : round(latency.sumMs / requests),
       p50: within(0.5),

@@ -25,7 +25,7 @@ const FRAMES: Readonly<Record<SearchFrame['type'], readonly Single[]>> = {
   check: ['walkers'],
   go: ['walkers'],
   confirm: ['groups'],
-  found: ['walkers', 'flood', 'ring', 'dht', 'groups'],
+  found: SINGLES,
   token: ['groups'],
   report: ['groups'],
   trace: SINGLES,

@@ -65,6 +65,13 @@ test('the best come first: no failures, spoken to, lately', () => {
   );
 });
 
+test('what others say of one address hides no other', () => {
+  const contacts = new Contacts('self', hashed, () => 0);
+  contacts.add(contact('peer'));
+  contacts.add({ ...contact('peer'), addresses: ['/ip4/6.6.6.6/tcp/6'] });
+  assert.deepEqual(contacts.get('peer')?.addresses, ['/ip4/10.0.0.1/tcp/5001', '/ip4/6.6.6.6/tcp/6']);
+});
+
 test('it never knows itself or who has no address, and caps what it keeps of one', () => {
   const contacts = new Contacts('self', hashed, () => 0);
   contacts.add(contact('self'));

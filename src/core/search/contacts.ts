@@ -44,8 +44,10 @@ export class Contacts {
   /** Hearsay. */
   add(contact: Contact): void {
     if (contact.peer === this.#self || contact.addresses.length === 0) return;
-    const addresses = contact.addresses.slice(0, MAX_ADDRESSES);
     const before = this.#known.get(contact.peer);
+    // One says this and another that: neither may hide where the peer really is.
+    const both = new Set([...(before?.addresses ?? []), ...contact.addresses]);
+    const addresses = [...both].slice(0, MAX_ADDRESSES);
     if (before?.lastHeard === null) before.addresses = addresses;
     if (before !== undefined) return;
     const { peer, label } = contact;

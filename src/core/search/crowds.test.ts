@@ -89,19 +89,6 @@ test('a peer that failed one proof is not given another; others are', () => {
   assert.deepEqual(proving, ['liar', 'honest']);
 });
 
-test('a false hit that another passed on blames nobody, proves nothing, and leaves its holder believed', () => {
-  const origin = begin();
-  const out: SearchOutput[] = [];
-  origin.offer([hit('honest', 'false')], out, 'relay');
-  origin.proved({ type: 'proved', id: origin.id, peer: 'honest', cid: 'false', proof: 'lies' }, out);
-  assert.deepEqual(
-    out.filter(({ type }) => type === 'liar'),
-    [],
-  );
-  assert.deepEqual([[...origin.misled], [...origin.without]], [['relay'], []]);
-  assert.equal(verdictOf(origin), 'incomplete');
-});
-
 const SET = Uint8Array.of(1);
 const NONE = Uint8Array.of(0);
 const token: TokenFrame = {

@@ -249,6 +249,32 @@ test('a neighbour that never agrees and brings nothing is reported, again and ag
   assert.equal(it.directory.view.syncedAt(it.now), -Infinity);
 });
 
+test('a neighbour that answers nothing is given up after four statuses, and misses can be proved again', () => {
+  for (const held of [false, true]) {
+    const network = new SyncNetwork({ seed: 1, crypto, ordered: true });
+    network.liarAt = (at) => at === 'evil';
+    for (const peer of ['a', 'b', 'evil']) network.add(peer);
+    network.link('a', 'b');
+    network.run(10_000);
+    assert.ok(network.syncedAt('a') > network.now - 11_000);
+    network.link('a', 'evil');
+    network.run(PRINTS.graceMs + 500);
+    assert.equal(network.syncedAt('a'), -Infinity, 'what lies behind it is not known');
+    // A node that stood still itself for a minute gives nobody up for that.
+    if (held) network.skip(60_000);
+    network.run(PRINTS.muteMs - PRINTS.graceMs - 2_000);
+    const given = (): boolean => network.mutes.some(({ at }) => at === 'a');
+    assert.ok(!given());
+    network.run(4_000);
+    assert.ok(given());
+    assert.ok(network.mutes.every(({ at, peer }) => at === 'evil' || peer === 'evil'));
+    network.unlink('a', 'evil');
+    network.run(PRINTS.syncMs + 1_000);
+    assert.ok(network.syncedAt('a') > network.now - 11_000);
+    assert.deepEqual(network.liars, []);
+  }
+});
+
 test('it works with Ed25519 as with the tests own signatures', () => {
   const keys = new Map(
     ['a', 'b', 'c'].map(() => {

@@ -49,6 +49,7 @@ export class SyncNetwork {
   readonly nodes = new Map<string, VirtualNode>();
   /** Times at which links came up, by `one two` with the lesser peer first. */
   readonly links = new Map<string, number>();
+  readonly mutes: { readonly at: string; readonly peer: string }[] = [];
   readonly liars: { readonly at: string; readonly peer: string; readonly why: string }[] = [];
   /** Takes the frames of nodes that are not honest; true where it did. */
   liarAt: ((at: string, from: string, frame: SyncFrame) => boolean) | null = null;
@@ -150,6 +151,7 @@ export class SyncNetwork {
     if (input.type !== 'frame' || outputs.length > 0) this.#note(node);
     for (const output of outputs) {
       if (output.type === 'send') this.send(peer, output.to, output.frame, output.addresses !== undefined);
+      else if (output.type === 'mute') this.mutes.push({ at: peer, peer: output.peer });
       else if (output.type === 'liar') this.liars.push({ at: peer, peer: output.peer, why: output.why });
     }
   }
@@ -196,6 +198,11 @@ export class SyncNetwork {
       next.run();
     }
     this.now = end;
+  }
+
+  /** Time in which nobody does anything: what is due comes after it, late. */
+  skip(ms: number): void {
+    this.now += ms;
   }
 
   /** ms, network time; -Infinity where it is not synced. */

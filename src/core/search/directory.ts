@@ -2,73 +2,22 @@ import { PRINTS, SEARCH } from '../config.ts';
 import type { Query } from '../ports.ts';
 import { pick, type Random } from '../random.ts';
 import type { Contact } from '../wire/search-frames.ts';
-import type { RecordHeader, SyncFrame } from '../wire/sync.ts';
+import type { SyncFrame } from '../wire/sync.ts';
 import { Acquaintance } from './acquaintance.ts';
 import { Contacts } from './contacts.ts';
-import { idOf, Keeper, type Crypto, type Self } from './keeper.ts';
-import { levelsOf, type Levels } from './levels.ts';
+import type { Directory, DirectoryInput, DirectoryOutput, DirectorySettings } from './directory-steps.ts';
+import { idOf, Keeper } from './keeper.ts';
+import { LevelKeeper, type Levels } from './levels.ts';
 import { probeOf } from './prints.ts';
 import { printWords } from './query.ts';
 import type { PrintsView } from './search.ts';
 import { combine, density, median, resize, shares, startResizer, type Resizer } from './size.ts';
 import { headersFor, segmentsFor } from './spread.ts';
 import { readStatus, statusEvery, writeStatus } from './statuses.ts';
-import { newSyncPeer, type SyncPeer } from './sync-peer.ts';
+import { newSyncPeer, sentAt, type SyncPeer } from './sync-peer.ts';
 import type { Entry, Scope } from './table.ts';
 
-export interface DirectorySettings extends Crypto {
-  readonly self: Self;
-  /** ms; default `PRINTS.resizeAfterMs`. */
-  readonly resizeAfterMs?: number;
-  /** log2 of the groups to begin with; left out, it is taken over from the first neighbours. */
-  readonly bits?: number;
-}
-
-export type DirectoryInput =
-  | ({ readonly type: 'link-up'; readonly bits: number } & Contact)
-  | { readonly type: 'link-down'; readonly peer: string }
-  | { readonly type: 'frame'; readonly from: string; readonly frame: SyncFrame }
-  /** The own files have changed. `wall`: ms since 1970. */
-  | {
-      readonly type: 'library';
-      readonly segments: readonly Uint8Array[];
-      readonly partial: boolean;
-      readonly wall: number;
-    }
-  /** Somebody said that this node exists. */
-  | { readonly type: 'contact'; readonly contact: Contact }
-  | { readonly type: 'contact-failed'; readonly peer: string }
-  /** Keys of the peers closest to the own key that the DHT knows. */
-  | { readonly type: 'density'; readonly keys: readonly number[] }
-  /** Every `PRINTS.tickMs`. */
-  | { readonly type: 'tick'; readonly wall: number }
-  /** This node stops: what comes out is to be sent before. */
-  | { readonly type: 'leave'; readonly wall: number };
-
-export type DirectoryOutput =
-  | {
-      readonly type: 'send';
-      readonly to: string;
-      readonly frame: SyncFrame;
-      /** Where a peer that is no neighbour can be dialled. */
-      readonly addresses?: readonly string[];
-    }
-  | { readonly type: 'liar'; readonly peer: string; readonly why: string }
-  /** The members or the number of groups changed. */
-  | { readonly type: 'changed' };
-
-export interface Directory {
-  /** `now`: ms, monotonic. */
-  step(input: DirectoryInput, now: number, random: Random): readonly DirectoryOutput[];
-  readonly view: PrintsView;
-  /** Headers of all records held, the own one among them; and of one peer. */
-  records(): RecordHeader[];
-  record(peer: string): RecordHeader | undefined;
-  /** Peers to tell others of. */
-  sample(count: number, random: Random): Contact[];
-  /** Bytes of segments held, as they are sent. */
-  bytes(): number;
-}
+export type { Directory, DirectoryInput, DirectoryOutput, DirectorySettings };
 
 /** ms from the start in which the number of groups is taken over from neighbours. */
 const ADOPT_MS = 30_000;
@@ -101,8 +50,11 @@ export function createDirectory(settings: DirectorySettings): Directory {
   };
   const keeper = new Keeper(self, settings, scopeOf(), liar);
   const { table } = keeper;
+  const levels = new LevelKeeper(keeper.id);
   const acquaintance = new Acquaintance(table, keeper.id);
   const links = new Map<string, SyncPeer>();
+  /** Those of the group; null where links or numbers of groups have changed. */
+  let mine: readonly SyncPeer[] | null = null;
   /** Other nodes that frames came from or went to; the oldest makes way. */
   const strangers = new Map<string, SyncPeer>();
   const contacts = new Contacts(self.peer, keyOf, () => resizer.bits);
@@ -118,6 +70,7 @@ export function createDirectory(settings: DirectorySettings): Directory {
         break;
       case 'link-down':
         links.delete(input.peer);
+        mine = null;
         keeper.pendings.lost(input.peer);
         break;
       case 'frame':
@@ -155,6 +108,7 @@ export function createDirectory(settings: DirectorySettings): Directory {
     const graced = mates().some(({ confirmed }) => confirmed !== null) && syncedAt(now) !== -Infinity;
     const known = { peer, label, addresses, bits, graced, linked: true };
     strangers.delete(peer);
+    mine = null;
     acquaintance.met(idOf(peer, settings.hash8));
     links.set(peer, newSyncPeer({ ...known, id: idOf(peer, settings.hash8), key: keyOf(peer) }, now));
     contacts.heard({ peer, label, addresses }, now);
@@ -170,7 +124,10 @@ export function createDirectory(settings: DirectorySettings): Directory {
     acquaintance.met(peer.id);
     if (frame.type === 'status') {
       if (!peer.statuses.take(1, now)) return;
+      if (peer.bits !== frame.bits) mine = null;
       peer.bits = frame.bits;
+      // Who does not answer what it is told says nothing that could be used.
+      if (sentAt(peer, frame.echo, frame.hold, now) !== null) peer.spokeAt = now;
       if (!isMate(peer)) return;
       const before = peer.confirmed;
       const reply = readStatus(keeper, peer, shared(peer), resizer.bits, frame, now);
@@ -189,7 +146,13 @@ export function createDirectory(settings: DirectorySettings): Directory {
   function tick(wall: number, now: number, random: Random): void {
     keeper.renew(now, wall);
     if (now >= expireAt) {
+      // What came while this node was held up is not read yet.
+      const late = Math.max(0, now - expireAt - PRINTS.tickMs);
       expireAt = now + 1_000;
+      for (const peer of links.values()) {
+        peer.spokeAt = Math.min(now, peer.spokeAt + late);
+        peer.movedAt = Math.min(now, peer.movedAt + late);
+      }
       keeper.expire(now);
       reportSilent(now);
     }
@@ -209,6 +172,8 @@ export function createDirectory(settings: DirectorySettings): Directory {
 
   /** A mate that never agrees keeps this node from ever being synced: its link is of no use. */
   function reportSilent(now: number): void {
+    for (const { peer, spokeAt } of mates())
+      if (now - spokeAt >= PRINTS.muteMs) out.push({ type: 'mute', peer });
     if (now - keeper.fullAt < PRINTS.disagreeMs) return;
     for (const peer of mates()) {
       if (now - peer.movedAt < PRINTS.disagreeMs) continue;
@@ -233,8 +198,10 @@ export function createDirectory(settings: DirectorySettings): Directory {
     const before = resizer.bits;
     resizer = next;
     if (next.bits === before) return;
+    mine = null;
     keeper.rescope(scopeOf(), now);
     for (const peer of links.values()) {
+      peer.spokeAt = now;
       // In a larger group what was compared is not all; in a smaller one it is more than all.
       if (next.bits < before) {
         peer.confirmed = null;
@@ -255,9 +222,9 @@ export function createDirectory(settings: DirectorySettings): Directory {
       }
     const news = [...keeper.news].flatMap((id) => table.get(id) ?? []);
     keeper.news.clear();
-    const mine = mates();
+    const all = mates();
     if (news.length > 0)
-      for (const peer of mine)
+      for (const peer of all)
         push(
           peer,
           news.filter((entry) => inScope(entry, shared(peer))),
@@ -265,8 +232,8 @@ export function createDirectory(settings: DirectorySettings): Directory {
         );
     const moved = confirmed;
     confirmed = false;
-    const told = moved ? toldOf(levelsNow(mine, now)) : 0;
-    for (const peer of mine) {
+    const told = moved ? toldOf(levelsNow(all, now)) : 0;
+    for (const peer of all) {
       if (peer.unsettled && table.version !== version) {
         peer.nextAt = Math.min(peer.nextAt, now + PRINTS.settleMs);
         peer.ask = true;
@@ -286,10 +253,10 @@ export function createDirectory(settings: DirectorySettings): Directory {
     now: number,
     random: Random,
   ): void {
-    const levels = levelsNow(mates(), now);
-    send(to, writeStatus(keeper, to, shared(to), levels, { ...reply, bits: resizer.bits }, now, random));
-    to.told = toldOf(levels);
-    to.nextAt = now + statusEvery(levels) * (0.75 + random() / 4);
+    const known = levelsNow(mates(), now);
+    send(to, writeStatus(keeper, to, shared(to), known, { ...reply, bits: resizer.bits }, now, random));
+    to.told = toldOf(known);
+    to.nextAt = now + statusEvery(known) * (0.75 + random() / 4);
     to.ask = false;
   }
 
@@ -324,8 +291,8 @@ export function createDirectory(settings: DirectorySettings): Directory {
     return shares(key, ownKey, Math.min(bits, resizer.bits));
   }
 
-  function mates(): SyncPeer[] {
-    return [...links.values()].filter(isMate);
+  function mates(): readonly SyncPeer[] {
+    return (mine ??= [...links.values()].filter(isMate));
   }
 
   /** What both sides of a link keep. */
@@ -333,21 +300,21 @@ export function createDirectory(settings: DirectorySettings): Directory {
     return bits > resizer.bits ? { key, bits } : scopeOf();
   }
 
-  function levelsNow(mine: readonly SyncPeer[], now: number): Levels {
-    const seen = mine.map(({ confirmed, graced, since }) => ({
+  function levelsNow(all: readonly SyncPeer[], now: number): Levels {
+    const seen = all.map(({ confirmed, graced, since }) => ({
       confirmed,
       fallback: graced && now - since <= PRINTS.graceMs ? since : -Infinity,
     }));
     const most = resizer.bits === 0 ? PRINTS.maxLevels : PRINTS.maxLevelsGrouped;
-    return levelsOf(keeper.id, seen, now, most);
+    return levels.of(seen, now, most);
   }
 
   function syncedAt(now: number): number {
-    const mine = mates();
+    const all = mates();
     // Nobody of the group to ask: that is all of it, unless there are members that no link leads to.
-    if (mine.length === 0)
+    if (all.length === 0)
       return links.size === 0 || viewContacts(ownKey, resizer.bits).length === 0 ? now : -Infinity;
-    const { times, closed } = levelsNow(mine, now);
+    const { times, closed } = levelsNow(all, now);
     return closed ? (times.at(-1) ?? -Infinity) : -Infinity;
   }
 

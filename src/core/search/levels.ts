@@ -68,27 +68,50 @@ export function depthOf({ times }: Levels): number {
   return Math.max(0, times.length - 1);
 }
 
-export function levelsOf(self: string, mates: readonly Mate[], now: number, maxLevels: number): Levels {
-  const near = new Map([[self, 0]]);
-  for (const { confirmed } of mates) {
-    if (confirmed === null) continue;
-    for (const [id, links] of confirmed.near)
-      if (links + 1 < (near.get(id) ?? Infinity)) near.set(id, links + 1);
+/** How far each node lies, by what the mates say of it. */
+interface Layers {
+  readonly of: readonly ReadonlyMap<string, number>[];
+  readonly near: ReadonlyMap<string, number>;
+  readonly deepest: number;
+}
+
+/** Levels of one node. How far others lie seldom changes, and is worked out only when a mate says something else. */
+export class LevelKeeper {
+  readonly #self: string;
+  #layers: Layers | null = null;
+
+  constructor(self: string) {
+    this.#self = self;
   }
-  const layers: number[] = [];
-  for (const links of near.values()) layers[links] = (layers[links] ?? 0) + 1;
-  let deepest = 0;
-  while ((layers[deepest + 1] ?? 0) > 0) deepest += 1;
-  for (const [id, links] of near) if (links > deepest) near.delete(id);
-  const times: number[] = [];
-  for (let k = 1; k <= Math.min(deepest, maxLevels) + 1; k += 1) {
-    let time = now;
-    for (const { confirmed, fallback } of mates)
-      time = Math.min(time, confirmed === null ? fallback : confirmed.base - ageAt(confirmed, k - 1));
-    if (now - time > PRINTS.staleMs) break;
-    times.push(time);
+
+  of(mates: readonly Mate[], now: number, maxLevels: number): Levels {
+    const { near, deepest } = this.#layersOf(mates);
+    const times: number[] = [];
+    for (let k = 1; k <= Math.min(deepest, maxLevels) + 1; k += 1) {
+      let time = now;
+      for (const { confirmed, fallback } of mates)
+        time = Math.min(time, confirmed === null ? fallback : confirmed.base - ageAt(confirmed, k - 1));
+      if (now - time > PRINTS.staleMs) break;
+      times.push(time);
+    }
+    return { times, near, closed: times.length === deepest + 1 };
   }
-  return { times, near, closed: times.length === deepest + 1 };
+
+  #layersOf(mates: readonly Mate[]): Layers {
+    const of = mates.flatMap(({ confirmed }) => confirmed?.near ?? []);
+    const known = this.#layers;
+    if (known?.of.length === of.length && known.of.every((near, at) => near === of[at])) return known;
+    const near = new Map([[this.#self, 0]]);
+    for (const one of of)
+      for (const [id, links] of one) if (links + 1 < (near.get(id) ?? Infinity)) near.set(id, links + 1);
+    const layers: number[] = [];
+    for (const links of near.values()) layers[links] = (layers[links] ?? 0) + 1;
+    let deepest = 0;
+    while ((layers[deepest + 1] ?? 0) > 0) deepest += 1;
+    for (const [id, links] of near) if (links > deepest) near.delete(id);
+    this.#layers = { of, near, deepest };
+    return this.#layers;
+  }
 }
 
 function ageAt({ ages, closed }: Confirmation, k: number): number {
@@ -96,18 +119,25 @@ function ageAt({ ages, closed }: Confirmation, k: number): number {
   return ages[k - 1] ?? (closed ? (ages.at(-1) ?? Infinity) : Infinity);
 }
 
-/** What a status said, made safe: ages never fall with k, and nothing lies farther than there are ages. */
+/**
+ * What a status said, made safe: ages never fall with k, and nothing lies farther than there are ages. Where all lie as
+ * far as `before`, its map is kept.
+ */
 export function confirmationOf(
   base: number,
   ages: readonly number[],
   closed: boolean,
   near: Iterable<readonly [string, number]>,
+  before?: Confirmation | null,
 ): Confirmation {
   let last = 0;
   const rising = ages.map((age) => (last = Math.max(last, age)));
   const within = new Map<string, number>();
   for (const [id, links] of near) if (links <= rising.length) within.set(id, links);
-  return { base, ages: rising, closed: closed && rising.length > 0, near: within };
+  const known = before?.near;
+  const same =
+    known?.size === within.size && within.entries().every(([id, links]) => known.get(id) === links);
+  return { base, ages: rising, closed: closed && rising.length > 0, near: same ? known : within };
 }
 
 /** Whether to keep the newer of two confirmations: one that is not closed says less than an older one that is. */

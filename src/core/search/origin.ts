@@ -30,11 +30,7 @@ export class Origin {
   done = false;
   /** Peers that answered this node itself: so many were asked at least. */
   readonly #heard = new Set<string>();
-  /** Peers that passed on hits of others which proved false: themselves liars, or taken in by one. */
-  readonly misled = new Set<string>();
   readonly #offered = new Map<string, Hit>();
-  /** Who passed on a hit of another. */
-  readonly #hearsay = new Map<string, string>();
   #waiting: Hit[] = [];
   #proving = 0;
   #unread = 0;
@@ -82,10 +78,10 @@ export class Origin {
   }
 
   /**
-   * Hits that somebody told of; only what was asked for counts, and what lies elsewhere is at least one hop away.
-   * `from`: who passed them on, where that need not be their holder.
+   * Hits by their holders' own word: no CID proves a name, so what others pass on is no hit yet (`Hearsay`). Only what
+   * was asked for counts, and what lies elsewhere is at least one hop away.
    */
-  offer(hits: readonly Hit[], out: SearchOutput[], from?: string): void {
+  offer(hits: readonly Hit[], out: SearchOutput[]): void {
     if (this.done) return;
     for (const hit of hits) {
       const key = `${hit.peer}/${hit.cid}`;
@@ -97,27 +93,18 @@ export class Origin {
       }
       const far = hit.hops > 0 ? hit : { ...hit, hops: 1 };
       this.#offered.set(key, far);
-      if (from !== undefined && from !== hit.peer) this.#hearsay.set(key, from);
       this.#waiting.push(far);
     }
     this.#prove(out);
   }
 
   proved({ peer, cid, proof }: Proved, out: SearchOutput[]): void {
-    const key = `${peer}/${cid}`;
-    const hit = this.#offered.get(key);
+    const hit = this.#offered.get(`${peer}/${cid}`);
     if (hit === undefined || this.done) return;
     this.#proving = Math.max(0, this.#proving - 1);
-    const from = this.#hearsay.get(key);
     if (proof === 'holds') {
       this.accepted += 1;
       out.push({ type: 'hit', id: this.id, hit });
-    } else if (proof === 'lies' && from !== undefined) {
-      // Its holder never said so. It may have the file all the same, and whoever made this up may have hidden more.
-      this.misled.add(from);
-      this.lack(from);
-      this.#offered.delete(key);
-      this.#hearsay.delete(key);
     } else {
       this.without.add(peer);
       if (proof === 'unreachable') this.lack(hit.label || peer);

@@ -119,7 +119,7 @@ function confirm(
   // Of another number of groups: what it holds of ours was compared, its levels are of another group.
   const same = status.bits === bits;
   const newer = same
-    ? confirmationOf(base, status.ages, status.closed, near)
+    ? confirmationOf(base, status.ages, status.closed, near, from.confirmed)
     : confirmationOf(base, [0], true, []);
   if (better(newer, from.confirmed, now)) from.confirmed = newer;
 }

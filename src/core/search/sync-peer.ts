@@ -34,6 +34,8 @@ export interface SyncPeer {
   told: number;
   /** ms: when it last agreed or brought something. */
   movedAt: number;
+  /** ms: when the last status came that answers one of this node's, or since when it is to send some. */
+  spokeAt: number;
   /** Highest number of each owner's record that it has, as far as is known. */
   readonly has: Map<string, number>;
   readonly verifies: Allowance;
@@ -61,6 +63,7 @@ export function newSyncPeer(
     headsAt: -Infinity,
     told: 0,
     movedAt: now,
+    spokeAt: now,
     has: new Map(),
     verifies: new Allowance(PRINTS.verifiesPerSecond, 2 * PRINTS.verifiesPerSecond),
     statuses: new Allowance(PRINTS.statusesPerSecond, 2 * PRINTS.statusesPerSecond),

@@ -131,3 +131,30 @@ test('a liar that marks the holder before the walk comes to it, and tells nothin
     assert.notEqual(network.run().verdict, 'absent');
   }
 });
+
+const BACK = { seen: false, asked: 1, messages: 1, missingCount: 0, missing: [], trail: [], debt: 0 };
+
+test("an invented name for an honest holder's file is no hit, and the real one is found around who made it up", () => {
+  const graph = graphOf(8, 6, 3, 4);
+  const made = (name: string, peer: string) => {
+    const hit = { name, size: 26, cid: 'bafy', peer, label: peer, addresses: [], hops: 1 };
+    return (from: string, frame: SearchFrame, say: Say): void => {
+      if (frame.type === 'visit') say(from, { ...BACK, type: 'return', id: frame.id, hits: [hit] });
+    };
+  };
+  for (let seed = 0; seed < 20; seed += 1) {
+    // Of another, of the origin itself, and of a peer that is not there.
+    for (const peer of ['6', '0', 'x']) {
+      const liars = new Map([[4, made('rahasia.pdf', peer)]]);
+      const network = new VirtualNetwork(graph, new Set([6]), seed, { liars });
+      network.start('0', 20_000, { kind: 'name', name: 'rahasia.pdf' });
+      assert.equal(network.run().verdict, 'incomplete');
+      assert.deepEqual([network.hits, network.liarsNamed], [[], []]);
+    }
+    const liars = new Map([[4, made(NAME, '5')]]);
+    const network = new VirtualNetwork(graph, new Set([6]), seed, { liars });
+    network.start('0', 20_000);
+    network.run();
+    assert.deepEqual(network.hits, ['6']);
+  }
+});

@@ -82,8 +82,10 @@ test('a file that a reachable node holds is found, at a real holder, within two 
       const outcome = network.run();
       assert.equal(outcome.verdict, reachable(graph, 0).has(holder) ? 'found' : 'absent');
       assert.deepEqual(network.hits, outcome.verdict === 'found' ? [String(holder)] : []);
-      assert.ok(network.messages <= 2 * graph.edges.length);
-      assert.equal(new Set(network.asked).size, network.asked.length, 'no node is asked twice');
+      // A holder further off is then asked itself, which is a question and an answer more.
+      const far = network.sent.filter(({ type }) => type === 'confirm').length;
+      assert.ok(far <= 1 && network.messages <= 2 * graph.edges.length + 2 * far);
+      assert.equal(new Set(network.asked).size, network.asked.length - far, 'the walk asks no node twice');
     }),
     runs,
   );

@@ -1,9 +1,22 @@
 import { SEARCH } from '../config.ts';
 import type { Random } from '../random.ts';
-import type { ReturnFrame, TrailStep, VisitFrame } from '../wire/search-frames.ts';
+import type { ReturnFrame, VisitFrame } from '../wire/search-frames.ts';
+import { answerConfirm } from './confirms.ts';
+import { Hearsay } from './hearsay.ts';
 import { Origin, sendTo, sum } from './origin.ts';
 import { matches } from './query.ts';
-import { alike, answer, draw32, newId, newMark, type Mark, type Own } from './walk-mark.ts';
+import {
+  again,
+  answer,
+  asSeen,
+  draw32,
+  lack,
+  newId,
+  newMark,
+  tell,
+  type Mark,
+  type Own,
+} from './walk-mark.ts';
 import {
   homeOf,
   hitsOf,
@@ -22,7 +35,8 @@ import {
  *
  * A neighbour that is lost while it has the token takes its branch with it: the answer is then `incomplete` and
  * names it, unless the file was found. A neighbour that lies about its branch hides nothing that is reached without it
- * too: see `again`. A hit that its holder cannot prove begins the walk anew without that holder.
+ * too: see `again`. A hit of a node further off is asked of that node itself: see `Hearsay`. One that its holder denies
+ * or cannot prove begins the walk anew without it.
  *
  * One state machine over shared maps, hence one file: its parts would only pass those maps to each other.
  */
@@ -46,15 +60,30 @@ export function createWalk(view: NodeView): Strategy {
         else if (input.frame.type === 'return') comeBack(input.from, input.frame, now, random, out);
         else if (input.frame.type === 'cancel') cancelFrom(input.from, input.frame.id, out);
         else if (input.frame.type === 'trace') traced(input.from, input.frame, out);
+        else if (input.frame.type === 'confirm') answerConfirm(view, input.from, input.frame, out);
+        else if (input.frame.type === 'found') {
+          const search = own.get(input.frame.id);
+          search?.hearsay.answered(input.from, input.frame, out);
+          settle(search, now, random, out);
+        }
         break;
       case 'neighbour-up':
         for (const mark of marks.values()) if (!mark.done) mark.untried?.push(input.peer);
         break;
       case 'neighbour-down':
         lose(input.peer, input.label, now, random, out);
+        for (const search of own.values()) {
+          search.hearsay.again(input.peer);
+          settle(search, now, random, out);
+        }
         break;
       case 'unsent':
         if (input.frame.type === 'visit') lose(input.to, input.to, now, random, out);
+        else if (input.frame.type === 'confirm') {
+          const search = own.get(input.frame.id);
+          search?.hearsay.lost(input.to);
+          settle(search, now, random, out);
+        }
         break;
       case 'proved':
         proved(input, now, random, out);
@@ -87,7 +116,13 @@ export function createWalk(view: NodeView): Strategy {
     if (origin.accepted > 0) origin.end('found', out);
     else if (alone) origin.end(origin.missingCount > 0 ? 'alone' : 'all-nodes', out);
     if (origin.done) return;
-    const search: Own = { origin, walk: input.id, restarts: 0 };
+    const search: Own = {
+      origin,
+      hearsay: new Hearsay(view, origin),
+      walk: input.id,
+      restarts: 0,
+      hits: false,
+    };
     own.set(input.id, search);
     begin(search, now, random, out);
   }
@@ -98,7 +133,7 @@ export function createWalk(view: NodeView): Strategy {
     mark.without = [...origin.without].slice(0, SEARCH.maxLiars);
     mark.own = search;
     // Whatever lies behind them may be reached around them.
-    for (const peer of origin.misled) mark.tried.add(peer);
+    for (const peer of search.hearsay.misled) mark.tried.add(peer);
     if (origin.trace) mark.trace = homeOf(view);
     remember(mark);
     advance(mark, random, out, now);
@@ -110,7 +145,7 @@ export function createWalk(view: NodeView): Strategy {
       // The edge is used now, from the other end: trying it again would only bring the token back.
       known.tried.add(from);
       if (known.parent === from && !known.done) return;
-      out.push({ type: 'send', to: from, frame: again(known, from, frame, random) });
+      out.push({ type: 'send', to: from, frame: again(view, known, from, frame, random) });
       return;
     }
     const mark = newMark(frame.id, frame.query, from, frame.hops, now + frame.remainingMs);
@@ -130,34 +165,6 @@ export function createWalk(view: NodeView): Strategy {
     else advance(mark, random, out, now);
   }
 
-  /**
-   * To whom asks a node that was asked before. In an honest walk it has the token's way behind it and ends later, on the
-   * way home; but it may have been asked by a liar, which keeps to itself what comes of that. So a node that has ended
-   * says again what came of it, and one that has not shares a debt with the asker: a random number that both take home.
-   * All debts cancel out where both come home; where one does not, or not in full, the origin sees it.
-   */
-  function again(known: Mark, from: string, frame: VisitFrame, random: Random): ReturnFrame {
-    if (!alike(known, frame)) {
-      // One of the two was asked something else, or of less, and its word is none on this question.
-      if (!known.done) lack(known, labelOf(from));
-      return answer(frame.id, { seen: true, messages: 1, missingCount: 1, missing: [view.label] });
-    }
-    if (known.done) {
-      const { missingCount, missing, hits } = known;
-      return answer(frame.id, {
-        seen: true,
-        messages: 1,
-        missingCount,
-        missing,
-        hits,
-        debt: known.debt >>> 0,
-      });
-    }
-    const debt = draw32(random);
-    known.debt ^= debt;
-    return answer(frame.id, { seen: true, messages: 1, debt });
-  }
-
   function comeBack(
     from: string,
     frame: ReturnFrame,
@@ -174,7 +181,7 @@ export function createWalk(view: NodeView): Strategy {
     mark.missing.push(...frame.missing.slice(0, SEARCH.maxMissing - mark.missing.length));
     if (!frame.seen) {
       mark.asked = sum(mark.asked, frame.asked);
-      mark.trail.push(...asSeen(from, frame.trail).slice(0, SEARCH.maxTrail - mark.trail.length));
+      mark.trail.push(...asSeen(view, from, frame.trail).slice(0, SEARCH.maxTrail - mark.trail.length));
     }
     // Only what was asked for: any other hit would end the walk short of the real one, or bring a file of another CID.
     // Whatever came over an edge lies at least one hop further, whatever the hit says of itself.
@@ -184,13 +191,6 @@ export function createWalk(view: NodeView): Strategy {
     mark.hits.push(...hits.slice(0, SEARCH.maxHits - mark.hits.length));
     if (mark.hits.length > 0 || mark.cancelled) finish(mark, now, random, out, from);
     else advance(mark, random, out, now);
-  }
-
-  /** What we saw of a neighbour's address beats what it says of itself, unless it is on this very machine. */
-  function asSeen(from: string, trail: readonly TrailStep[]): readonly TrailStep[] {
-    const label = view.neighbour(from)?.label;
-    if (label === undefined || label.startsWith('localhost:')) return trail;
-    return trail.map((step) => (step.peer === from ? { ...step, label } : step));
   }
 
   function advance(mark: Mark, random: Random, out: SearchOutput[], now: number): void {
@@ -271,7 +271,11 @@ export function createWalk(view: NodeView): Strategy {
         marks.delete(mark.id);
       }
     }
-    for (const search of own.values()) if (now >= search.origin.deadline) close(search, 'time', out);
+    for (const search of own.values()) {
+      search.hearsay.expire(now);
+      if (now >= search.origin.deadline) close(search, 'time', out);
+      else settle(search, now, random, out);
+    }
   }
 
   /** Stops a search of this node: the cancel runs after the token, which then comes straight back. */
@@ -307,8 +311,9 @@ export function createWalk(view: NodeView): Strategy {
       // Nobody knows who.
       if (clean && mark.debt !== 0) mark.missingCount = 1;
       tell(mark.own, mark, out);
-      mark.own.origin.offer(mark.hits, out, from);
-      settle(mark.own, mark.hits.length > 0, now, random, out);
+      mark.own.hits = mark.hits.length > 0;
+      if (from !== undefined) mark.own.hearsay.offer(mark.hits, from, now, out);
+      settle(mark.own, now, random, out);
       return;
     }
     if (mark.parent === null) return;
@@ -323,16 +328,6 @@ export function createWalk(view: NodeView): Strategy {
     });
   }
 
-  /** What the walk has brought home, into the search. */
-  function tell(search: Own, mark: Mark, out: SearchOutput[]): void {
-    const { origin } = search;
-    origin.messages = sum(origin.messages, mark.messages);
-    origin.asked = Math.max(origin.asked, mark.asked);
-    for (const label of mark.missing) origin.lack(label);
-    origin.missingCount = sum(origin.missingCount, mark.missingCount - mark.missing.length);
-    if (mark.trail.length > 0 && !origin.trace) out.push({ type: 'trail', id: origin.id, steps: mark.trail });
-  }
-
   function proved(
     input: Extract<SearchInput, { type: 'proved' }>,
     now: number,
@@ -340,20 +335,23 @@ export function createWalk(view: NodeView): Strategy {
     out: SearchOutput[],
   ): void {
     const search = own.get(input.id);
-    if (search === undefined) return;
-    search.origin.proved(input, out);
-    settle(search, true, now, random, out);
+    search?.origin.proved(input, out);
+    settle(search, now, random, out);
   }
 
   /** Ends a search whose walk is home, or begins it anew where every hit was false. */
-  function settle(search: Own, hits: boolean, now: number, random: Random, out: SearchOutput[]): void {
-    const { origin } = search;
-    if (marks.get(search.walk)?.done === false || !origin.idle) return;
-    if (origin.accepted > 0 || !hits) {
+  function settle(search: Own | undefined, now: number, random: Random, out: SearchOutput[]): void {
+    if (search === undefined || search.origin.done || marks.get(search.walk)?.done === false) return;
+    const { origin, hearsay } = search;
+    hearsay.pump(now, out);
+    const waits = hearsay.pending > 0 || !origin.idle;
+    if (waits && !origin.satisfied) return;
+    if (origin.accepted > 0 || !search.hits) {
       close(search, now >= origin.deadline ? 'time' : 'all-nodes', out);
     } else if (search.restarts < SEARCH.maxRestarts && now < origin.deadline) {
       search.restarts += 1;
       search.walk = newId(random);
+      hearsay.restart();
       begin(search, now, random, out);
     } else close(search, 'lost', out);
   }
@@ -369,11 +367,6 @@ export function createWalk(view: NodeView): Strategy {
       const label = view.neighbour(from)?.label ?? from;
       out.push({ type: 'trail', id: origin.id, steps: [{ peer: from, label, hops: frame.hops }] });
     }
-  }
-
-  function lack(mark: Mark, label: string): void {
-    mark.missingCount = sum(mark.missingCount, 1);
-    if (mark.missing.length < SEARCH.maxMissing) mark.missing.push(label);
   }
 
   function labelOf(peer: string): string {

@@ -100,14 +100,21 @@ export interface FilePiece {
 export type DownloadEvent =
   | {
       readonly type: 'progress';
-      /** Bytes of the file that are on the disk. */
+      /** Bytes of what was asked for that are on the disk. */
       readonly bytes: number;
+      /** Bytes of what was asked for: of a folder those of the files that are wanted. */
+      readonly size: number;
+      /** Bytes that came since this call: what was there before is no part of it. */
+      readonly fetched: number;
       /** Who gave the last block; null where none came yet. */
       readonly from: Provider | null;
     }
   | {
       readonly type: 'saved';
       readonly path: string;
+      /** As of `progress`. */
+      readonly size: number;
+      readonly fetched: number;
       /** Who gave blocks, with their bytes, most first; nobody where the folder had the file already. */
       readonly from: readonly { readonly provider: Provider; readonly bytes: number }[];
     };
@@ -152,6 +159,8 @@ export interface Transfer extends Holding {
   readonly progressAt: number;
   /** Bytes on the disk, as far as is known. */
   readonly bytes: number;
+  /** Bytes of what was asked for; null: not known yet, as of a part of a folder before its listing came. */
+  readonly wanted: number | null;
   /** Where it is, once it is done. */
   readonly path: string | null;
 }

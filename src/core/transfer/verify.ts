@@ -3,7 +3,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import { TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 import type { Text } from '../lang.ts';
-import { DIGEST_BYTES, fromCid, parseCid, RAW, type ParsedCid, type Sha256 } from './cid.ts';
+import { DAG_PB, DIGEST_BYTES, parseCid, RAW, sha256Of, type ParsedCid, type Sha256 } from './cid.ts';
 import { blockCount, sameBytes, SHAPE, type Layout, type Shape } from './layout.ts';
 import { buildManifest } from './manifest.ts';
 
@@ -50,6 +50,11 @@ export function verifyManifest(
   if (nodes.length > mostNodes(shape))
     throw refuse({ id: 'manifesnya terlalu besar', en: 'its manifest is too large' });
 
+  const [first] = nodes;
+  const { last } = known;
+  if (last?.root === top.text && last.size === (claimed ?? last.size) && shape === SHAPE)
+    if (nodes.length === 1 && first !== undefined && sameBytes(sha256(first), top.digest)) return last;
+
   let level: Expected[] = [{ digest: top.digest, size: claimed ?? null }];
   let used = 0;
   for (let depth = deepest(shape); depth > 0; depth -= 1) {
@@ -66,12 +71,12 @@ export function verifyManifest(
       used += 1;
       const children = open(node, shape, refuse);
       let sum = 0;
-      for (const { cid, size } of children) {
-        codec ??= cid.codec;
-        if (cid.codec !== codec)
+      for (const { codec: own, digest, size } of children) {
+        codec ??= own;
+        if (own !== codec)
           throw refuse({ id: 'pohon manifesnya tidak rata', en: 'its manifest is not balanced' });
         sum += size;
-        below.push({ digest: cid.digest, size });
+        below.push({ digest, size });
       }
       if (sum > shape.maxFileBytes || (expected.size !== null && sum !== expected.size))
         throw refuse({
@@ -82,12 +87,20 @@ export function verifyManifest(
     if (codec === RAW) {
       if (used !== nodes.length)
         throw refuse({ id: 'manifesnya berisi simpul lebih', en: 'its manifest has nodes too many' });
-      return settle(top, below, sha256, shape, refuse);
+      const layout = settle(top, below, sha256, shape, refuse);
+      if (used === 1 && shape === SHAPE) known.last = layout;
+      return layout;
     }
     level = below;
   }
   throw refuse({ id: 'pohon manifesnya terlalu dalam', en: 'its manifest is too deep' });
 }
+
+/**
+ * The layout that was proved last, where its manifest is one node (32 KiB of digests at most): a search proves a hit, and
+ * the download of it begins with the same. That node's hash says all of it again.
+ */
+const known: { last: Layout | null } = { last: null };
 
 type Refuse = (why: Text) => KelanaError;
 
@@ -105,7 +118,13 @@ function single(
   return { root: top.text, size, blockBytes: shape.blockBytes, count: 1, digests: top.digest };
 }
 
-function open(node: Uint8Array, shape: Shape, refuse: Refuse): { cid: ParsedCid; size: number }[] {
+interface Link {
+  readonly codec: number;
+  readonly digest: Uint8Array;
+  readonly size: number;
+}
+
+function open(node: Uint8Array, shape: Shape, refuse: Refuse): Link[] {
   let links: ReturnType<typeof decode>['Links'];
   let unixfs: UnixFS;
   try {
@@ -133,13 +152,14 @@ function open(node: Uint8Array, shape: Shape, refuse: Refuse): { cid: ParsedCid;
   if (links.length > shape.maxLinks)
     throw refuse({ id: 'simpul manifes punya tautan lebih', en: 'a manifest node has links too many' });
   return links.map((link, index) => {
-    const cid = fromCid(link.Hash);
+    const { code: codec, version } = link.Hash;
+    const digest = sha256Of(link.Hash);
     const size = sizes[index] ?? 0n;
-    if (cid === null || link.Hash.version !== 1)
+    if (digest === null || version !== 1 || (codec !== RAW && codec !== DAG_PB))
       throw refuse({ id: 'manifes memuat CID jenis lain', en: 'its manifest holds a CID of another kind' });
     if (size <= 0n || size > BigInt(shape.maxFileBytes))
       throw refuse({ id: 'ukuran di manifesnya tidak cocok', en: 'the sizes in its manifest do not add up' });
-    return { cid, size: Number(size) };
+    return { codec, digest, size: Number(size) };
   });
 }
 

@@ -4,10 +4,11 @@ import test, { type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { KelanaError } from '../../core/errors.ts';
-import { TRANSFER } from '../../core/config.ts';
+import { LIMITS, TRANSFER } from '../../core/config.ts';
 import type { Host } from '../host.ts';
 import { until } from '../hosts.testkit.ts';
 import { contextOf } from '../tls/encrypter.ts';
+import { Turns } from '../turns.ts';
 import { Blocks } from './blocks.ts';
 import { CID, fill, OTHER, refusalOf, source, start, unlimited, type Node } from './blocks.testkit.ts';
 
@@ -266,4 +267,23 @@ test('a connection that fails leaves no timer behind', async (t) => {
   for (let at = 0; at < 10; at += 1)
     await assert.rejects(asker.blocks.open(gone.provider), { code: 'PEER_UNREACHABLE' });
   await until('only those of the dials are left', () => timers() <= before + 2);
+});
+
+test('the block that a search is shown goes at once after its manifest, whatever that owes; a second one waits', async (t) => {
+  const limit = LIMITS.leastBytesPerSecond;
+  const ups = new Turns({ now: () => performance.now(), limit: () => limit });
+  const manifest = (): Promise<Uint8Array[]> => Promise.resolve([new Uint8Array(limit / 4)]);
+  const holder = await start(t, source(TRANSFER.blockBytes, { manifest }), { ups });
+  const asker = await start(t, source(0));
+  const session = await asker.blocks.open(holder.provider);
+  const begun = performance.now();
+  await session.manifest(CID);
+  await session.block(CID, 0, new Uint8Array(TRANSFER.blockBytes));
+  assert.equal(ups.info().bytes, limit / 4 + TRANSFER.blockBytes);
+  const alone = (1000 * TRANSFER.blockBytes) / limit;
+  assert.ok(performance.now() - begun < alone / 2, 'not piece by piece');
+  const second = session.block(CID, 1, new Uint8Array(TRANSFER.blockBytes));
+  second.catch(() => undefined);
+  await until('it waits for its turn', () => ups.info().waiting > 0);
+  session.abort('seen enough');
 });

@@ -27,7 +27,10 @@ class Played implements ByteChannel {
     this.#ended = ended;
   }
 
+  writes = 0;
+
   write(): Promise<void> {
+    this.writes += 1;
     return this.#takes();
   }
 
@@ -79,6 +82,38 @@ test('nothing comes into the memory of a request that was given up before its bl
   await assert.rejects(request.answer, /given up/);
   channel.reader?.push(encodeFrame(FRAME.data, LAST, request.number, Uint8Array.of(1, 2, 3, 4)));
   assert.deepEqual([...into], [0, 0, 0, 0]);
+});
+
+test('questions go together while enough others are on their way, and none is left behind', async (t) => {
+  const { client, channel } = newClient(t);
+  const asked: { number: number; answer: Promise<unknown> }[] = [];
+  const ask = async (): Promise<void> => {
+    asked.push(client.block(CID, asked.length, new Uint8Array(1)));
+    await Promise.resolve();
+  };
+  const answer = async (): Promise<void> => {
+    const first = asked.shift();
+    assert.ok(first !== undefined);
+    channel.reader?.push(encodeFrame(FRAME.data, LAST, first.number, Uint8Array.of(1)));
+    await first.answer;
+  };
+  const first = Array.from({ length: 16 }, ask);
+  await Promise.all(first);
+  assert.equal(channel.writes, 1);
+  // Each answer brings the next question, as a download does it.
+  for (let at = 0; at < 32; at += 1) {
+    await answer();
+    await ask();
+  }
+  assert.ok(channel.writes >= 7 && channel.writes <= 10, `${channel.writes} writes`);
+  // Those that were given up get no answer that a question could wait for.
+  await ask();
+  for (const { answer: none } of asked) none.catch(() => undefined);
+  client.cancel(new Set(asked.map(({ number }) => number)), gone);
+  const before = channel.writes;
+  await ask();
+  for (const { answer: none } of asked) none.catch(() => undefined);
+  assert.equal(channel.writes, before + 1);
 });
 
 test('answers that nobody asked for, of another kind, or too long are breaches', async (t) => {

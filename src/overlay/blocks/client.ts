@@ -62,9 +62,13 @@ export class BlockClient implements FrameTaker {
   #channel: ByteChannel | null = null;
   /** In the order of their numbers, which is that of the answers. */
   readonly #requests: Request[] = [];
+  /** Of the requests, those that were given up. */
+  #cancelled = 0;
   #next = 1;
-  /** Blocks asked for in this turn, not sent yet. */
+  /** Blocks asked for, not sent yet. */
   #unsent: { cid: string; index: number; request: number }[] = [];
+  /** They are sent at the end of this turn. */
+  #flushing = false;
   #ended: KelanaError | null = null;
   #heardAt = 0;
   #received = 0;
@@ -121,8 +125,8 @@ export class BlockClient implements FrameTaker {
 
   block(cid: string, index: number, into: Uint8Array): Asked {
     const request = this.#ask(cid, 'block', into);
-    if (this.#unsent.length === 0) queueMicrotask(() => this.#flush());
     this.#unsent.push({ cid, index, request: request.number });
+    this.#askSoon();
     return request;
   }
 
@@ -134,6 +138,7 @@ export class BlockClient implements FrameTaker {
     for (const request of this.#requests) {
       if (!numbers.has(request.number) || request.cancelled) continue;
       request.cancelled = true;
+      this.#cancelled += 1;
       this.#send({ type: 'cancel', request: request.number, count: 1 });
       if (!request.active) request.reject(error);
     }
@@ -181,7 +186,7 @@ export class BlockClient implements FrameTaker {
         this.#settle(decodeFetchers(payload));
         return;
       case FRAME.refused:
-        this.#requests.shift();
+        this.#shift();
         request.reject(this.#refused(request, REFUSALS[payload[0] ?? -1] ?? 'failed'));
         return;
       default:
@@ -196,6 +201,7 @@ export class BlockClient implements FrameTaker {
     if (request.wants === 'root' && !request.cancelled) {
       request.resolve(payload.slice());
       request.cancelled = true;
+      this.#cancelled += 1;
       if (!last) this.#send({ type: 'cancel', request: request.number, count: 1 });
     }
     if (payload.length > 0) {
@@ -213,16 +219,24 @@ export class BlockClient implements FrameTaker {
       if (first?.number === number) return first;
       if (first === undefined || !first.cancelled || first.number > number)
         throw breach('an answer that nobody asked for');
-      this.#requests.shift();
+      this.#shift();
       // Its memory was waited for; no more bytes come into it now.
       first.reject(this.#gone('cancelled'));
     }
   }
 
   #settle(answer: unknown): void {
-    const request = this.#requests.shift();
+    const request = this.#shift();
     if (request?.cancelled === true) request.reject(this.#gone('cancelled'));
     else request?.resolve(answer);
+  }
+
+  /** The first request has its answer, or gets none. */
+  #shift(): Request | undefined {
+    const request = this.#requests.shift();
+    if (request?.cancelled === true) this.#cancelled -= 1;
+    this.#askSoon();
+    return request;
   }
 
   #ask(cid: string, wants: Request['wants'], into: Uint8Array): Asked {
@@ -248,8 +262,22 @@ export class BlockClient implements FrameTaker {
     return { number, answer };
   }
 
-  /** Asks for the blocks of this turn, neighbours in one request. */
+  /** Each write costs both sides a turn: a question waits while enough others are on their way. */
+  get #due(): boolean {
+    const waiting = this.#unsent.length;
+    const asked = this.#requests.length - this.#cancelled - waiting;
+    return waiting > 0 && (asked < TRANSFER.asksAhead || waiting * TRANSFER.asksTogether >= asked);
+  }
+
+  #askSoon(): void {
+    if (this.#flushing || !this.#due) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  /** Asks for the blocks that wait to be asked for, neighbours in one request. */
   #flush(): void {
+    this.#flushing = false;
     const unsent = this.#unsent;
     this.#unsent = [];
     const frames: Uint8Array[] = [];

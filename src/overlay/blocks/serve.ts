@@ -2,7 +2,7 @@ import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { BlockReader } from '../../core/messages/ports.ts';
-import type { BlockSourcePort, Provider } from '../../core/ports.ts';
+import type { BlockPieces, BlockSourcePort, Provider } from '../../core/ports.ts';
 import { fromCid, RAW } from '../../core/transfer/cid.ts';
 import type { PartialReader } from '../../core/transfer/ports.ts';
 import {
@@ -21,6 +21,7 @@ import {
 } from '../../core/wire/blocks.ts';
 import { encodeFetchers } from '../../core/wire/fetchers.ts';
 import type { Turns } from '../turns.ts';
+import { Buffers } from './buffers.ts';
 import { PATIENCE_MS, type ByteChannel } from './channel.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -74,8 +75,10 @@ class Upload {
   #due: Due[] = [];
   /** Requests less cancels: each cancel looks through all that is due. */
   #cancellable = 0;
-  readonly #free: Uint8Array[] = [];
-  #buffers = 0;
+  /** A block may follow what is not yet enough for a write. */
+  readonly #packs = new Buffers(TRANSFER.readAhead, TRANSFER.frameBytes + HEAD_BYTES + TRANSFER.blockBytes);
+  /** Of large blocks. */
+  readonly #parts = new Buffers(TRANSFER.piecesAhead, HEAD_BYTES + TRANSFER.pieceBytes);
   /** Blocks that were read and not yet written. */
   #pack: Pack | null = null;
   /** The request whose nodes are being sent; -1: none, or no more of them. */
@@ -90,6 +93,8 @@ class Upload {
   #lastCid: { bytes: Uint8Array; text: string; single: boolean } | null = null;
   /** No block was sent yet: the first may be what a search has to be shown. */
   #fresh = true;
+  /** A manifest was, at once; what it owes must not hold up the block that is shown after it. */
+  #first = false;
 
   constructor(channel: ByteChannel, options: ServeOptions) {
     this.#channel = channel;
@@ -187,8 +192,15 @@ class Upload {
     } else {
       await this.#flush();
       const have = own === undefined ? (part?.have.slice() ?? null) : null;
+      await this.#turn(have?.length ?? 0);
       await this.#write(encodeFrame(FRAME.have, have === null ? ALL : 0, request, have ?? NOTHING));
     }
+  }
+
+  async #turn(bytes: number): Promise<void> {
+    if (bytes === 0) return;
+    const wait = this.#options.turns.take(this.#options.peer, bytes, this.#over.signal);
+    if (wait !== undefined) await wait;
   }
 
   #shares(cid: string): boolean {
@@ -210,10 +222,15 @@ class Upload {
       return;
     }
     await this.#flush();
+    const { turns } = this.#options;
+    this.#first ||= this.#fresh && turns.free();
     const last = nodes.length - 1;
     if (last < 0) await this.#write(encodeFrame(FRAME.manifest, LAST, request, NOTHING));
     this.#listing = request;
     for (const [at, node] of nodes.entries()) {
+      // A listing may be many megabytes: it takes its turns as blocks do.
+      await this.#turn(node.length);
+      if (this.#listing !== request) return;
       await this.#write(encodeFrame(FRAME.manifest, at === last ? LAST : 0, request, node));
       if (this.#listing !== request) return;
     }
@@ -221,7 +238,17 @@ class Upload {
 
   /** Resolves when the block is with the socket, or waits for the next one to go with it; not when it is sent. */
   async #block(request: number, cid: string, index: number, own: BlockReader | undefined): Promise<void> {
-    const pack = this.#pack ?? { buffer: await this.#buffer(), end: 0, blocks: [] };
+    if (own === undefined) {
+      let pieces: BlockPieces | null | undefined;
+      try {
+        pieces = this.#options.source.pieces?.(cid, index);
+      } catch (thrown) {
+        await this.#refuse(request, refusalOf(thrown));
+        return;
+      }
+      if (pieces) return await this.#pieces(request, cid, pieces);
+    }
+    const pack = this.#pack ?? { buffer: await this.#memory(this.#packs), end: 0, blocks: [] };
     this.#pack = pack;
     const at = pack.end + HEAD_BYTES;
     let block: Uint8Array;
@@ -241,6 +268,53 @@ class Upload {
     if (pack.end >= TRANSFER.frameBytes) await this.#flush();
   }
 
+  /** A large block in several frames: what could not be read is refused, whatever went before. */
+  async #pieces(request: number, cid: string, block: BlockPieces): Promise<void> {
+    await this.#flush();
+    const { peer, turns } = this.#options;
+    const { size } = block;
+    const single = this.#single();
+    let paid = 0;
+    for (let at = 0; at < size;) {
+      const buffer = await this.#memory(this.#parts);
+      const end = Math.min(size, at + turns.piece(TRANSFER.pieceBytes));
+      const frame = buffer.subarray(0, HEAD_BYTES + end - at);
+      try {
+        const read = block.read(frame.subarray(HEAD_BYTES), at);
+        if (read !== undefined) await read;
+      } catch (thrown) {
+        this.#parts.give(buffer);
+        await this.#refuse(request, refusalOf(thrown));
+        return;
+      }
+      const flags = end === size ? LAST : 0;
+      writeHead(frame, { type: FRAME.data, flags, request, length: end - at });
+      if (end > paid) {
+        paid = single ? size : end;
+        const wait = turns.take(peer, paid - at, this.#over.signal);
+        if (wait !== undefined) await wait;
+      }
+      this.#write(frame).then(() => {
+        if (end === size) this.#options.sent(cid, size);
+        this.#parts.give(buffer);
+        this.#wake?.();
+      }, ignore);
+      at = end;
+    }
+  }
+
+  /**
+   * The block that is sent now is what a search has to be shown, within SEARCH.confirmTimeoutMs or proveTimeoutMs: it
+   * goes at once, where nobody waits.
+   */
+  #single(): boolean {
+    const { turns } = this.#options;
+    const free = turns.free() || (this.#fresh && this.#first && turns.info().waiting === 0);
+    const single = (this.#fresh || this.#lastCid?.single === true) && free;
+    this.#fresh = false;
+    return single;
+  }
+
   /** Resolves when what was read is with the socket: the next block is read meanwhile. */
   async #flush(): Promise<void> {
     const pack = this.#pack;
@@ -248,10 +322,8 @@ class Upload {
     this.#pack = null;
     const { buffer, end: size, blocks } = pack;
     const { peer, turns } = this.#options;
-    // A block is what a search has shown, within SEARCH.confirmTimeoutMs or proveTimeoutMs: at once, where nobody waits.
-    const single = blocks.length === 1 && (this.#fresh || this.#lastCid?.single === true) && turns.free();
-    this.#fresh = false;
-    const piece = single ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
+    const piece =
+      this.#single() && blocks.length === 1 ? TRANSFER.blockBytes : turns.piece(TRANSFER.frameBytes);
     for (let at = 0; at < size;) {
       // Heads are no part of what is limited; the first goes with the first piece.
       const end = Math.min(size, at + piece + (at === 0 ? HEAD_BYTES : 0));
@@ -266,7 +338,7 @@ class Upload {
 
   #sent({ buffer, blocks }: Pack): void {
     for (const { cid, bytes, name } of blocks) this.#options.sent(cid, bytes, name);
-    this.#free.push(buffer);
+    this.#packs.give(buffer);
     this.#wake?.();
   }
 
@@ -285,16 +357,11 @@ class Upload {
     await this.#channel.write(encodeFrame(FRAME.refused, 0, request, Uint8Array.of(REFUSALS.indexOf(code))));
   }
 
-  async #buffer(): Promise<Uint8Array> {
+  async #memory(buffers: Buffers): Promise<Uint8Array> {
     for (;;) {
       if (this.#ended) throw new Error('ended');
-      const free = this.#free.pop();
+      const free = buffers.take();
       if (free !== undefined) return free;
-      if (this.#buffers < TRANSFER.readAhead) {
-        this.#buffers += 1;
-        // A block may follow what is not yet enough for a write.
-        return new Uint8Array(TRANSFER.frameBytes + HEAD_BYTES + TRANSFER.blockBytes);
-      }
       await this.#change();
     }
   }

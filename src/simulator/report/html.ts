@@ -16,7 +16,7 @@ export interface Reported {
   readonly row: Row;
   readonly single: readonly Row[];
   readonly judgements: readonly Judgement[];
-  readonly title?: Text;
+  readonly title: string;
 }
 
 export interface About {
@@ -82,12 +82,12 @@ function setUp(rows: readonly Row[], { seed, seeds, lang }: About): string {
 }
 
 function goalsSection(reported: readonly Reported[], { lang, prints }: About): string {
-  const lines = reported.flatMap(({ row, judgements, title }) =>
+  const lines = reported.flatMap(({ judgements, title }) =>
     judgements.map((judgement) => {
       const { ok, result, figure } = judgement;
       const verdict = ok === null ? '' : ok ? TEXT.yes[lang] : TEXT.no[lang];
       const cells = [
-        `<td class="text">${escapeHtml(title?.[lang] ?? `${row.graph}, ${strategyText(row)}`)}</td>`,
+        `<td class="text">${escapeHtml(title)}</td>`,
         `<td class="text">${escapeHtml(FIGURE_TEXT[figure][lang])}</td>`,
         `<td>${escapeHtml(goalText(judgement, lang))}</td>`,
         `<td>${result === null ? '–' : shortNumber(result, lang)}</td>`,

@@ -21,7 +21,7 @@ const about = { scenario: null, seed: 1, seeds: 1, prints: null, lang: 'en' } as
 
 test('the page fetches nothing, runs nothing, and escapes what comes from outside', () => {
   const evil = { ...row, graph: '<script>alert("1")</script>' };
-  const page = htmlReport([{ row: evil, single: [evil], judgements: [] }], about);
+  const page = htmlReport([{ row: evil, single: [evil], judgements: [], title: 'row' }], about);
   assert.ok(!page.includes('<script'));
   assert.ok(page.includes('&lt;script&gt;'));
   assert.doesNotMatch(page, /(?:src|href|url)\s*[=(]/);
@@ -29,7 +29,7 @@ test('the page fetches nothing, runs nothing, and escapes what comes from outsid
 });
 
 test('the page is written in the language asked for, with a plot of messages, hops and load', () => {
-  const list = [{ row, single: [row], judgements: [] }];
+  const list = [{ row, single: [row], judgements: [], title: 'row' }];
   const en = htmlReport(list, about);
   const id = htmlReport(list, { ...about, lang: 'id' });
   assert.match(en, /<html lang="en">[^]*Load per node/);
@@ -41,7 +41,7 @@ test('rows that differ in churn or size get a line each', () => {
   const rows = [0, 0.1, 0.2].map((churn) => ({ ...row, churn, recall: 1 - churn / 10 }));
   const sizes = [100, 1_000].map((nodes) => ({ ...row, nodes }));
   const page = htmlReport(
-    [...rows, ...sizes].map((one) => ({ row: one, single: [one], judgements: [] })),
+    [...rows, ...sizes].map((one) => ({ row: one, single: [one], judgements: [], title: 'row' })),
     about,
   );
   assert.match(page, /Recall under churn/);

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import test from 'node:test';
+import { sample } from '../../test/support/basics.ts';
+import { TRANSFER } from '../core/config.ts';
+import { KelanaError } from '../core/errors.ts';
+import type { Hit } from '../core/ports.ts';
+import { buildManifest } from '../core/transfer/manifest.ts';
+import type { BlockSession } from '../core/transfer/ports.ts';
+import { proveHolding } from './fetch.ts';
+
+const sha256 = (of: Uint8Array): Uint8Array => hash('sha256', of, 'buffer');
+const bytes = sample(2 * TRANSFER.blockBytes + 1, 3);
+const blocks = [0, 1, 2].map((at) =>
+  bytes.subarray(at * TRANSFER.blockBytes, (at + 1) * TRANSFER.blockBytes),
+);
+const { root, nodes } = buildManifest(Buffer.concat(blocks.map(sha256)), bytes.length, sha256);
+const hit: Hit = {
+  name: 'film.bin',
+  size: bytes.length,
+  cid: root,
+  peer: 'holder',
+  label: 'holder',
+  addresses: [],
+  hops: 1,
+};
+
+/** A holder of the manifest and of these blocks. */
+function holderOf(has: readonly number[], asked: number[] = []): BlockSession {
+  const refused = (): KelanaError =>
+    new KelanaError('TRANSFER_FAILED', { peer: 'holder', refusal: 'not-here' });
+  return {
+    peer: 'holder',
+    label: 'holder',
+    via: 'stream',
+    manifest: () => Promise.resolve(nodes),
+    root: () => Promise.resolve(nodes[0] ?? new Uint8Array(0)),
+    have: () => Promise.resolve(null),
+    block: (_cid, index, into) => {
+      asked.push(index);
+      const block = has.includes(index) ? blocks[index] : undefined;
+      if (block === undefined) return Promise.reject(refused());
+      into.set(block);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+    abort: () => undefined,
+  };
+}
+
+const prove = (session: BlockSession) =>
+  proveHolding(() => Promise.resolve(session), hit, new AbortController().signal);
+
+test('a holder has to show one block of the file, and cannot know which', async () => {
+  const asked: number[] = [];
+  for (let round = 0; round < 60; round += 1) assert.equal(await prove(holderOf([0, 1, 2], asked)), 'holds');
+  assert.equal(asked.length, 60);
+  // Each is left out once in 10^10 runs.
+  assert.deepEqual(new Set(asked), new Set([0, 1, 2]));
+});
+
+test('who has the manifest and one block only is found out', async () => {
+  for (const only of [0, 2]) {
+    const proofs = new Set<string>();
+    for (let round = 0; round < 60; round += 1) proofs.add(await prove(holderOf([only])));
+    assert.ok(proofs.has('lies'), `block ${only}`);
+  }
+});
