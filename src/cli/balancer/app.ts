@@ -63,7 +63,7 @@ export async function openBalancer(
   const configuration = configurationOf(values, availableParallelism());
   const [{ host, port }, ...more] = listenOf(values);
   // What lies in it is believed, so it is looked at before it is read.
-  if (port !== 0) await refuseOpenFolder(folderOf(context, values, port));
+  if (port !== 0) await refuseOpenFolder(folderOf(context, values, port), context.uid);
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
   const self = { who: hostPort(host, port), host, port };
@@ -90,7 +90,7 @@ export async function openBalancer(
   try {
     const folder = folderOf(context, values, balancer.port);
     await makeFolder(folder);
-    await refuseOpenFolder(folder);
+    await refuseOpenFolder(folder, context.uid);
     const socket = await adminSocket(folder);
     if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
     const who = balancer.url.replace(/^[a-z]+:\/\//, '');
