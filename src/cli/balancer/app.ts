@@ -21,7 +21,14 @@ import { settle } from '../options.ts';
 import { Settings } from '../settings.ts';
 import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
-import { checkEdit, configurationOf, givenBackend, listenOf, refuseOwn } from './configuration.ts';
+import {
+  addedBackend,
+  checkEdit,
+  configurationOf,
+  givenBackend,
+  listenOf,
+  refuseOwn,
+} from './configuration.ts';
 import { OverlayServers } from './overlay-servers.ts';
 import { adminSocket, folderOf, refuseOpenFolder } from './place.ts';
 import { parseStats } from './seeing.ts';
@@ -121,7 +128,7 @@ export async function openBalancer(
       changes: kept,
       read: () => readAgain(context, command),
       parseBackend: (spec) => {
-        const backend = givenBackend(spec);
+        const backend = addedBackend(spec);
         for (const address of [{ host, port: balancer.port }, ...more]) refuseOwn(backend, address);
         return backend;
       },
