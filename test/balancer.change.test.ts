@@ -115,6 +115,8 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['remove', '127.0.0.1:1'], 1, /no server '127\.0\.0\.1:1'.*\n.*There is: /],
     [['add', `http://${a}`], 1, /already has/],
     [['add', 'ftp://x'], 2, /only http/],
+    [['add', 'dns://x:1'], 2, /a name belongs in the settings/],
+    [['add', 'P2P://x'], 2, /a name belongs in the settings/],
     [['add', `http://localhost:${port}`], 2, /this balancer itself/],
     [['add', 'http://127.0.0.1:1,weight=2'], 2, /does not use weights/],
     [['weight', a, '2'], 2, /does not use weights/],

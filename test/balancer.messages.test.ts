@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { freePort } from './balancer.kit.ts';
@@ -72,7 +72,7 @@ test('a method that is not known in changes.json is told with that file', async 
   assert.match(err, /changes\.json.*best.*delete it/s);
 });
 
-test('a data folder in which anybody may write is refused with what to do', async (t) => {
+test('a data folder in which others may write, or which is theirs, is refused with what to do', async (t) => {
   const { folder, command } = await place(t);
   const port = await freePort();
   const own = join(folder, '.kelana', `balancer-${port}`);
@@ -85,6 +85,12 @@ test('a data folder in which anybody may write is refused with what to do', asyn
     assert.match(err, /--data is not valid: any user may write in that folder[^]*chmod o-w/);
     await chmod(open, 0o700);
   }
+  // Only root can make one that is another's.
+  if (process.geteuid?.() !== 0) return;
+  await chown(own, 65_534, 65_534);
+  const { code, err } = await command(...listen);
+  assert.equal(code, 2);
+  assert.match(err, /--data is not valid: that folder belongs to another user[^]*--data /);
 });
 
 test('commands find a balancer whose file names another address by now, and weights are not left without effect', async (t) => {

@@ -22,10 +22,12 @@ export type ProxyName = (typeof PROXIES)[number];
 /** What Debian calls the packages; npm's are installed by themselves. */
 export const PACKAGES: Readonly<Record<string, string>> = { haproxy: 'haproxy', nginx: 'nginx', wrk: 'wrk' };
 
+export type Log = 'off' | 'file' | 'default';
+
 export interface Options {
   readonly backend: number;
-  /** One line for each request into a file. */
-  readonly log?: boolean;
+  /** One line for each request into a file; `default`: what kelana does without options, which is a file and SQLite. */
+  readonly log?: Log;
   /** PEM files of a certificate and its key: then it speaks TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
@@ -64,7 +66,7 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const PEERS = fileURLToPath(new URL('../peers/', import.meta.url));
 
 const START: Readonly<Record<ProxyName, Start>> = {
-  kelana: (workshop, folder, port, { backend, log = false, tls }) => {
+  kelana: (workshop, folder, port, { backend, log = 'off', tls }) => {
     const args = [
       MAIN,
       'balancer',
@@ -73,7 +75,9 @@ const START: Readonly<Record<ProxyName, Start>> = {
       '--backend',
       `http://127.0.0.1:${backend}`,
     ];
-    args.push('--log', log ? join(folder, 'log.txt') : 'none', '--log-db', 'none', '--json');
+    if (log === 'off') args.push('--log', 'none');
+    if (log !== 'default') args.push('--log-db', 'none');
+    args.push('--json');
     if (tls !== undefined) args.push('--tls-cert', tls.cert, '--tls-key', tls.key);
     const flags = (process.env['KELANA_BENCH_NODE'] ?? '').split(' ').filter((flag) => flag !== '');
     return Promise.resolve(workshop.spawn(process.execPath, [...flags, ...args], { cwd: folder }));
@@ -108,14 +112,14 @@ backend out
     );
     return workshop.spawn('haproxy', ['-f', config, '-db']);
   },
-  nginx: async (workshop, folder, port, { backend, log = false, tls }) => {
+  nginx: async (workshop, folder, port, { backend, log = 'off', tls }) => {
     const config = join(folder, 'nginx.conf');
     await writeFile(
       config,
       `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr crit; worker_rlimit_nofile 20000;
 events { worker_connections 19000; }
 http {
-  access_log ${log ? `${folder}/access.log combined buffer=64k flush=1s` : 'off'};
+  access_log ${log !== 'off' ? `${folder}/access.log combined buffer=64k flush=1s` : 'off'};
   keepalive_requests 1000000000; keepalive_timeout 300s; client_header_timeout 10s;
   client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder}; uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
   upstream out { server 127.0.0.1:${backend}; keepalive 256; keepalive_requests 1000000000; }

@@ -31,7 +31,7 @@ export class Backend implements BackendView {
   ramp = 1;
   /** Its checks are good and connecting to it works. */
   up = true;
-  /** Down, but it says so at once (it refuses connections, or a check gets a bad status): asking it costs no time. */
+  /** It refused a connection when it was last tried: trying it again costs no time. */
   refuses = false;
   /** Gets no new requests; those that run end in peace. */
   draining = false;

@@ -184,8 +184,8 @@ export class Backends {
   }
 
   /**
-   * Where no backend is in service: one that is down but refuses at once, as it may be back before its next check, and
-   * its own refusal is as good as ours. Never one that hangs: that is what checks are for.
+   * Where no backend is in service: one that refused to connect, as it may be back before its next check, and its
+   * refusal costs no time. Never one that hangs, nor one that says in its checks that it does not serve.
    */
   lastResort(tried: readonly Backend[]): Backend | undefined {
     const some = this.#list.filter(
@@ -215,7 +215,7 @@ export class Backends {
 
   /** Nothing could be sent to it: out at once. */
   failed(backend: Backend, reason: string): void {
-    backend.refuses = atOnce(reason);
+    backend.refuses = refused(reason);
     if (!backend.removed) this.#step({ type: 'failed', backend: backend.index, reason });
   }
 
@@ -361,16 +361,16 @@ export class Backends {
   #check(backend: Backend): void {
     const running = probe(backend.pool, backend.label, this.#options.balance.check, (reason) => {
       this.#probes.delete(backend);
-      backend.refuses = reason !== null && atOnce(reason);
+      backend.refuses = refused(reason);
       if (!backend.removed) this.#step({ type: 'checked', backend: backend.index, reason });
     });
     this.#probes.set(backend, running);
   }
 }
 
-/** Why a backend is down, where it was told without a wait. */
-function atOnce(reason: string): boolean {
-  return reason === 'ECONNREFUSED' || reason.startsWith('answered ');
+/** Nobody was there. One that is there and answers that it does not serve is taken at its word. */
+function refused(reason: string | null): boolean {
+  return reason === 'ECONNREFUSED';
 }
 
 /** @throws KelanaError BAD_VALUE */

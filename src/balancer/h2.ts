@@ -79,7 +79,7 @@ export class H2Connection implements Connection {
     if (
       this.#closing
         ? now - this.#idleSince > BALANCER.lingerMs
-        : now - this.#idleSince > BALANCER.clientIdleMs
+        : now - this.#idleSince > this.#shared.balance.timeouts.idleMs
     )
       this.#session.destroy();
   }

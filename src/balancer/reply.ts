@@ -85,18 +85,34 @@ export function redirectTo(host: string | undefined, path: string, port: number)
 
 /**
  * The answer of the last hop (RFC 9110 section 7.6.2): to OPTIONS that it is there, to TRACE the request as it came
- * (section 9.3.8), without what may be secret.
+ * (section 9.3.8), but of its fields only those that are known to hold no secret.
  */
 export function lastHop({ method, target, minor, fields }: RequestHead): OwnReply {
-  const lines = fields
-    .filter(({ name }) => !SECRET.test(name))
-    .map(({ raw, value }) => `${raw}: ${value}\r\n`);
+  const lines = fields.filter(({ name }) => ECHOED.has(name)).map(({ raw, value }) => `${raw}: ${value}\r\n`);
   const text = method === 'TRACE' ? `${method} ${target} HTTP/1.${minor}\r\n${lines.join('')}\r\n` : '';
   return { status: 200, code: 'LAST_HOP', message: '', content: { type: 'message/http', text } };
 }
 
-/** Cookies and credentials, whatever they are called. */
-const SECRET = /auth|cookie|token|secret|key|session|forwarded/;
+/** What tells of the way and of the message. Secrets come under any name, so all others are left out. */
+const ECHOED: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-charset',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'connection',
+  'content-length',
+  'content-type',
+  'date',
+  'expect',
+  'host',
+  'max-forwards',
+  'pragma',
+  'te',
+  'upgrade',
+  'user-agent',
+  'via',
+]);
 
 /** @param wait ms until the client may ask again */
 export function tooManyRequests(wait: number): OwnReply {

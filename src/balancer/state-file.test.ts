@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -73,4 +73,18 @@ test('a link, a device, a pipe and a folder in its place are refused at once, an
       name,
     );
   await assert.rejects(readChanges('/dev/zero', parse), /no plain file/);
+});
+
+test('what is written goes through no link, whatever lies in the folder, and leaves nothing where it fails', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'kelana-changes-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const at = (name: string): string => join(folder, name);
+  await writeFile(at('victim'), 'precious');
+  for (const name of ['changes.json', 'changes.json.new']) await symlink(at('victim'), at(name));
+  await writeChanges(at('changes.json'), NO_CHANGES);
+  assert.equal(await readFile(at('victim'), 'utf8'), 'precious');
+  assert.deepEqual(await readChanges(at('changes.json'), parse), NO_CHANGES);
+  await mkdir(at('taken'));
+  await assert.rejects(writeChanges(at('taken'), NO_CHANGES), /taken/);
+  assert.deepEqual(await readdir(folder), ['changes.json', 'changes.json.new', 'taken', 'victim']);
 });

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { NO_CHANGES, type Changes, type GivenBackend } from '../core/balance/changes.ts';
 import { parseMethod } from '../core/balance/choice.ts';
@@ -80,18 +81,25 @@ function notPlain(file: string): KelanaError {
   });
 }
 
-/** Whole or not at all, also over a power cut. @throws KelanaError CANNOT_WRITE */
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+
+/**
+ * Whole or not at all, also over a power cut. It is written under a name that nobody can guess and that must not be
+ * there, so that nothing is overwritten through a link. @throws KelanaError CANNOT_WRITE
+ */
 export async function writeChanges(file: string, changes: Changes): Promise<void> {
+  const made = `${file}.${randomBytes(6).toString('hex')}.new`;
   try {
-    const handle = await open(`${file}.new`, 'w', 0o600);
+    const handle = await open(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
       await handle.writeFile(`${JSON.stringify(changes, null, 2)}\n`);
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(`${file}.new`, file);
+    await rename(made, file);
   } catch (thrown) {
+    await rm(made, { force: true }).catch(() => {});
     throw new KelanaError('CANNOT_WRITE', { path: file, why: reason(thrown) }, thrown);
   }
 }

@@ -23,6 +23,8 @@ export interface Context {
   readonly color: boolean;
   readonly lang: Lang;
   readonly pid: number;
+  /** The user it runs as; left out where the system has no such numbers. */
+  readonly uid?: number;
   /** The Node that runs this, for the processes that `up` starts. */
   readonly execPath: string;
   /** Seconds since the process started. */
@@ -157,6 +159,7 @@ export function processContext(): Context {
     color: terminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     lang,
     pid: process.pid,
+    ...(process.geteuid === undefined ? {} : { uid: process.geteuid() }),
     execPath: process.execPath,
     uptime: () => process.uptime(),
     memory: () => process.memoryUsage.rss(),

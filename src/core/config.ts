@@ -1123,6 +1123,8 @@ export const SERVER_GROUP = {
   roundMs: 3_000,
   /** ms for one dial, and one ask with its answer: a busy machine takes a second. */
   askMs: 5_000,
+  /** ms after which a round says what it has: dead addresses must not hold up what is known of the others. */
+  answerMs: 5_000,
   /** Asks side by side: a dial takes some 15 ms of a core. */
   asksAtOnce: 16,
   /** ms between look-ups in the DHT, doubled each time, and for one: some 20 requests, of which dead nodes take 3 s each. */

@@ -18,6 +18,7 @@ export async function inProcess(args: readonly string[], cwd: string, lang: Lang
     color: false,
     lang,
     pid: 0,
+    ...(process.geteuid === undefined ? {} : { uid: process.geteuid() }),
     execPath,
     uptime: () => 0,
     memory: () => 0,

@@ -21,7 +21,14 @@ import { settle } from '../options.ts';
 import { Settings } from '../settings.ts';
 import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
-import { checkEdit, configurationOf, givenBackend, listenOf, refuseOwn } from './configuration.ts';
+import {
+  addedBackend,
+  checkEdit,
+  configurationOf,
+  givenBackend,
+  listenOf,
+  refuseOwn,
+} from './configuration.ts';
 import { OverlayServers } from './overlay-servers.ts';
 import { adminSocket, folderOf, refuseOpenFolder } from './place.ts';
 import { parseStats } from './seeing.ts';
@@ -63,7 +70,7 @@ export async function openBalancer(
   const configuration = configurationOf(values, availableParallelism());
   const [{ host, port }, ...more] = listenOf(values);
   // What lies in it is believed, so it is looked at before it is read.
-  if (port !== 0) await refuseOpenFolder(folderOf(context, values, port));
+  if (port !== 0) await refuseOpenFolder(folderOf(context, values, port), context.uid);
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
   const self = { who: hostPort(host, port), host, port };
@@ -90,7 +97,7 @@ export async function openBalancer(
   try {
     const folder = folderOf(context, values, balancer.port);
     await makeFolder(folder);
-    await refuseOpenFolder(folder);
+    await refuseOpenFolder(folder, context.uid);
     const socket = await adminSocket(folder);
     if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
     const who = balancer.url.replace(/^[a-z]+:\/\//, '');
@@ -121,7 +128,7 @@ export async function openBalancer(
       changes: kept,
       read: () => readAgain(context, command),
       parseBackend: (spec) => {
-        const backend = givenBackend(spec);
+        const backend = addedBackend(spec);
         for (const address of [{ host, port: balancer.port }, ...more]) refuseOwn(backend, address);
         return backend;
       },

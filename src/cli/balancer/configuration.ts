@@ -63,6 +63,20 @@ export function givenBackend(spec: string): GivenBackend {
   return { name: parseBackendUrl(url).label, spec, weight };
 }
 
+/** Of `add`: a name is followed from the settings only. @throws KelanaError BAD_VALUE, CANNOT_READ */
+export function addedBackend(spec: string): GivenBackend {
+  if (!/^\s*(dns|srv|p2p):/i.test(spec)) return givenBackend(spec);
+  throw new KelanaError('BAD_VALUE', {
+    value: spec,
+    name: 'add',
+    why: {
+      id: "sebuah nama tempatnya di pengaturan: '--backend' atau kelana.toml, lalu 'reload'",
+      en: "a name belongs in the settings: '--backend' or kelana.toml, then 'reload'",
+    },
+    example: 'kelana balancer add http://10.0.0.7:8080',
+  });
+}
+
 /** As after `--backend`, from a `[[balancer.backend]]` table. @throws KelanaError BAD_VALUE, its `key` the bad one */
 export function backendFromTable(table: Readonly<Record<string, unknown>>): string {
   const bad = (key: string, value: unknown, why: Text): KelanaError =>

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseListen } from '../../balancer/address.ts';
 import { isAlive, socketPath } from '../../control/socket.ts';
@@ -19,12 +19,25 @@ export function folderOf(context: Context, values: Values, port: number): string
 
 /**
  * Whoever may write there could put a socket or changes of their own in the place of these, and choose where requests go.
+ * So may only this user, and root. @param uid of this user; undefined where the system has none
  * @throws KelanaError BAD_VALUE
  */
-export async function refuseOpenFolder(folder: string): Promise<void> {
+export async function refuseOpenFolder(folder: string, uid: number | undefined): Promise<void> {
   for (const path of [dirname(folder), folder]) {
-    const found = await stat(path).catch(() => null);
-    if (found === null) continue;
+    // A link may be changed by its own owner.
+    const both = await Promise.all([stat(path), lstat(path)]).catch(() => null);
+    if (both === null) continue;
+    const [found] = both;
+    if (uid !== undefined && both.some((one) => one.uid !== uid && one.uid !== 0))
+      throw new KelanaError('BAD_VALUE', {
+        value: path,
+        name: '--data',
+        why: {
+          id: 'folder itu milik pengguna lain, yang jadi bisa menentukan ke mana permintaan pergi',
+          en: 'that folder belongs to another user, who may so decide where requests go',
+        },
+        example: '--data /srv/kelana',
+      });
     // With the sticky bit, as /tmp has it, nobody but its owner may rename or remove what is in it.
     const safe = (found.mode & 0o002) === 0 || ((found.mode & 0o1000) !== 0 && path !== folder);
     if (safe) continue;

@@ -8,7 +8,7 @@ import { Dht } from '../dht.ts';
 import { createHost, type Host } from '../host.ts';
 import { resolveAddress } from '../links.ts';
 import { askPlace, type FoundServer } from './asking.ts';
-import { recordName } from './proof.ts';
+import { recordName, type Group } from './proof.ts';
 
 export interface ServerFinderOptions {
   readonly key: Uint8Array;
@@ -16,6 +16,8 @@ export interface ServerFinderOptions {
   readonly peers: () => Promise<readonly string[]>;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** ms for one ask, and for a round; default of core/config.ts. */
+  readonly pace?: { readonly askMs: number; readonly answerMs: number };
 }
 
 export interface FindServers {
@@ -30,6 +32,14 @@ interface Member {
   missed: number;
 }
 
+/** What one round has so far; who answers later is remembered, and so is in the next one. */
+interface Round {
+  readonly group: Group;
+  readonly found: Map<string, FoundServer>;
+  readonly asked: Set<string>;
+  reached: number;
+}
+
 /** Finds servers of a group in the overlay, as a guest: it listens nowhere, links to nobody and keeps nothing. */
 export class ServerFinder {
   readonly #host: Host;
@@ -42,10 +52,14 @@ export class ServerFinder {
   readonly #given = new Map<string, string>();
   /** When the DHT was asked for a name, and ms until it is asked again. */
   readonly #looked = new Map<string, { readonly at: number; readonly waitMs: number }>();
+  /** What is being asked of the DHT, one at a time for a name. */
+  readonly #looks = new Map<string, Promise<void>>();
+  readonly #pace: NonNullable<ServerFinderOptions['pace']>;
 
   private constructor(host: Host, options: ServerFinderOptions) {
     this.#host = host;
     this.#options = options;
+    this.#pace = options.pace ?? SERVER_GROUP;
     this.#dht = new Dht({ host, now: options.now, lookAroundMs: [] });
   }
 
@@ -55,54 +69,84 @@ export class ServerFinder {
     return new ServerFinder(host, options);
   }
 
-  /** One round: asks those that are known, those at the given addresses, and now and then the DHT. Never rejects. */
+  /**
+   * One round: asks those that are known, those at the given addresses, and now and then the DHT. Gives who has answered
+   * after `answerMs` at the latest. Never rejects.
+   */
   async find(name: string): Promise<FindServers> {
     const group = { name, key: this.#options.key };
-    const found = new Map<string, FoundServer>();
-    const asked = new Set<string>();
-    let reached = 0;
-    const ask = async (connect: () => Promise<Connection>, known: Contact | null): Promise<void> => {
-      const limit = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(SERVER_GROUP.askMs)]);
-      try {
-        const connection = await connect();
-        reached += 1;
-        const peer = connection.remotePeer.toString();
-        if (known === null && asked.has(peer)) return;
-        asked.add(peer);
-        const server = await askPlace(this.#host, connection, group, limit);
-        if (server === null) return;
-        found.set(peer, server);
-        const addresses = known?.addresses ?? [connection.remoteAddr.toString()];
-        this.#remember(name, { peer, label: known?.label ?? peer, addresses });
-      } catch {
-        // Not reached, not a server, or not of this group: it is not among those found, which is all there is to say.
-      }
-    };
-    const members = [...(this.#members.get(name)?.values() ?? [])].map(({ contact }) => contact);
-    for (const { peer } of members) asked.add(peer);
+    const round: Round = { group, found: new Map(), asked: new Set(), reached: 0 };
+    const over = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(this.#pace.answerMs)]);
+    const members = [...(this.#members.get(name)?.values() ?? [])];
+    for (const { contact } of members) round.asked.add(contact.peer);
     const given = await this.#options.peers().catch((): readonly string[] => []);
     for (const address of this.#given.keys()) if (!given.includes(address)) this.#given.delete(address);
-    await all([
-      ...members.map((contact) => () => ask(() => this.#dial(contact), contact)),
-      ...given.map((address) => () => ask(() => this.#dialGiven(address), null)),
-    ]);
-    if (reached > 0 && this.#isDue(name)) {
-      const contacts: Contact[] = [];
-      const limit = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(SERVER_GROUP.lookUpMs)]);
-      await this.#dht.find({ kind: 'name', name: recordName(group) }, limit, (contact) => {
-        if (!asked.has(contact.peer)) contacts.push(contact);
-        asked.add(contact.peer);
-      });
-      await all(contacts.map((contact) => () => ask(() => this.#dial(contact), contact)));
+    const askMember = ({ contact }: Member) => {
+      return () => this.#ask(round, () => this.#dial(contact), contact, over);
+    };
+    // Those that are likely to answer come first, as time may run out.
+    await all(
+      [
+        ...members.filter(({ missed }) => missed === 0).map(askMember),
+        ...given.map((address) => () => this.#ask(round, () => this.#dialGiven(address), null, over)),
+        ...members.filter(({ missed }) => missed > 0).map(askMember),
+      ],
+      over,
+    );
+    if (round.reached > 0 && !this.#looks.has(name) && this.#isDue(name)) {
+      const look = this.#look(round).finally(() => this.#looks.delete(name));
+      this.#looks.set(name, look);
+      await doneOrOver(look, over);
     }
-    this.#age(name, found);
-    return { servers: [...found.values()], reached };
+    this.#age(name, round.found);
+    return { servers: [...round.found.values()], reached: round.reached };
   }
 
   async close(): Promise<void> {
     this.#closed.abort();
+    await Promise.all(this.#looks.values());
     await this.#dht.stop();
     await this.#host.stop();
+  }
+
+  /** Never rejects: not reached, not a server or not of this group is not found, which is all there is to say. */
+  async #ask(
+    round: Round,
+    connect: () => Promise<Connection>,
+    known: Contact | null,
+    over: AbortSignal,
+  ): Promise<void> {
+    const { group, found, asked } = round;
+    const limit = AbortSignal.any([over, AbortSignal.timeout(this.#pace.askMs)]);
+    try {
+      const connection = await connect();
+      round.reached += 1;
+      const peer = connection.remotePeer.toString();
+      if (known === null && asked.has(peer)) return;
+      asked.add(peer);
+      const server = await askPlace(this.#host, connection, group, limit);
+      if (server === null) return;
+      found.set(peer, server);
+      const addresses = known?.addresses ?? [connection.remoteAddr.toString()];
+      this.#remember(group.name, { peer, label: known?.label ?? peer, addresses });
+    } catch {
+      // As said above.
+    }
+  }
+
+  /** Asks those that the DHT names; may last longer than its round. Never rejects. */
+  async #look(round: Round): Promise<void> {
+    const closed = this.#closed.signal;
+    const contacts: Contact[] = [];
+    const limit = AbortSignal.any([closed, AbortSignal.timeout(SERVER_GROUP.lookUpMs)]);
+    await this.#dht.find({ kind: 'name', name: recordName(round.group) }, limit, (contact) => {
+      if (!round.asked.has(contact.peer)) contacts.push(contact);
+      round.asked.add(contact.peer);
+    });
+    await all(
+      contacts.map((contact) => () => this.#ask(round, () => this.#dial(contact), contact, closed)),
+      closed,
+    );
   }
 
   async #dial(contact: Contact): Promise<Connection> {
@@ -121,7 +165,7 @@ export class ServerFinder {
   }
 
   #dialLimit(): AbortSignal {
-    const limit = Math.min(OVERLAY.dialTimeoutMs, SERVER_GROUP.askMs);
+    const limit = Math.min(OVERLAY.dialTimeoutMs, this.#pace.askMs);
     return AbortSignal.any([this.#closed.signal, AbortSignal.timeout(limit)]);
   }
 
@@ -150,11 +194,24 @@ export class ServerFinder {
   }
 }
 
-/** So many at once, in order. */
-async function all(tasks: readonly (() => Promise<void>)[]): Promise<void> {
+/** So many at once, in order, until it is over. */
+async function all(tasks: readonly (() => Promise<void>)[], over: AbortSignal): Promise<void> {
   const next = tasks.values();
   const work = async (): Promise<void> => {
-    for (const task of next) await task();
+    for (const task of next) {
+      if (over.aborted) return;
+      await task();
+    }
   };
-  await Promise.all(Array.from({ length: SERVER_GROUP.asksAtOnce }, work));
+  await doneOrOver(Promise.all(Array.from({ length: SERVER_GROUP.asksAtOnce }, work)), over);
+}
+
+async function doneOrOver(work: Promise<unknown>, over: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = (): void => resolve();
+  over.addEventListener('abort', stop, { once: true });
+  if (over.aborted) stop();
+  await Promise.race([work, promise]);
+  // Some of these signals live as long as the balancer.
+  over.removeEventListener('abort', stop);
 }
