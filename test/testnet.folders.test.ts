@@ -86,7 +86,8 @@ test('of a folder only what matches a pattern comes', async () => {
   assert.ok(part.type === 'saved' && part.path === got.path && part.fetched === 0, JSON.stringify(part));
   assert.deepEqual(await readdir(net.node(0).downloads), ['liburan']);
   const none = await get(net.node(0), 'liburan', { only: ['*.tidakada'] });
-  assert.ok(none.type === 'failed' && none.error.code === 'TRANSFER_FAILED');
+  assert.ok(none.type === 'failed' && none.error.code === 'NONE_CHOSEN');
+  assert.deepEqual(await readdir(net.node(0).downloads), ['liburan']);
 });
 
 test('a part that is changed while the rest comes is not called the folder: what it lacks comes again, beside it', async () => {

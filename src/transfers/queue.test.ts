@@ -7,10 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QUEUE } from '../core/config.ts';
 import type { EventBody } from '../core/events.ts';
 import type { Transfer, TransferState } from '../core/transfer/ports.ts';
+import { cidOf, RAW } from '../core/transfer/cid.ts';
+import { buildFolder } from '../core/transfer/directory.ts';
 import { Downloads } from './downloads.ts';
 import { TransferQueue } from './queue.ts';
 import { TransferStore } from './store.ts';
-import { contentOf, howFor, TestFolder, TestProvider, type Content } from './swarm.testkit.ts';
+import { contentOf, howFor, sha256, TestFolder, TestProvider, type Content } from './swarm.testkit.ts';
 
 const kB = 1024;
 
@@ -204,6 +206,25 @@ test('a source that changed ends it, one that lies does not, and each says so', 
   changed.manner.refuses = null;
   desk.queue.resume(one.id);
   await until('done after all', () => desk.state(one.id) === 'done');
+});
+
+test('patterns that choose nothing of a folder end it: no holder and no time will change that', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(1, 20 * kB);
+  desk.open();
+  const cid = cidOf(RAW, sha256(node.content.bytes));
+  const made = buildFolder([{ name: 'a.jpg', cid, total: 20 * kB }], sha256);
+  const file = { name: 'liburan', size: 20 * kB, cid: made.cid.toString(), kind: 'folder' } as const;
+  const folder = new TestProvider('at-liburan', { ...node.content, file, nodes: made.nodes });
+  desk.contents.push(folder.content);
+  desk.nodes.push(folder);
+  const { id } = desk.queue.add(file, [folder.provider], ['*.tidakada', 'b/*']);
+  await until('it ended', () => ['failed', 'waiting'].includes(desk.state(id) ?? ''));
+  const [{ state, error } = assert.fail()] = desk.queue.list();
+  assert.deepEqual(
+    [state, error?.code, error?.params['only']],
+    ['failed', 'NONE_CHOSEN', "'*.tidakada' 'b/*'"],
+  );
 });
 
 test('cancelled, it is forgotten with all that was fetched, whether it runs or not', async (t) => {
