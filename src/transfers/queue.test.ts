@@ -33,6 +33,8 @@ class Desk {
   readonly contents: Content[] = [];
   /** Who was opened, one after the other. */
   readonly order: TestProvider[] = [];
+  /** CIDs of what was removed. */
+  readonly discarded: string[] = [];
   /** ms that the clock is ahead. */
   ahead = 0;
   queue!: TransferQueue;
@@ -61,7 +63,10 @@ class Desk {
     this.queue = new TransferQueue({
       store: new TransferStore(join(this.base, 'transfers.db')),
       downloads,
-      discard: (file) => rm(this.folder.partOf(file), { force: true }),
+      discard: async (file) => {
+        this.discarded.push(file.cid);
+        await rm(this.folder.partOf(file), { force: true });
+      },
       wall: () => Date.now() + this.ahead,
       random: () => 0.5,
       emit: (event) => this.events.push(event),
@@ -250,6 +255,30 @@ test('cancelled, it is forgotten with all that was fetched, whether it runs or n
   await desk.queue.cancel(others.id);
   await assert.rejects(access(desk.folder.partOf(file)));
   await assert.rejects(desk.queue.cancel(99), { code: 'NO_TRANSFER' });
+});
+
+test('what a cancelled transfer has of a folder goes with the last that fetches from it, also after a restart', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(1, 20 * kB);
+  node.manner.down = true;
+  desk.open();
+  const [some, rest, last] = [['*.jpg'], ['*.png'], []].map((only) =>
+    desk.queue.add(node.content.file, [node.provider], only),
+  );
+  assert.ok(some !== undefined && rest !== undefined && last !== undefined);
+  await until('all wait', () => desk.queue.list().every(({ state }) => state === 'waiting'));
+  await desk.queue.cancel(some.id);
+  await desk.queue.close();
+  desk.open();
+  node.manner.down = false;
+  desk.queue.resume(rest.id);
+  await until('one is done', () => desk.state(rest.id) === 'done');
+  assert.deepEqual(desk.discarded, [], 'the last goes on with it');
+  desk.queue.resume(last.id);
+  await until('the other too', () => desk.discarded.length > 0 && desk.state(last.id) === 'done');
+  const again = desk.add(desk.share(2, kB));
+  await until('another file is there', () => desk.state(again.id) === 'done');
+  assert.deepEqual(desk.discarded, [node.content.file.cid], 'once');
 });
 
 test('the same file is queued once, with all its providers; done already, it is looked at again', async (t) => {
