@@ -173,6 +173,16 @@ test('a download that cannot choose names the files and ends with 2', async (t) 
   assert.equal((JSON.parse(json.err) as { error: string }).error, 'AMBIGUOUS');
 });
 
+test('get shows a folder that it found and not the files below it; find shows both', async (t) => {
+  const [step, hit, provider, verdict] = EVENTS;
+  assert.ok(step && hit?.type === 'hit' && provider && verdict);
+  const folder = { ...hit, name: 'x', cid: 'bafybx', kind: 'folder', files: 3 } as const;
+  const { cwd } = await fakeNode(t, [step, hit, provider, folder, verdict]);
+  const [get, find] = [await inProcess(['get', 'x'], cwd), await inProcess(['find', 'x'], cwd)];
+  assert.match(get.out, /^'x' found at nodes A, B \(folder, 3 files/);
+  assert.ok(!get.out.includes('Laporan') && find.out.includes('Laporan'), get.out);
+});
+
 test('options that are not valid are refused before any node is asked', async (t) => {
   const { cwd, asked } = await fakeNode(t);
   for (const bad of [

@@ -86,7 +86,36 @@ test('of a folder only what matches a pattern comes', async () => {
   assert.ok(part.type === 'saved' && part.path === got.path && part.fetched === 0, JSON.stringify(part));
   assert.deepEqual(await readdir(net.node(0).downloads), ['liburan']);
   const none = await get(net.node(0), 'liburan', { only: ['*.tidakada'] });
-  assert.ok(none.type === 'failed' && none.error.code === 'TRANSFER_FAILED');
+  assert.ok(none.type === 'failed' && none.error.code === 'NONE_CHOSEN');
+  assert.deepEqual(await readdir(net.node(0).downloads), ['liburan']);
+});
+
+test('a part that is changed while the rest comes is not called the folder: what it lacks comes again, beside it', async () => {
+  await using net = await startTestnet(2);
+  const [asker, holder] = [net.node(0), net.node(1)];
+  const files = { 'a.jpg': sample(4_000, 1), 'b.jpg': sample(900, 2), 'video.mp4': sample(MiB + 5, 5) };
+  await share(holder, files);
+  const part = await get(asker, 'liburan', { only: ['*.jpg'] });
+  assert.ok(part.type === 'saved', JSON.stringify(part));
+  const edited = join(part.path, 'a.jpg');
+  const overlay = {
+    ...asker.overlay,
+    open: async (provider: Provider, signal?: AbortSignal) => {
+      const session = await asker.overlay.open(provider, signal);
+      return withBlocks(session, async (cid, index, into) => {
+        if (index === 1) await writeFile(edited, 'milik saya');
+        await session.block(cid, index, into);
+      });
+    },
+  };
+  const whole = await get({ ...asker, overlay }, 'liburan');
+  assert.ok(whole.type === 'saved', JSON.stringify(whole));
+  assert.equal(whole.path, join(asker.downloads, 'liburan (1)'));
+  const hashes = Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)]);
+  assert.deepEqual(await below(whole.path), Object.fromEntries(hashes));
+  assert.equal(whole.fetched, MiB + 5 + 4_000);
+  assert.equal(await readFile(edited, 'utf8'), 'milik saya');
+  assert.deepEqual((await readdir(asker.downloads)).toSorted(), ['liburan', 'liburan (1)']);
 });
 
 test('several who want different files of one folder at once all get theirs, in one folder', async () => {

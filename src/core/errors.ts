@@ -670,6 +670,19 @@ export const ERRORS = {
       en: 'Look without --only, or name the folder by its CID: kelana get CID --only GLOB',
     },
   },
+  NONE_CHOSEN: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: {
+      id: "Di folder '{name}' tidak ada berkas yang cocok dengan --only {only}.",
+      en: "No file in the folder '{name}' matches --only {only}.",
+    },
+    fix: {
+      id: "Sebut nama, atau jalurnya di bawah folder itu, di dalam tanda petik: --only '*.jpg', --only 'foto/**'",
+      en: "Give names, or paths below that folder, in quotes: --only '*.jpg', --only 'photos/**'",
+    },
+  },
   AMBIGUOUS: {
     source: 'user',
     retryable: false,

@@ -11,7 +11,8 @@ import { BlockFile } from './block-file.ts';
 import { type Claim } from './claims.ts';
 import { cannotWrite, sync } from './files.ts';
 import { type FolderEntry } from './folder-names.ts';
-import { besideOf, complete, hasOthers, type There } from './folder-there.ts';
+import { complete, gather, isStill } from './folder-complete.ts';
+import { besideOf, hasOthers, type Beside, type There } from './folder-there.ts';
 import { isSameFolder, prune, smallFiles, type Tree } from './folder-tree.ts';
 import { Incoming, present } from './incoming.ts';
 import type { Offers } from './offers.ts';
@@ -39,7 +40,7 @@ export class FolderDownload implements IncomingFolder {
   readonly #part: Claim;
   readonly #root: string;
   readonly #entries: readonly FolderEntry[];
-  readonly #tree: Tree;
+  #tree: Tree;
   /** All that may be in its temporary folder: what others want of the same folder too. */
   readonly #keep: Tree;
   readonly #writer: Writer;
@@ -249,39 +250,78 @@ export class FolderDownload implements IncomingFolder {
     for (const withdraw of this.#withdraw.splice(0)) withdraw();
     try {
       await Promise.allSettled(this.#writing);
-      // A file system that takes two names for one would have dropped a file by now.
-      const beside = await besideOf(this.#root, this.#tree, this.#keep, MINE);
-      if (beside === 'strange')
-        throw new KelanaError('BAD_NAME', { name: `'${this.#name}'`, why: WHY_OTHER });
-      if (this.#durable) await this.#sync();
-      if (beside === 'folders') await prune(this.#root, this.#tree, NONE);
-      const others = beside === 'others';
-      if (this.#base !== null) return await this.#complete(this.#base.path, others);
-      if (others) return await this.#complete(await makeFree(this.#folder, this.#name), others);
-      for (const candidate of names(this.#name)) {
-        const target = join(this.#folder, candidate);
-        const same = await isSameFolder(target, this.#entries, this.#tree, this.#writer);
-        if (same === true) {
-          await this.#part.remove();
-          return target;
-        }
-        if (same === null && (await moveTo(this.#root, target))) {
-          await this.#part.moved();
-          await sync(this.#folder);
-          return target;
-        }
+      if (this.#base !== null) {
+        const path = await this.#complete(this.#base);
+        if (path !== null) return path;
+        await this.#gather(this.#base.path, this.#base.tree);
       }
-      throw new KelanaError('FILE_EXISTS', { name: this.#name });
+      return await this.#whole();
     } catch (thrown) {
       await this.#part.release().catch(() => undefined);
       throw this.#cannotWrite(thrown);
     }
   }
 
-  async #complete(path: string, others: boolean): Promise<string> {
-    await complete(path, this.#root, this.#entries, this.#tree, this.#durable);
-    await (others ? this.#part.release() : this.#part.remove());
+  /** Puts what came beside what is there; null where that is not any more what it was, or something is in the way. */
+  async #complete(base: There): Promise<string | null> {
+    const beside = await this.#check();
+    if (!(await isStill(base))) return null;
+    return await this.#place(base.path, beside);
+  }
+
+  async #place(path: string, beside: Beside): Promise<string | null> {
+    if (!(await complete(path, this.#root, this.#entries, this.#tree, this.#durable))) return null;
+    await (beside === 'others' ? this.#part.release() : this.#part.remove());
     return path;
+  }
+
+  /** From now on the temporary folder is to hold all that is wanted. @throws KelanaError TRANSFER_FAILED */
+  async #gather(from: string, tree: Tree): Promise<void> {
+    this.#tree = tree;
+    const lost = await gather(from, this.#root, this.#entries, tree, this.#durable);
+    if (lost.length === 0) return;
+    const [{ path } = { path: '' }] = lost;
+    const why = {
+      id: `${lost.length} berkas yang sudah ada diubah atau dipindahkan selama itu, di antaranya '${path}'`,
+      en: `${lost.length} of the files that were here were changed or moved meanwhile, among them '${path}'`,
+    };
+    throw new KelanaError('TRANSFER_FAILED', { name: this.#name, why, refusal: 'gone' });
+  }
+
+  /** Gives the whole a name that is free. */
+  async #whole(): Promise<string> {
+    const beside = await this.#check();
+    if (beside === 'others') {
+      const path = await makeFree(this.#folder, this.#name);
+      const placed = await this.#place(path, beside);
+      if (placed !== null) return placed;
+      await this.#gather(path, this.#tree);
+      throw new KelanaError('FILE_EXISTS', { name: this.#name });
+    }
+    for (const candidate of names(this.#name)) {
+      const target = join(this.#folder, candidate);
+      const same = await isSameFolder(target, this.#entries, this.#tree, this.#writer);
+      if (same === true) {
+        await this.#part.remove();
+        return target;
+      }
+      if (same === null && (await moveTo(this.#root, target))) {
+        await this.#part.moved();
+        await sync(this.#folder);
+        return target;
+      }
+    }
+    throw new KelanaError('FILE_EXISTS', { name: this.#name });
+  }
+
+  /** Looks once more at the names in the temporary folder, and makes all of it durable. @throws KelanaError BAD_NAME */
+  async #check(): Promise<Beside> {
+    // A file system that takes two names for one would have dropped a file by now.
+    const beside = await besideOf(this.#root, this.#tree, this.#keep, MINE);
+    if (beside === 'strange') throw new KelanaError('BAD_NAME', { name: `'${this.#name}'`, why: WHY_OTHER });
+    if (this.#durable) await this.#sync();
+    if (beside === 'folders') await prune(this.#root, this.#tree, NONE);
+    return beside;
   }
 
   /** Large files were synced as each was finished. */

@@ -1,8 +1,7 @@
-import { lstat, mkdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bitBytes, hasBit, setBit } from '../core/bit-array.ts';
-import { KelanaError } from '../core/errors.ts';
-import { hasCode, isGone, publish, sync } from './files.ts';
+import { hasCode, isGone } from './files.ts';
 import { checkEntries, type FolderEntry } from './folder-names.ts';
 import { batches, itemsOf, type Tree } from './folder-tree.ts';
 import { isSame } from './place.ts';
@@ -20,8 +19,14 @@ export interface There {
   readonly path: string;
   /** Of the wanted files those that are there, by index. */
   readonly have: Uint8Array;
-  /** Paths of all files that are there. */
-  readonly files: ReadonlySet<string>;
+  /** All files that are there, by path, as they were seen before they were read: see `seenAt`. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Paths of the wanted files that are there. */
+  readonly needs: readonly string[];
+  /** All that is wanted, here or not. */
+  readonly tree: Tree;
+  /** All that may be in it. */
+  readonly of: { readonly files: ReadonlyMap<string, FolderEntry>; readonly folders: ReadonlySet<string> };
   /** Nothing that is wanted is missing. */
   readonly wanted: boolean;
   /** Nothing of the whole is missing. */
@@ -39,18 +44,19 @@ export async function thereOf(
   whole: Whole,
   writer: Writer,
 ): Promise<There | false | null> {
-  let all: Tree;
-  const files = new Set<string>();
+  const files = new Map<string, string>();
+  let of: There['of'];
   const folders = new Set<string>();
   try {
     if (!(await lstat(path)).isDirectory()) return false;
-    all = {
-      files: new Set(whole.entries.map((entry) => entry.path)),
+    of = {
+      files: new Map(whole.entries.map((entry) => [entry.path, entry])),
       folders: new Set(checkEntries(whole.entries, whole.folders).folders),
     };
     for await (const item of itemsOf(path)) {
-      if (item.kind === 'file' && all.files.has(item.path)) files.add(item.path);
-      else if (item.kind === 'folder' && all.folders.has(item.path)) folders.add(item.path);
+      if (item.kind === 'folder' && of.folders.has(item.path)) folders.add(item.path);
+      else if (item.kind === 'file' && of.files.has(item.path))
+        files.set(item.path, await seenAt(join(path, item.path)));
       else return false;
     }
   } catch (thrown) {
@@ -59,10 +65,10 @@ export async function thereOf(
     throw thrown;
   }
   // An empty folder is nobody's part.
-  if (files.size === 0 && all.files.size > 0) return false;
+  if (files.size === 0 && of.files.size > 0) return false;
   const present = whole.entries.filter((entry) => files.has(entry.path));
   const large = present.filter(({ digest }) => digest === null);
-  for (const entry of large) if ((await sizeAt(join(path, entry.path))) !== entry.size) return false;
+  for (const { path: at, size } of present) if (files.get(at)?.startsWith(`${size} `) !== true) return false;
   for (const { files: batch } of batches(present, path))
     if ((await writer.look(batch)).some((state) => state !== STATE.right)) return false;
   for (const entry of large) if ((await isSame(join(path, entry.path), entry)) !== true) return false;
@@ -72,15 +78,15 @@ export async function thereOf(
     if (files.has(entry.path)) setBit(have, index);
     else missing += 1;
   for (const folder of tree.folders) if (!folders.has(folder)) missing += 1;
-  const same = files.size === all.files.size && folders.size === all.folders.size;
-  return { path, have, files, wanted: missing === 0, whole: same };
+  const same = files.size === of.files.size && folders.size === of.folders.size;
+  const needs = entries.flatMap((entry) => (files.has(entry.path) ? [entry.path] : []));
+  return { path, have, files, needs, tree, of, wanted: missing === 0, whole: same };
 }
 
-async function sizeAt(path: string): Promise<number> {
-  return await lstat(path).then(
-    ({ size }) => size,
-    () => -1,
-  );
+/** Size and what changes with every write, even with one that puts the time back. @throws what the disk throws */
+export async function seenAt(path: string): Promise<string> {
+  const { size, dev, ino, mtimeNs, ctimeNs } = await lstat(path, { bigint: true });
+  return `${size} ${dev}:${ino}:${mtimeNs}:${ctimeNs}`;
 }
 
 /** What is to come where some is in its place already: the other files and the folders above them, and empty folders. */
@@ -92,27 +98,6 @@ export function treeWithout(entries: readonly FolderEntry[], tree: Tree, there: 
     files: new Set(rest.map(({ path }) => path)),
     folders: new Set(checkEntries(rest, folders).folders),
   };
-}
-
-/** Gives each file its place beside those that are there: one after the other, and never over another. */
-export async function complete(
-  base: string,
-  root: string,
-  entries: readonly FolderEntry[],
-  { files, folders }: Tree,
-  durable: boolean,
-): Promise<void> {
-  for (const path of folders)
-    await mkdir(join(base, path)).catch((thrown: unknown) => {
-      if (!hasCode(thrown, 'EEXIST')) throw thrown;
-    });
-  for (const entry of entries) {
-    if (!files.has(entry.path)) continue;
-    const target = join(base, entry.path);
-    const placed = (await publish(join(root, entry.path), target)) || (await isSame(target, entry)) === true;
-    if (!placed) throw new KelanaError('FILE_EXISTS', { name: entry.path });
-  }
-  if (durable) for (const path of ['', ...folders]) await sync(join(base, path));
 }
 
 /** What a temporary folder holds beside what is wanted of it. */

@@ -1,4 +1,4 @@
-import { TOGETHER } from '../core/config.ts';
+import { SWARM, TOGETHER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Holding, Provider } from '../core/ports.ts';
 import type { DownloadEvent, DownloadsPort } from '../core/transfer/ports.ts';
@@ -11,7 +11,11 @@ import { selectionOf } from './wanted.ts';
 const PROGRESS_MS = 100;
 
 interface Run {
-  readonly swarm: Swarm | FolderSwarm;
+  swarm: Swarm | FolderSwarm;
+  /** Bytes that came by an earlier swarm of this run. */
+  earlier: number;
+  /** All that were named, for another swarm. */
+  readonly providers: Provider[];
   readonly result: Promise<Fetched>;
   readonly stop: AbortController;
   /** What of it is fetched, as `selectionOf`. */
@@ -39,11 +43,11 @@ export class Downloads implements DownloadsPort {
   ): AsyncGenerator<DownloadEvent, void, undefined> {
     signal.throwIfAborted();
     const run = await this.#runFor(file, providers, signal, only);
-    const { swarm, result } = run;
+    const { result } = run;
     const end: { ended: Ended } = { ended: null };
     let told = -1;
     // Who joins a download is told what came for it, and not what came before.
-    const before = swarm.progress.fetched;
+    const before = run.earlier + run.swarm.progress.fetched;
     // One reaction for the whole of a long download, where a race in the loop would leave one behind each time.
     let wake = (): void => undefined;
     result
@@ -59,8 +63,8 @@ export class Downloads implements DownloadsPort {
         if (end.ended === null) await sleep((resolve) => (wake = resolve));
         signal.throwIfAborted();
         const { ended } = end;
-        const { bytes, from, size, fetched: all } = swarm.progress;
-        const fetched = all - before;
+        const { bytes, from, size, fetched: all } = run.swarm.progress;
+        const fetched = run.earlier + all - before;
         if (ended !== null && 'fetched' in ended) {
           yield { type: 'saved', ...ended.fetched, size: size ?? bytes, fetched };
           return;
@@ -105,6 +109,7 @@ export class Downloads implements DownloadsPort {
       if (!known.stop.signal.aborted && known.selection === selection) {
         known.waiting += 1;
         known.swarm.add(providers);
+        for (const one of providers) if (known.providers.length < SWARM.maxKnown) known.providers.push(one);
         return known;
       }
       await endOf(known.result, signal);
@@ -113,17 +118,33 @@ export class Downloads implements DownloadsPort {
     const stop = new AbortController();
     const together = this.#how.together === true && file.size >= TOGETHER.fromBytes;
     const how = { ...this.#how, together, file, signal: stop.signal };
-    const swarm = file.kind === 'folder' ? new FolderSwarm({ ...how, only }) : new Swarm(how);
+    const begin = (): Swarm | FolderSwarm =>
+      file.kind === 'folder' ? new FolderSwarm({ ...how, only }) : new Swarm(how);
+    const swarm = begin();
     swarm.add(providers);
-    const result = swarm.run().finally(() => this.#runs.delete(file.cid));
+    const result = swarm
+      .run()
+      .catch(async (thrown: unknown) => {
+        if (!isGone(thrown)) throw thrown;
+        run.earlier = swarm.progress.fetched;
+        run.swarm = begin();
+        run.swarm.add(run.providers);
+        return await run.swarm.run();
+      })
+      .finally(() => this.#runs.delete(file.cid));
     result.catch(() => undefined);
-    const run = { swarm, result, stop, selection, waiting: 1 };
+    const run: Run = { swarm, earlier: 0, providers: [...providers], result, stop, selection, waiting: 1 };
     this.#runs.set(file.cid, run);
     return run;
   }
 }
 
 const LEFT = new KelanaError('INTERRUPTED', { command: 'get' });
+
+/** What was on the disk before was changed while the rest came: once more, for what is missing now. */
+function isGone(thrown: unknown): boolean {
+  return thrown instanceof KelanaError && thrown.params['refusal'] === 'gone';
+}
 
 type Ended = { readonly fetched: Fetched } | { readonly error: unknown } | null;
 

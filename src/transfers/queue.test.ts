@@ -7,10 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QUEUE } from '../core/config.ts';
 import type { EventBody } from '../core/events.ts';
 import type { Transfer, TransferState } from '../core/transfer/ports.ts';
+import { cidOf, RAW } from '../core/transfer/cid.ts';
+import { buildFolder } from '../core/transfer/directory.ts';
 import { Downloads } from './downloads.ts';
 import { TransferQueue } from './queue.ts';
 import { TransferStore } from './store.ts';
-import { contentOf, howFor, TestFolder, TestProvider, type Content } from './swarm.testkit.ts';
+import { contentOf, howFor, sha256, TestFolder, TestProvider, type Content } from './swarm.testkit.ts';
 
 const kB = 1024;
 
@@ -31,6 +33,8 @@ class Desk {
   readonly contents: Content[] = [];
   /** Who was opened, one after the other. */
   readonly order: TestProvider[] = [];
+  /** CIDs of what was removed. */
+  readonly discarded: string[] = [];
   /** ms that the clock is ahead. */
   ahead = 0;
   queue!: TransferQueue;
@@ -59,7 +63,10 @@ class Desk {
     this.queue = new TransferQueue({
       store: new TransferStore(join(this.base, 'transfers.db')),
       downloads,
-      discard: (file) => rm(this.folder.partOf(file), { force: true }),
+      discard: async (file) => {
+        this.discarded.push(file.cid);
+        await rm(this.folder.partOf(file), { force: true });
+      },
       wall: () => Date.now() + this.ahead,
       random: () => 0.5,
       emit: (event) => this.events.push(event),
@@ -206,6 +213,25 @@ test('a source that changed ends it, one that lies does not, and each says so', 
   await until('done after all', () => desk.state(one.id) === 'done');
 });
 
+test('patterns that choose nothing of a folder end it: no holder and no time will change that', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(1, 20 * kB);
+  desk.open();
+  const cid = cidOf(RAW, sha256(node.content.bytes));
+  const made = buildFolder([{ name: 'a.jpg', cid, total: 20 * kB }], sha256);
+  const file = { name: 'liburan', size: 20 * kB, cid: made.cid.toString(), kind: 'folder' } as const;
+  const folder = new TestProvider('at-liburan', { ...node.content, file, nodes: made.nodes });
+  desk.contents.push(folder.content);
+  desk.nodes.push(folder);
+  const { id } = desk.queue.add(file, [folder.provider], ['*.tidakada', 'b/*']);
+  await until('it ended', () => ['failed', 'waiting'].includes(desk.state(id) ?? ''));
+  const [{ state, error } = assert.fail()] = desk.queue.list();
+  assert.deepEqual(
+    [state, error?.code, error?.params['only']],
+    ['failed', 'NONE_CHOSEN', "'*.tidakada' 'b/*'"],
+  );
+});
+
 test('cancelled, it is forgotten with all that was fetched, whether it runs or not', async (t) => {
   const desk = await deskFor(t);
   const [runs, rests] = [desk.share(1, 100 * kB, 100 * kB), desk.share(2, 100 * kB, 100 * kB)];
@@ -229,6 +255,30 @@ test('cancelled, it is forgotten with all that was fetched, whether it runs or n
   await desk.queue.cancel(others.id);
   await assert.rejects(access(desk.folder.partOf(file)));
   await assert.rejects(desk.queue.cancel(99), { code: 'NO_TRANSFER' });
+});
+
+test('what a cancelled transfer has of a folder goes with the last that fetches from it, also after a restart', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(1, 20 * kB);
+  node.manner.down = true;
+  desk.open();
+  const [some, rest, last] = [['*.jpg'], ['*.png'], []].map((only) =>
+    desk.queue.add(node.content.file, [node.provider], only),
+  );
+  assert.ok(some !== undefined && rest !== undefined && last !== undefined);
+  await until('all wait', () => desk.queue.list().every(({ state }) => state === 'waiting'));
+  await desk.queue.cancel(some.id);
+  await desk.queue.close();
+  desk.open();
+  node.manner.down = false;
+  desk.queue.resume(rest.id);
+  await until('one is done', () => desk.state(rest.id) === 'done');
+  assert.deepEqual(desk.discarded, [], 'the last goes on with it');
+  desk.queue.resume(last.id);
+  await until('the other too', () => desk.discarded.length > 0 && desk.state(last.id) === 'done');
+  const again = desk.add(desk.share(2, kB));
+  await until('another file is there', () => desk.state(again.id) === 'done');
+  assert.deepEqual(desk.discarded, [node.content.file.cid], 'once');
 });
 
 test('the same file is queued once, with all its providers; done already, it is looked at again', async (t) => {

@@ -109,12 +109,33 @@ export class TransferQueue implements QueuePort {
     const transfer = this.#find(id);
     this.#options.store.remove(id);
     this.#all.delete(id);
-    // Other files of the same folder may be on their way, into the same part.
-    const shared = this.list().some(({ cid, state }) => cid === transfer.cid && state !== 'done');
+    const shared = this.#shares(transfer.cid);
     const running = this.#running.get(id);
+    if (shared && transfer.state !== 'done') this.#options.store.leave(transfer.cid);
     running?.stop.abort(shared ? STOPPED : DISCARD);
     await running?.work;
-    if (transfer.state !== 'done' && !shared) await this.#options.discard(transfer);
+    if (transfer.state !== 'done') await this.#discard(transfer);
+  }
+
+  /** Other files of the same folder may be on their way, into the same part, or wait to go on with it. */
+  #shares(folder: string): boolean {
+    return this.list().some(({ cid, state }) => cid === folder && state !== 'done');
+  }
+
+  /** Removes what was fetched, unless another transfer has its files there too: then with the last of them. */
+  async #discard(transfer: Transfer): Promise<void> {
+    if (this.#shares(transfer.cid)) return;
+    await this.#options.discard(transfer);
+    this.#options.store.left(transfer.cid);
+  }
+
+  /** One has ended: what was cancelled of the same folder may go now. Never rejects. */
+  async #tidy(ended: Transfer): Promise<void> {
+    try {
+      if (this.#options.store.leaves(ended.cid)) await this.#discard(ended);
+    } catch (thrown) {
+      this.#tell(asKelanaError(thrown));
+    }
   }
 
   /** This peer is there again: what waits for it is tried now, where it is now. Never throws. */
@@ -240,6 +261,7 @@ export class TransferQueue implements QueuePort {
         emit({ type: 'file.downloaded', who, from: givers, name: before.name, path, bytes });
         emit({ type: 'total', who, seconds, bytes: fetched, bytesPerSecond: fetched / seconds });
       }
+      await this.#tidy(before);
     } catch (thrown) {
       const now = this.#all.get(id);
       if (now === undefined) return;
@@ -277,9 +299,10 @@ export class TransferQueue implements QueuePort {
   /** Forgets the oldest of those that ended. */
   #prune(): void {
     const ended = this.list().filter(({ state }) => state === 'done' || state === 'failed');
-    for (const { id } of ended.slice(0, Math.max(0, ended.length - QUEUE.maxFinished + 1))) {
-      this.#options.store.remove(id);
-      this.#all.delete(id);
+    for (const transfer of ended.slice(0, Math.max(0, ended.length - QUEUE.maxFinished + 1))) {
+      this.#options.store.remove(transfer.id);
+      this.#all.delete(transfer.id);
+      void this.#tidy(transfer);
     }
   }
 }

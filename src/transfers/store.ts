@@ -19,6 +19,9 @@ export class TransferStore {
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
   readonly #delete: StatementSync;
+  readonly #leave: StatementSync;
+  readonly #leaves: StatementSync;
+  readonly #left: StatementSync;
   /** Where a file that could not be read was moved to, with all that it held; null where it could. */
   readonly damaged: string | null;
 
@@ -31,6 +34,9 @@ export class TransferStore {
     this.#insert = db.prepare('INSERT INTO transfer (document) VALUES (?)');
     this.#update = db.prepare('UPDATE transfer SET document = ? WHERE id = ?');
     this.#delete = db.prepare('DELETE FROM transfer WHERE id = ?');
+    this.#leave = db.prepare('INSERT OR IGNORE INTO leftover (cid) VALUES (?)');
+    this.#leaves = db.prepare('SELECT 1 FROM leftover WHERE cid = ?');
+    this.#left = db.prepare('DELETE FROM leftover WHERE cid = ?');
   }
 
   /** All of them in the order of their numbers; what an unknown version wrote is left out. */
@@ -58,6 +64,20 @@ export class TransferStore {
 
   remove(id: number): void {
     this.#guarded(() => this.#delete.run(id));
+  }
+
+  /** What a cancelled transfer has of this folder is to go with the last of the others. */
+  leave(cid: string): void {
+    this.#guarded(() => this.#leave.run(cid));
+  }
+
+  leaves(cid: string): boolean {
+    return this.#guarded(() => this.#leaves.get(cid)) !== undefined;
+  }
+
+  /** It is gone. */
+  left(cid: string): void {
+    this.#guarded(() => this.#left.run(cid));
   }
 
   close(): void {
@@ -101,6 +121,7 @@ function prepared(path: string): DatabaseSync {
         PRAGMA user_version = ${VERSION};
       `);
     else if (version !== VERSION) throw new Error(`version ${version}`);
+    db.exec('CREATE TABLE IF NOT EXISTS leftover (cid TEXT PRIMARY KEY) STRICT;');
     if (db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] !== 'ok') throw new Error('damaged');
     return db;
   } catch (thrown) {

@@ -6,7 +6,7 @@ import type { FolderItem } from './options.ts';
 
 /**
  * The files of a listing that match one of the patterns, or all where there is none, and their places in it.
- * @throws KelanaError TRANSFER_FAILED where none matches
+ * @throws KelanaError NONE_CHOSEN where none matches
  */
 export function wantedOf(
   name: string,
@@ -31,8 +31,7 @@ export function wantedOf(
     listed.push(at);
   }
   if (items.length > 0 || only.length === 0) return { items, listed, all };
-  const why = { id: 'tidak ada berkas di dalamnya yang cocok', en: 'no file in it matches' };
-  throw new KelanaError('TRANSFER_FAILED', { name, why });
+  throw new KelanaError('NONE_CHOSEN', { name, only: only.map((pattern) => `'${pattern}'`).join(' ') });
 }
 
 /** The same text for the same patterns, in whatever order. */

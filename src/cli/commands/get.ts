@@ -5,6 +5,7 @@ import { searchJson } from '../../core/render/search-json.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { againText, type GetEvent } from '../../control/operations.ts';
+import { outside } from '../outside.ts';
 import { runningNode, withNode, type Searcher } from '../find-node.ts';
 import type { Values } from '../values.ts';
 import { SEARCH_OPTIONS, searchFor, searchHow } from '../search-options.ts';
@@ -112,7 +113,8 @@ async function run(
   };
   const background = values.flag('background');
   const events = stoppable(context, node.get(query, { ...how, background }), only);
-  if (!values.flag('json')) return await showEvents(context, events, values.positionals.join(' '), how);
+  if (!values.flag('json'))
+    return await showEvents(context, outside(events), values.positionals.join(' '), how);
   let code: number = EXIT.failed;
   for await (const event of events) {
     if (event.type === 'failed') throw event.error;

@@ -12,6 +12,7 @@ import type { NodeApp } from '../node-app.ts';
 import type { Values } from '../values.ts';
 import { ask, interject } from '../prompt.ts';
 import { offerText } from '../show-mail.ts';
+import { outside } from '../outside.ts';
 import { queryFrom, showEvents } from '../show-search.ts';
 import { untilStopped } from '../stopping.ts';
 
@@ -257,7 +258,8 @@ async function converse(context: Context, app: NodeApp): Promise<void> {
       throw thrown;
     }
     try {
-      await showEvents(context, app.controls.get(queryFrom(name), { signal: context.signal }), name);
+      const events = app.controls.get(queryFrom(name), { signal: context.signal });
+      await showEvents(context, outside(events), name);
     } catch (thrown) {
       if (context.signal.aborted) return;
       // One search that failed is told and does not end the node.

@@ -84,7 +84,10 @@ export interface IncomingFolder {
   write(files: readonly FilePiece[], slot: Slot): Promise<readonly number[]>;
   /** A file of several blocks, within this folder. Its `finish` gives it its place there. */
   file(index: number, layout: Layout): Promise<IncomingFile>;
-  /** Makes all durable, and visible at once under a name that is free; gives its path. */
+  /**
+   * Makes all durable, and visible at once under a name that is free; gives its path. Fails with TRANSFER_FAILED,
+   * `params.refusal` `gone`, where files that were here were changed meanwhile: opened again it lacks those alone.
+   */
   finish(): Promise<string>;
   suspend(): Promise<void>;
   abort(): Promise<void>;
