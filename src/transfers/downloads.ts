@@ -125,11 +125,12 @@ export class Downloads implements DownloadsPort {
     const result = swarm
       .run()
       .catch(async (thrown: unknown) => {
-        if (!isGone(thrown)) throw thrown;
+        if (!(swarm instanceof FolderSwarm) || !isGone(thrown)) throw thrown;
         run.earlier = swarm.progress.fetched;
         run.swarm = begin();
         run.swarm.add(run.providers);
-        return await run.swarm.run();
+        const { path, from } = await run.swarm.run();
+        return { path, from: joined(swarm.gave, from) };
       })
       .finally(() => this.#runs.delete(file.cid));
     result.catch(() => undefined);
@@ -144,6 +145,13 @@ const LEFT = new KelanaError('INTERRUPTED', { command: 'get' });
 /** What was on the disk before was changed while the rest came: once more, for what is missing now. */
 function isGone(thrown: unknown): boolean {
   return thrown instanceof KelanaError && thrown.params['refusal'] === 'gone';
+}
+
+function joined(one: Fetched['from'], other: Fetched['from']): Fetched['from'] {
+  const all = new Map(one.map((gave) => [gave.provider.peer, gave]));
+  for (const { provider, bytes } of other)
+    all.set(provider.peer, { provider, bytes: bytes + (all.get(provider.peer)?.bytes ?? 0) });
+  return [...all.values()].toSorted((a, b) => b.bytes - a.bytes);
 }
 
 type Ended = { readonly fetched: Fetched } | { readonly error: unknown } | null;

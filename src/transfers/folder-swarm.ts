@@ -89,6 +89,11 @@ export class FolderSwarm {
     return { bytes: this.#bytes, size: this.#size, fetched, from: this.#last };
   }
 
+  /** Who gave how many bytes so far, most first. */
+  get gave(): Fetched['from'] {
+    return [...this.#gave.values()].toSorted((one, other) => other.bytes - one.bytes);
+  }
+
   add(providers: readonly Provider[]): void {
     for (const provider of providers) this.#candidates.add(provider);
     this.#swarm?.add(providers);
@@ -117,8 +122,7 @@ export class FolderSwarm {
       this.#settle();
       await this.#end.promise;
       const path = (await this.#folder?.finish()) ?? '';
-      const from = [...this.#gave.values()].toSorted((one, other) => other.bytes - one.bytes);
-      return { path, from };
+      return { path, from: this.gave };
     } catch (thrown) {
       this.#fail(asKelanaError(thrown));
       await this.#leave();
