@@ -11,6 +11,7 @@ import type { Hashed } from './hash.ts';
 import type { Hasher } from './hasher.ts';
 import { IGNORE_FILE, isIgnored, Ignores } from './ignores.ts';
 import type { IndexStore } from './index-store.ts';
+import { changedAt, isTouched } from './identity.ts';
 import type { Root } from './roots.ts';
 import { inodeOf, isDataFolder, isHidden, lookAt, walk, type Found, type WalkOptions } from './walk.ts';
 
@@ -248,9 +249,12 @@ export class Scanner {
       entry.seen = this.number;
       return;
     }
+    // It is read anew, and shared meanwhile: whoever asks for a block of it gets that block checked.
+    const touched = entry !== undefined && isTouched(entry.identity, file.identity);
+    if (touched) entry.seen = this.number;
     if (this.#under.get(file.path) === file.identity) return;
-    if (entry !== undefined) catalog.remove(entry);
-    if (catalog.size + this.#under.size >= LIBRARY.maxFiles) {
+    if (entry !== undefined && !touched) catalog.remove(entry);
+    if (!touched && catalog.size + this.#under.size >= LIBRARY.maxFiles) {
       const params = { path: root.path, max: LIBRARY.maxFiles, flag: '--share' };
       this.#report(root.path, new KelanaError('TOO_MANY_FILES', params));
       return;
@@ -261,7 +265,7 @@ export class Scanner {
       return;
     }
     // A write within the same tick of the file system's clock would not change the time we compare.
-    const age = now() - file.modifiedMs;
+    const age = now() - (touched ? changedAt(file.identity) : file.modifiedMs);
     if (age >= 0 && age < LIBRARY.settleMs) {
       scan.postponed += 1;
       again(file.path, LIBRARY.retryMs);
@@ -292,13 +296,24 @@ export class Scanner {
       this.#reported.delete(path);
       this.add(root, path, hashed);
     } catch (thrown) {
-      if (this.#under.get(path) === identity) this.#under.delete(path);
+      if (this.#under.get(path) === identity) {
+        this.#under.delete(path);
+        const entry = this.#options.catalog.at(path);
+        if (entry !== undefined) this.#options.catalog.remove(entry);
+      }
       if (!isGone(thrown)) this.#report(path, cannotRead(path, thrown));
     }
   }
 
   #enter(root: Root, path: string, { size, cid, identity, digests }: Hashed): void {
     const name = path.slice(root.path === '/' ? 1 : root.path.length + 1);
+    const before = this.#options.catalog.at(path);
+    if (before?.cid === cid && before.root === root.key) {
+      // Touched, but the same: nobody needs to be told.
+      before.identity = identity;
+      before.seen = this.number;
+      return;
+    }
     const blocks = digests.length > DIGEST_BYTES ? digests : EMPTY;
     const entry = { name, path, root: root.key, size, cid, identity, digests: blocks, seen: this.number };
     this.#options.catalog.add(entry);
