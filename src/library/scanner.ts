@@ -89,6 +89,12 @@ export class Scanner {
     return this.#under.size > 0;
   }
 
+  /** Whether this file, or one of what may be a folder, is being hashed or waits for it. */
+  reads(path: string): boolean {
+    if (this.#options.catalog.at(path) === undefined) return this.hashing;
+    return this.#under.has(path);
+  }
+
   /** Looks at all of `roots`; never throws for what a folder holds: it reports and goes on. */
   async scan(roots: readonly Root[]): Promise<void> {
     const { catalog, folders, store, signal } = this.#options;
@@ -126,6 +132,7 @@ export class Scanner {
     const below = path.slice(root.path === '/' ? 1 : root.path.length + 1);
     const options = this.#walkOptions(root, scan);
     const found = await lookAt(root.path, below, options);
+    if (scan.refused > 0) this.#reportName(path, scan);
     if (found === null || (root.only === null && (await this.#isIgnored(root, below, 'inode' in found)))) {
       this.gone(path);
       return false;
@@ -136,11 +143,20 @@ export class Scanner {
       if (root.only === null)
         for await (const batch of walk(root.path, options, below))
           for (const file of batch) await this.#visit(root, file, scan, true);
+      if (scan.refused > 0) this.#reportName(path, scan);
     } else {
       if (this.#options.folders.has(path)) this.gone(path);
       await this.#visit(root, found, scan, true);
     }
     return false;
+  }
+
+  /** Whether what has this name is shared as part of `root`, if it can be, by the rules; a folder of the name counts. */
+  async mayShare(root: Root, folder: string, name: string): Promise<boolean> {
+    const path = pathOf(folder, name);
+    if (root.only !== null) return path === root.key;
+    const below = path.slice(root.path === '/' ? 1 : root.path.length + 1);
+    return !(await this.#isIgnored(root, below, false)) || !(await this.#isIgnored(root, below, true));
   }
 
   /** Rules are kept for the length of a scan, or of a look at many changes. */
@@ -344,6 +360,18 @@ export class Scanner {
 
   #reportRefused(scan: Scan): void {
     if (scan.refused === 0 || scan.refused === this.stats.refused) return;
+    this.#sayRefused(scan);
+  }
+
+  /** Names that a change brought, once for each path. */
+  #reportName(path: string, scan: Scan): void {
+    if (this.#reported.has(path)) return;
+    if (this.#reported.size >= LIBRARY.maxReported) this.#reported.clear();
+    this.#reported.add(path);
+    this.#sayRefused(scan);
+  }
+
+  #sayRefused(scan: Scan): void {
     const detail = `${scan.refused} file names cannot be shared; the first is ${scan.firstRefused ?? ''}`;
     const why = {
       id: `seluruhnya ${scan.refused} nama berkas tidak bisa dibagikan`,
