@@ -40,7 +40,7 @@ export interface Linked {
 export interface LinkedOptions {
   readonly bits?: number;
   refuses?(peer: string): boolean;
-  why?(peer: string): Text;
+  readonly why?: (peer: string) => Text;
   onUp?(link: Link): void;
   onFrame?(link: Link, frame: LinkFrame): void;
   onDown?(link: Link): void;
