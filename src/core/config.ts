@@ -532,6 +532,9 @@ export const SWARM = {
   /** ms of such a search, and between two. */
   searchMs: 20_000,
   searchEveryMs: 30_000,
+  /** Times that the last holder is looked for again whose file was renamed or touched, which it has to read again; and ms before the first, doubled each time. */
+  changedTries: 2,
+  changedMs: 1_000,
   /** ms without a new block, while nobody has what is missing, before a download is given up for now. */
   starvedMs: 60_000,
 } as const;
