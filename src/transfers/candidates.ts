@@ -23,6 +23,8 @@ export interface Candidate {
 
 /** A provider that did this stays out for this download. */
 const FINAL: ReadonlySet<ErrorCode> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL']);
+/** It was away, or fell silent. */
+const AWAY: ReadonlySet<ErrorCode> = new Set(['PEER_UNREACHABLE', 'TIMEOUT', 'TRANSFER_FAILED']);
 /** Times a provider may come back because a search named it again. */
 const MAX_RETURNS = 2;
 
@@ -101,6 +103,16 @@ export class Candidates {
     const first = one.state === 'waiting' && one.losses === 1;
     // Who only fetches it too goes when it has it.
     return { liar, news: liar || (!one.told && (first || (one.state === 'out' && this.hopeful))) };
+  }
+
+  /** It links again: what it was lost for is over. False where it is not known, or is of no use for another reason. */
+  linked(provider: Provider): boolean {
+    const known = this.#all.get(provider.peer);
+    if (known === undefined || known.error === null || known.state === 'open' || known.state === 'ready')
+      return false;
+    if (!AWAY.has(known.error.code) || 'refusal' in known.error.params) return false;
+    Object.assign(known, { provider, state: 'ready', losses: 0 });
+    return true;
   }
 
   /** Whether anybody is open, or may yet be. */

@@ -279,6 +279,25 @@ test(
   },
 );
 
+test('a holder that was given up is asked at once when it links again, while others have only parts', async (t) => {
+  const content = contentOf(60 * kB, 33);
+  const half = new TestProvider('half', content, { have: some(content, (block) => block < 30) });
+  const whole = new TestProvider('whole', content, { down: true });
+  let lost = 0;
+  const folder = await folderFor(t);
+  const more = { ...HURRIED, onDropped: () => (lost += 1) };
+  const { swarm, result } = start({ content, folder, nodes: [half, whole], more });
+  // Once at first, and once when it is given up.
+  const watch = setInterval(() => {
+    if (lost < 2 || swarm.progress.bytes < 30 * kB) return;
+    whole.manner.down = false;
+    swarm.linked({ ...whole.provider, label: 'back' });
+  }, 1);
+  const { from } = await result.finally(() => clearInterval(watch));
+  assert.ok(from.some(({ provider }) => provider.label === 'back'));
+  assert.deepEqual(await folder.read(content.file), Buffer.from(content.bytes));
+});
+
 test('what nobody has is waited for, and then given up with what came', async (t) => {
   const content = contentOf(60 * kB, 18);
   const nodes = [new TestProvider('half', content, { have: some(content, (block) => block < 30) })];

@@ -75,6 +75,11 @@ export class Swarm {
     if (!this.#ended) this.#openMore();
   }
 
+  /** A provider that was lost may be back: it is tried at once. */
+  linked(provider: Provider): void {
+    if (!this.#ended && this.#candidates.linked(provider)) this.#openMore();
+  }
+
   /** Others who fetch a file too, by hearsay. */
   told(cid: string, providers: readonly Provider[]): void {
     const { file, together } = this.#options;
