@@ -211,6 +211,20 @@ test('what was replaced between search and download is searched for once more, b
   assert.ok(gone.last?.type === 'failed' && gone.last.error.code === 'SOURCE_CHANGED');
 });
 
+test('of a folder that is named while only its files are known, its CID is waited for', async () => {
+  const remotes: Remote[] = ['a', 'b'].map((name) => ({ name: `aneh/${name}.jpg`, cid: name, at: ['one'] }));
+  let waits = 0;
+  const wait = (): Promise<void> => {
+    waits += 1;
+    if (waits === 2) remotes.push({ name: 'aneh', cid: 'f', kind: 'folder', at: ['one'] });
+    return Promise.resolve();
+  };
+  const { last } = await get(parseQuery('aneh'), remotes, { wait });
+  assert.ok(last?.type === 'saved' && last.cid === 'f' && waits === 2, JSON.stringify(last));
+  const never = await get(parseQuery('aneh'), remotes.slice(0, 2), { wait: () => Promise.resolve() });
+  assert.ok(never.last?.type === 'failed' && never.last.error.code === 'AMBIGUOUS');
+});
+
 test('what is not found ends with the verdict', async () => {
   const { last } = await get(parseQuery('a.txt'), []);
   assert.ok(last?.type === 'verdict' && last.verdict === 'absent');

@@ -14,7 +14,7 @@ import type {
 import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { formatBytes } from '../core/load/format.ts';
 import { shownName } from '../core/names.ts';
-import { SCORE_STEP, textOf } from '../core/search/query.ts';
+import { liesIn, SCORE_STEP, textOf } from '../core/search/query.ts';
 import { fromIpfs, type IpfsSource } from './ipfs.ts';
 
 /** What `get` reports while it works; the last event is `saved`, `queued`, `verdict` (not found) or `failed`. */
@@ -105,7 +105,7 @@ async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEv
     ...(trace === undefined ? {} : { trace }),
   };
   const files = new Map<string, Found>();
-  for await (const event of whenRead(() => overlay.search(query, how), options)) {
+  for await (const event of whenRead(query, () => overlay.search(query, how), options)) {
     if (chosen && event.type === 'hit' && event.kind !== 'folder') continue;
     if (chosen && event.type === 'provider' && !files.has(event.cid)) continue;
     gather(files, event);
@@ -155,16 +155,21 @@ const READ_MS = 700;
  * to a verdict, the search is repeated.
  */
 async function* whenRead(
+  query: Query,
   search: () => AsyncIterable<SearchEvent>,
   { signal, only = [], wait = delay }: GetOptions,
 ): AsyncGenerator<SearchEvent> {
   for (let again = READ_AGAIN; ; again -= 1) {
     let reading = false;
     let folders = false;
+    let within = false;
     for await (const event of search()) {
-      if (event.type === 'hit') folders ||= event.kind === 'folder';
+      if (event.type === 'hit') {
+        folders ||= event.kind === 'folder';
+        within ||= query.kind === 'words' && liesIn(query.words, event);
+      }
       // A folder has its CID a moment after its files.
-      const early = only.length > 0 && !folders && again === READ_AGAIN;
+      const early = !folders && (within || (only.length > 0 && again === READ_AGAIN));
       const found = event.type === 'verdict' && event.verdict === 'found';
       reading = again > 0 && event.type === 'verdict' && (event.ground === 'scanning' || (found && early));
       if (!reading) yield event;
