@@ -36,6 +36,7 @@ export type GetEvent =
       readonly bytes: number;
       /** Those of them that crossed the network now; the others were on the disk. */
       readonly fetched: number;
+      /** Labels of those who gave it; '' where all was there. */
       readonly from: string;
       readonly seconds: number;
       /** Of `fetched`. */
@@ -241,12 +242,14 @@ async function* download(
       }
       const { path, size: bytes } = event;
       const givers = event.from.map(({ provider }) => provider);
-      const from = labelsOf(givers) || first;
+      // Nobody gave what was all there; only an empty file comes from somebody without a byte.
+      const there = givers.length === 0 && bytes > 0;
+      const from = there ? '' : labelsOf(givers) || first;
       const seconds = Math.max((now() - started) / 1000, 1e-6);
-      const local = givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId);
+      const local = there || (givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId));
       const fetched = local ? 0 : event.fetched;
       const bytesPerSecond = fetched / seconds;
-      emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes });
+      emit({ type: 'file.downloaded', who: overlay.label, from: from || overlay.label, name, path, bytes });
       emit({ type: 'total', who: overlay.label, seconds, bytes: fetched, bytesPerSecond });
       yield { type: 'saved', path, name, cid, bytes, fetched, from, seconds, bytesPerSecond, local };
     }
