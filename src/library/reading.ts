@@ -75,7 +75,7 @@ export class Reading {
 }
 
 /** Reads at once, unless that was slow lately: then some go by the thread pool, and twice as many each time. */
-class Care {
+export class Care {
   readonly #least: number;
   #careful = 0;
   #slow: number;
