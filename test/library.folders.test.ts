@@ -65,6 +65,7 @@ test('a folder is found by name, path and CID, and its listing verifies and lead
   assert.equal(library.lookup(parseQuery('3', { as: 'name' }))[0]?.name, 'foto/3');
   assert.equal(library.lookup(parseQuery('foto/3', { as: 'name' }))[0]?.name, 'foto/3');
   assert.deepEqual(library.lookup(parseQuery('foto', { as: 'name', filters: { types: ['jpg'] } })), []);
+  assert.equal(library.lookup(parseQuery('foto/3'))[0]?.name, 'foto/3', 'its path as one types it');
   const [first, ...others] = library.lookup(parseQuery('Foto'));
   assert.deepEqual(first, foto, 'words that are all of its name');
   assert.ok(

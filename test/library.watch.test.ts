@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFile, cp, mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { watch } from 'node:fs';
+import { appendFile, cp, mkdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { LIBRARY } from '../src/core/config.ts';
@@ -100,6 +101,45 @@ test('a file that is written piece by piece is shared as it is in the end', asyn
   for (const piece of pieces) await appendFile(path, piece);
   const whole = cidOfBytes(Buffer.concat(pieces));
   await until(() => cidOf(library, 'growing.bin') === whole);
+});
+
+test('what rules leave out may change as it likes: the node is not said to have more files', async (t) => {
+  const base = await folder(t);
+  await file(join(base, 'shared/.kelanaignore'), '*.log');
+  const { library, shared } = await watched(t, base);
+  await until(() => !library.scanning());
+  for (const name of ['x.tmp', 'x.log', 'x.txt']) {
+    const heard = Promise.withResolvers<void>();
+    const watcher = watch(shared, (_event, changed) => changed === name && heard.resolve());
+    t.after(() => watcher.close());
+    await writeFile(join(shared, name), 'again and again');
+    await heard.promise;
+    let said = library.scanning();
+    // Long enough for the rules to be asked.
+    for (let turn = 0; turn < 50 && !said; turn += 1) {
+      await stat(shared);
+      said = library.scanning();
+    }
+    assert.equal(said, name === 'x.txt', name);
+  }
+});
+
+test('a name that cannot be shared is told of once when it comes, also in a folder that comes', async (t) => {
+  const base = await folder(t);
+  const { library, shared, events } = await watched(t, base);
+  const told = (): string[] =>
+    events.flatMap((event) => (event.type === 'error' && event.code === 'BAD_NAME' ? event.detail : []));
+  await writeFile(join(shared, 'a\tb.txt'), 'x');
+  await until(() => told().length === 1);
+  await mkdir(join(base, 'new'));
+  await writeFile(join(base, 'new/c\\d.txt'), 'x');
+  await rename(join(base, 'new'), join(shared, 'new'));
+  await until(() => told().length === 2);
+  await appendFile(join(shared, 'a\tb.txt'), 'y');
+  await writeFile(join(shared, 'good.txt'), 'x');
+  await until(() => names(library) === 'good.txt');
+  assert.equal(told().length, 2);
+  assert.match(told()[0] ?? '', /^1 file names cannot be shared; the first is 'a/);
 });
 
 test('thousands of files that come at once are all there in the end', async (t) => {

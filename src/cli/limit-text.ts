@@ -20,6 +20,13 @@ export function holdsText({ bytesPerSecond, changesAt }: LimitInfo, lang: Lang):
   return `${rate} ${id ? 'sampai' : 'until'} ${time}`;
 }
 
+/** A limit as a person may write it, in the words of their language. */
+export function writtenText(limit: string, lang: Lang): string {
+  return lang === 'id'
+    ? limit.replaceAll('unlimited', 'tanpa-batas')
+    : limit.replaceAll('tanpa-batas', 'unlimited');
+}
+
 /** One line for `status`: what moves, and what may. */
 export function limitText(info: LimitInfo, lang: Lang): string {
   const moved = rateText(info.movedBytesPerSecond, lang);

@@ -127,7 +127,10 @@ export async function startNode(context: Context, options: NodeAppOptions): Prom
       ...(options.dht === undefined ? {} : { dht: options.dht }),
       ...mail?.hooks,
       partial: (cid) => offers.partial(cid),
-      linked: (provider) => fetching.queue?.heard(provider),
+      linked: (provider) => {
+        fetching.downloads?.linked(provider);
+        fetching.queue?.heard(provider);
+      },
       fetcher: (cid, provider) => fetching.downloads?.told(cid, provider),
       ...(options.ipfs === true ? { ipfsBlocks: library.blocks() } : {}),
     });

@@ -104,7 +104,7 @@ function lineOf(
   const size = bytesText(event.bytes, lang);
   const [path, from] = [showable(event.path), showable(event.from)];
   const saved = id ? `Tersimpan di ${path}\n  ${size}` : `Saved as ${path}\n  ${size}`;
-  if (event.fetched === 0 && event.bytes > 0 && !event.local)
+  if (event.from === '')
     return id
       ? `${saved} sudah ada di sana, terverifikasi; waktu total ${took}`
       : `${saved} were there already, verified; total time ${took}`;

@@ -64,6 +64,7 @@ test('what is not certain says what is missing and the next step, for every grou
     'cancelled',
     'unsynced',
     'scanning',
+    'refused',
     'alone',
     'no-proof',
   ];

@@ -170,6 +170,16 @@ const WHY: Readonly<Record<Ground, (missing: string, strategy: string) => Why>> 
       en: 'Check the network, or add another node: kelana peers add HOST:PORT',
     },
   }),
+  refused: (missing) => ({
+    says: {
+      id: `${missing} tidak ditanya: node ini menolaknya selama satu jam karena kebohongannya`,
+      en: `${missing} was not asked: this node refuses it for an hour because of its lies`,
+    },
+    next: {
+      id: 'Cari lagi sejam lagi; alasannya ada di kelana log',
+      en: 'Search again in an hour; kelana log has the reason',
+    },
+  }),
   'no-proof': (_missing, strategy) => ({
     says: {
       id: `strategi ${strategy} tidak pernah membuktikan bahwa sesuatu tidak ada`,

@@ -74,6 +74,10 @@ async function get(
       const [first] = providers;
       if (first === undefined || first.peer.startsWith('!')) throw new Error('gone');
       if (first.peer.startsWith('-')) throw new KelanaError('SOURCE_CHANGED', { name: file.name });
+      if (first.peer.startsWith('=')) {
+        yield { type: 'saved', path: file.name, from: [], size: 2, fetched: 0 };
+        return;
+      }
       if (first.peer.startsWith('?')) {
         yield { type: 'progress', bytes: 1, size: 2, fetched: 1, from: first };
         throw new KelanaError('PEER_UNREACHABLE', { peer: first.label, why: 'ECONNRESET' });
@@ -209,6 +213,27 @@ test('what was replaced between search and download is searched for once more, b
   const cid = 'bafkreiaoitzvdazhgzu6fa5eszxmihe753m7jdlaewcpeo55rpovameo2q';
   const gone = await get(parseQuery(cid), [{ name: 'a.txt', cid, at: ['-one'] }], { wait });
   assert.ok(gone.last?.type === 'failed' && gone.last.error.code === 'SOURCE_CHANGED');
+});
+
+test('of a folder that is named while only its files are known, its CID is waited for', async () => {
+  const remotes: Remote[] = ['a', 'b'].map((name) => ({ name: `aneh/${name}.jpg`, cid: name, at: ['one'] }));
+  let waits = 0;
+  const wait = (): Promise<void> => {
+    waits += 1;
+    if (waits === 2) remotes.push({ name: 'aneh', cid: 'f', kind: 'folder', at: ['one'] });
+    return Promise.resolve();
+  };
+  const { last } = await get(parseQuery('aneh'), remotes, { wait });
+  assert.ok(last?.type === 'saved' && last.cid === 'f' && waits === 2, JSON.stringify(last));
+  const never = await get(parseQuery('aneh'), remotes.slice(0, 2), { wait: () => Promise.resolve() });
+  assert.ok(never.last?.type === 'failed' && never.last.error.code === 'AMBIGUOUS');
+});
+
+test('of what was all there already nobody is said to have given it', async () => {
+  const { last } = await get(parseQuery('a.txt'), [{ name: 'a.txt', cid: 'c1', at: ['=one'] }]);
+  assert.ok(last?.type === 'saved');
+  const { local, fetched, from, bytes } = last;
+  assert.deepEqual({ local, fetched, from, bytes }, { local: true, fetched: 0, from: '', bytes: 2 });
 });
 
 test('what is not found ends with the verdict', async () => {

@@ -14,7 +14,7 @@ import type {
 import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { formatBytes } from '../core/load/format.ts';
 import { shownName } from '../core/names.ts';
-import { SCORE_STEP, textOf } from '../core/search/query.ts';
+import { liesIn, SCORE_STEP, textOf } from '../core/search/query.ts';
 import { fromIpfs, type IpfsSource } from './ipfs.ts';
 
 /** What `get` reports while it works; the last event is `saved`, `queued`, `verdict` (not found) or `failed`. */
@@ -36,6 +36,7 @@ export type GetEvent =
       readonly bytes: number;
       /** Those of them that crossed the network now; the others were on the disk. */
       readonly fetched: number;
+      /** Labels of those who gave it; '' where all was there. */
       readonly from: string;
       readonly seconds: number;
       /** Of `fetched`. */
@@ -105,7 +106,7 @@ async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEv
     ...(trace === undefined ? {} : { trace }),
   };
   const files = new Map<string, Found>();
-  for await (const event of whenRead(() => overlay.search(query, how), options)) {
+  for await (const event of whenRead(query, () => overlay.search(query, how), options)) {
     if (chosen && event.type === 'hit' && event.kind !== 'folder') continue;
     if (chosen && event.type === 'provider' && !files.has(event.cid)) continue;
     gather(files, event);
@@ -155,16 +156,21 @@ const READ_MS = 700;
  * to a verdict, the search is repeated.
  */
 async function* whenRead(
+  query: Query,
   search: () => AsyncIterable<SearchEvent>,
   { signal, only = [], wait = delay }: GetOptions,
 ): AsyncGenerator<SearchEvent> {
   for (let again = READ_AGAIN; ; again -= 1) {
     let reading = false;
     let folders = false;
+    let within = false;
     for await (const event of search()) {
-      if (event.type === 'hit') folders ||= event.kind === 'folder';
+      if (event.type === 'hit') {
+        folders ||= event.kind === 'folder';
+        within ||= query.kind === 'words' && liesIn(query.words, event);
+      }
       // A folder has its CID a moment after its files.
-      const early = only.length > 0 && !folders && again === READ_AGAIN;
+      const early = !folders && (within || (only.length > 0 && again === READ_AGAIN));
       const found = event.type === 'verdict' && event.verdict === 'found';
       reading = again > 0 && event.type === 'verdict' && (event.ground === 'scanning' || (found && early));
       if (!reading) yield event;
@@ -236,12 +242,14 @@ async function* download(
       }
       const { path, size: bytes } = event;
       const givers = event.from.map(({ provider }) => provider);
-      const from = labelsOf(givers) || first;
+      // Nobody gave what was all there; only an empty file comes from somebody without a byte.
+      const there = givers.length === 0 && bytes > 0;
+      const from = there ? '' : labelsOf(givers) || first;
       const seconds = Math.max((now() - started) / 1000, 1e-6);
-      const local = givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId);
+      const local = there || (givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId));
       const fetched = local ? 0 : event.fetched;
       const bytesPerSecond = fetched / seconds;
-      emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes });
+      emit({ type: 'file.downloaded', who: overlay.label, from: from || overlay.label, name, path, bytes });
       emit({ type: 'total', who: overlay.label, seconds, bytes: fetched, bytesPerSecond });
       yield { type: 'saved', path, name, cid, bytes, fetched, from, seconds, bytesPerSecond, local };
     }

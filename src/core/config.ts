@@ -532,6 +532,9 @@ export const SWARM = {
   /** ms of such a search, and between two. */
   searchMs: 20_000,
   searchEveryMs: 30_000,
+  /** Times that the last holder is looked for again whose file was renamed or touched, which it has to read again; and ms before the first, doubled each time. */
+  changedTries: 2,
+  changedMs: 1_000,
   /** ms without a new block, while nobody has what is missing, before a download is given up for now. */
   starvedMs: 60_000,
 } as const;
@@ -722,8 +725,9 @@ export const LIBRARY = {
   settleMs: 50,
   /** ms of hashing after which a node says that it may have more files than it knows; well within SEARCH.syncBoundMs. */
   sayScanningMs: 5_000,
-  /** ms for which a change that is not looked at to its end counts as more files; a file that is written for ever does not. */
+  /** ms for which changes of a path that are not looked at to their end count as more files, until it was left alone for `unreadForgetMs`: a minute, in which any file that is still being copied is written to. */
   unreadMs: 30_000,
+  unreadForgetMs: 60_000,
   /** ms between looks whether that is over. */
   quietMs: 100,
   /** ms until files that were still being written are looked at again. */

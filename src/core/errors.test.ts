@@ -19,3 +19,12 @@ test('what another code says next is not changed by an errno', () => {
   assert.equal(error.describe('id').fix, 'Periksa nama dan izinnya: ls -l');
   assert.equal(reason(Object.assign(new Error('x'), { code: 'EIO' })), 'EIO');
 });
+
+test('of a file that changed at its source the next steps do not contradict each other', () => {
+  const kept = { id: '1 MB', en: '1 MB' };
+  const error = new KelanaError('SOURCE_CHANGED', { name: 'a', kept, of: kept, again: 'bafy' });
+  assert.match(
+    error.describe('en').fix,
+    /new version; if it was only renamed or touched there, go on with: kelana get bafy/,
+  );
+});

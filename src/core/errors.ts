@@ -900,6 +900,11 @@ const KEPT: Text = {
   id: '{kept} dari {of} sudah ada dan disimpan 30 hari; lanjutkan dengan: kelana get {again}',
   en: '{kept} of {of} are here and kept for 30 days; go on with: kelana get {again}',
 };
+/** The same for a file that is another at its holder, or the same under another name: a person has to choose. */
+const KEPT_OF_CHANGED: Text = {
+  id: 'bila di sana hanya diganti nama atau disentuh, lanjutkan dengan: kelana get {again} ({kept} dari {of} sudah ada dan disimpan 30 hari)',
+  en: 'if it was only renamed or touched there, go on with: kelana get {again} ({kept} of {of} are here and kept for 30 days)',
+};
 const NO_MORE_THAN_KEPT: ReadonlySet<ErrorCode> = new Set(['TRANSFER_FAILED', 'PEER_UNREACHABLE']);
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -937,7 +942,8 @@ export class KelanaError extends Error {
   }
 
   describe(lang: Lang): { says: string; fix: string } {
-    const steps = [this.#fix(), ...('kept' in this.params ? [KEPT] : [])];
+    const kept = this.code === 'SOURCE_CHANGED' ? KEPT_OF_CHANGED : KEPT;
+    const steps = [this.#fix(), ...('kept' in this.params ? [kept] : [])];
     if (steps.length > 1 && NO_MORE_THAN_KEPT.has(this.code)) steps.shift();
     return {
       says: fill(this.row.says[lang], this.params, lang),

@@ -65,7 +65,7 @@ export interface Provider {
  * On what a verdict rests. `found`; `all-nodes`: every reachable node was asked; `all-prints`: every group's prints
  * were asked of a synced member; or why there is no proof: `lost` (nodes or tokens), `time`, `cancelled`, `unsynced`
  * (no synced member of some group), `scanning` (a node is still reading its own files), `alone` (cut off from all known
- * peers), `no-proof` (the strategy never proves).
+ * peers), `refused` (a node that has files lied and is asked nothing for now), `no-proof` (the strategy never proves).
  */
 export type Ground =
   | 'found'
@@ -77,6 +77,7 @@ export type Ground =
   | 'unsynced'
   | 'scanning'
   | 'alone'
+  | 'refused'
   | 'no-proof';
 
 export interface SearchOutcome {

@@ -10,7 +10,7 @@ export interface Entry extends Holding {
   readonly path: string;
   /** Key of the shared folder (or file) that it belongs to. */
   readonly root: string;
-  readonly identity: string;
+  identity: string;
   /** SHA-256 of each block, concatenated; empty for a file of one block, whose CID has it. */
   readonly digests: Uint8Array;
   /** Number of the last scan that saw it. */

@@ -10,6 +10,10 @@ export class Changes {
     return this.#count === 0 && !this.#all;
   }
 
+  has(folder: string, name: string): boolean {
+    return this.#all || this.#folders.get(folder)?.has(name) === true;
+  }
+
   add(folder: string, name: string): void {
     if (this.#all) return;
     const names = this.#folders.get(folder);

@@ -53,7 +53,7 @@ export class Folders implements CatalogWatcher {
   readonly #roots = new Map<string, Folder>();
   #byCid = new Map<string, Folder>();
   #byName = new Map<string, Folder[]>();
-  /** By the words of the base name. */
+  /** By the words of the base name, and by those of the path below the shared folder. */
   #byWords = new Map<string, Folder[]>();
   #list: readonly Holding[] = [];
   #stale = false;
@@ -158,7 +158,8 @@ export class Folders implements CatalogWatcher {
       if (holding === undefined) continue;
       if (!this.#byCid.has(holding.cid)) this.#byCid.set(holding.cid, folder);
       for (const key of keysOf(holding.name)) put(this.#byName, key, folder);
-      put(this.#byWords, wordsOf(holding.name.slice(holding.name.lastIndexOf('/') + 1)).join(' '), folder);
+      for (const words of new Set(keysOf(holding.name).map((key) => wordsOf(key).join(' '))))
+        put(this.#byWords, words, folder);
       list.push(holding);
     }
     this.#list = list;

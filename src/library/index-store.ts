@@ -5,6 +5,7 @@ import { KelanaError, reason } from '../core/errors.ts';
 import { DIGEST_BYTES } from '../core/transfer/cid.ts';
 import { blockCount } from '../core/transfer/layout.ts';
 import type { Hashed } from './hash.ts';
+import { writtenAs } from './identity.ts';
 
 /** Written into the file; another number means another layout, and the cache starts anew. */
 const VERSION = 1;
@@ -33,17 +34,22 @@ export class IndexStore {
     this.#delete = this.#db.prepare('DELETE FROM file WHERE path = ?');
   }
 
-  /** What was hashed at `path`, where it still has that identity. */
+  /** What was hashed at `path`, where it still has that identity. @throws KelanaError DATABASE as `put` */
   get(path: string, identity: string): Hashed | null {
     const waiting = this.#pending.get(path);
     if (waiting !== undefined) return waiting?.identity === identity ? waiting : null;
     const row = this.#get.get(path);
     if (row === undefined) return null;
     const { size, cid, digests } = row;
-    if (row['identity'] !== identity || typeof size !== 'number' || typeof cid !== 'string') return null;
+    if (typeof size !== 'number' || typeof cid !== 'string') return null;
+    // Written before identities had a fourth part: that alone is no reason to read all files again.
+    const old = row['identity'] === writtenAs(identity);
+    if (row['identity'] !== identity && !old) return null;
     if (!(digests instanceof Uint8Array)) return null;
     if (digests.length !== blockCount(size, LIBRARY.readBytes) * DIGEST_BYTES) return null;
-    return { size, identity, cid, digests };
+    const hashed = { size, identity, cid, digests };
+    if (old) this.put(path, hashed);
+    return hashed;
   }
 
   /** @throws KelanaError DATABASE when the batch is full and cannot be written; the batch is then dropped */

@@ -12,8 +12,8 @@ import type {
   SharedBlocksPort,
   WritableLibraryPort,
 } from '../core/ports.ts';
-import { DIGEST_BYTES } from '../core/transfer/cid.ts';
-import { blockSize } from '../core/transfer/layout.ts';
+import { DIGEST_BYTES, parseCid } from '../core/transfer/cid.ts';
+import { blockSize, sameBytes } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
 import { BlockIndex } from './blocks.ts';
 import { Catalog, holdingOf, type Entry } from './catalog.ts';
@@ -353,12 +353,29 @@ export class Library implements WritableLibraryPort {
     return entry;
   }
 
+  /**
+   * Fills `into` from a block whose hash is right, which a touched file must show before anybody gets it: wrong bytes
+   * would make a liar of this node.
+   */
+  async #checked(entry: Entry, into: Uint8Array, position: number): Promise<boolean> {
+    const index = Math.floor(position / TRANSFER.blockBytes);
+    const from = index * TRANSFER.blockBytes;
+    const block = Buffer.allocUnsafeSlow(blockSize(entry.size, TRANSFER.blockBytes, index));
+    if ((await this.#reading.read(entry, block, from)) === false) return false;
+    const digest = entry.digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+    const right = digest.length > 0 ? digest : parseCid(entry.cid)?.digest;
+    if (right === undefined || !sameBytes(sha256(block), right)) return false;
+    into.set(block.subarray(position - from, position - from + into.length));
+    return true;
+  }
+
   /** Fills `into` from any file that still has these bytes. */
   async #fill(cid: string, name: string, into: Uint8Array, position: number): Promise<void> {
     let failed: unknown;
     for (const entry of this.#catalog.copies(cid)) {
       try {
-        if (await this.#reading.read(entry, into, position)) return;
+        const seen = await this.#reading.read(entry, into, position);
+        if (seen === true || (seen === 'touched' && (await this.#checked(entry, into, position)))) return;
       } catch (thrown) {
         if (!isGone(thrown)) {
           failed ??= thrown;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -46,6 +46,23 @@ test('a file is open to one peer, under its CID, until its group is closed', asy
   assert.equal(own.visible('budi', file.cid), undefined);
   own.revoke('ani', 'g');
   assert.equal(own.visible('ani', file.cid), undefined);
+});
+
+test('a file that was touched is still given; one whose old time was set back after a write is not', async (t) => {
+  const [dir, own] = [await folder(t), holdings(t)];
+  const path = join(dir, 'a.bin');
+  await writeFile(path, Buffer.alloc(TRANSFER.blockBytes + 5, 7));
+  const { atime, mtime } = await stat(path);
+  await utimes(path, atime, mtime);
+  const { cid } = await allow(own, 'g', path);
+  await chmod(path, 0o600);
+  const reader = own.visible('ani', cid);
+  assert.equal((await reader?.readBlock(cid, 1))?.length, 5);
+  const bytes = Buffer.alloc(TRANSFER.blockBytes + 5, 7);
+  bytes[TRANSFER.blockBytes] = 8;
+  await writeFile(path, bytes);
+  await utimes(path, atime, mtime);
+  await assert.rejects(reader?.readBlock(cid, 1) ?? Promise.resolve(), { code: 'SOURCE_CHANGED' });
 });
 
 test('a file of two groups is open until both are closed', async (t) => {

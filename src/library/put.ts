@@ -6,7 +6,7 @@ import { storedName } from '../core/names.ts';
 import type { Bytes } from '../core/ports.ts';
 import { cannotWrite, hasCode, isGone, publish, sync, writeFully } from './files.ts';
 import { cidFrom, hashFile, sha256, type Hashed } from './hash.ts';
-import { identityOf } from './identity.ts';
+import { identityOf, writtenAs } from './identity.ts';
 import { createPart, dropPart, type Part } from './parts.ts';
 
 /**
@@ -37,7 +37,10 @@ export async function receive(
       if (signal?.aborted === true) throw stopped(name, signal);
       if (await publish(part.path, path)) {
         await sync(folder);
-        return { path, size, cid, digests, identity };
+        // Its new name was a change too.
+        const named = identityOf(await part.handle.stat({ bigint: true }));
+        const same = writtenAs(named) === writtenAs(identity);
+        return { path, size, cid, digests, identity: same ? named : identity };
       }
     } catch (thrown) {
       throw cannotWrite(path, thrown);

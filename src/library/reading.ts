@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { LIBRARY } from '../core/config.ts';
 import { readFully } from './files.ts';
 import { Handles } from './handles.ts';
-import { identityOf } from './identity.ts';
+import { identityOf, isTouched } from './identity.ts';
 
 /** A file as it was when it was hashed; `root` is what `isRemote` is asked about. */
 export interface Readable {
@@ -11,6 +11,11 @@ export interface Readable {
   readonly identity: string;
   readonly root: string;
 }
+
+/**
+ * What a look after a read says: it is what was hashed, or no longer; `touched`: no more than the bytes themselves tell.
+ */
+export type Seen = boolean | 'touched';
 
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -32,11 +37,11 @@ export class Reading {
   }
 
   /**
-   * Fills `into` from a file; false where it is no longer what was hashed. The look after the read tells all that one
-   * before it would: an identity never comes back.
+   * Fills `into` from a file, and says whether it is what was hashed. The look after the read tells all that one before
+   * it would: an identity never comes back.
    * @throws what the file system throws
    */
-  read(entry: Readable, into: Uint8Array, position: number): boolean | Promise<boolean> {
+  read(entry: Readable, into: Uint8Array, position: number): Seen | Promise<Seen> {
     const small = entry.size <= LIBRARY.smallBytes && into.length === entry.size;
     if (!small || this.#isRemote(entry.root)) return this.#readSlowly(entry, into, position);
     return this.#small.timed(() => readNow(entry, into)) ?? this.#readSlowly(entry, into, position);
@@ -50,7 +55,7 @@ export class Reading {
     const fd = this.#isRemote(entry.root) ? null : this.#handles.open(keyOf(entry));
     if (fd === null) return false;
     try {
-      return this.#pieces.timed(() => readOpen(fd, entry, into, position)) ?? false;
+      return this.#pieces.timed(() => readOpen(fd, entry, into, position)) === true;
     } catch {
       return false;
     }
@@ -60,17 +65,17 @@ export class Reading {
     this.#handles.closeAll();
   }
 
-  #readSlowly(entry: Readable, into: Uint8Array, position: number): Promise<boolean> {
+  #readSlowly(entry: Readable, into: Uint8Array, position: number): Promise<Seen> {
     return this.#handles.with(entry.path, keyOf(entry), async (handle) => {
       const done = await readFully(handle, into, position);
       const stats = await handle.stat({ bigint: true });
-      return done === into.length && stats.isFile() && identityOf(stats) === entry.identity;
+      return done === into.length && stats.isFile() && compare(entry.identity, identityOf(stats));
     });
   }
 }
 
 /** Reads at once, unless that was slow lately: then some go by the thread pool, and twice as many each time. */
-class Care {
+export class Care {
   readonly #least: number;
   #careful = 0;
   #slow: number;
@@ -81,7 +86,7 @@ class Care {
   }
 
   /** null where it was slow lately. */
-  timed(read: () => boolean): boolean | null {
+  timed(read: () => Seen): Seen | null {
     if (this.#careful > 0) {
       this.#careful -= 1;
       return null;
@@ -100,7 +105,11 @@ function keyOf({ identity, path }: Readable): string {
   return `${identity} ${path}`;
 }
 
-function readNow(entry: Readable, into: Uint8Array): boolean {
+function compare(before: string, now: string): Seen {
+  return isTouched(before, now) ? 'touched' : before === now;
+}
+
+function readNow(entry: Readable, into: Uint8Array): Seen {
   const file = openSync(entry.path, FLAGS);
   try {
     return readOpen(file, entry, into, 0);
@@ -109,12 +118,12 @@ function readNow(entry: Readable, into: Uint8Array): boolean {
   }
 }
 
-function readOpen(file: number, { identity }: Readable, into: Uint8Array, position: number): boolean {
+function readOpen(file: number, { identity }: Readable, into: Uint8Array, position: number): Seen {
   for (let done = 0; done < into.length;) {
     const read = readSync(file, into, done, into.length - done, position + done);
     if (read === 0) return false;
     done += read;
   }
   const stats = fstatSync(file, { bigint: true });
-  return stats.isFile() && identityOf(stats) === identity;
+  return stats.isFile() && compare(identity, identityOf(stats));
 }

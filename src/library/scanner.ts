@@ -11,6 +11,7 @@ import type { Hashed } from './hash.ts';
 import type { Hasher } from './hasher.ts';
 import { IGNORE_FILE, isIgnored, Ignores } from './ignores.ts';
 import type { IndexStore } from './index-store.ts';
+import { changedAt, isTouched } from './identity.ts';
 import type { Root } from './roots.ts';
 import { inodeOf, isDataFolder, isHidden, lookAt, walk, type Found, type WalkOptions } from './walk.ts';
 
@@ -88,6 +89,12 @@ export class Scanner {
     return this.#under.size > 0;
   }
 
+  /** Whether this file, or one of what may be a folder, is being hashed or waits for it. */
+  reads(path: string): boolean {
+    if (this.#options.catalog.at(path) === undefined) return this.hashing;
+    return this.#under.has(path);
+  }
+
   /** Looks at all of `roots`; never throws for what a folder holds: it reports and goes on. */
   async scan(roots: readonly Root[]): Promise<void> {
     const { catalog, folders, store, signal } = this.#options;
@@ -125,6 +132,7 @@ export class Scanner {
     const below = path.slice(root.path === '/' ? 1 : root.path.length + 1);
     const options = this.#walkOptions(root, scan);
     const found = await lookAt(root.path, below, options);
+    if (scan.refused > 0) this.#reportName(path, scan);
     if (found === null || (root.only === null && (await this.#isIgnored(root, below, 'inode' in found)))) {
       this.gone(path);
       return false;
@@ -135,11 +143,20 @@ export class Scanner {
       if (root.only === null)
         for await (const batch of walk(root.path, options, below))
           for (const file of batch) await this.#visit(root, file, scan, true);
+      if (scan.refused > 0) this.#reportName(path, scan);
     } else {
       if (this.#options.folders.has(path)) this.gone(path);
       await this.#visit(root, found, scan, true);
     }
     return false;
+  }
+
+  /** Whether what has this name is shared as part of `root`, if it can be, by the rules; a folder of the name counts. */
+  async mayShare(root: Root, folder: string, name: string): Promise<boolean> {
+    const path = pathOf(folder, name);
+    if (root.only !== null) return path === root.key;
+    const below = path.slice(root.path === '/' ? 1 : root.path.length + 1);
+    return !(await this.#isIgnored(root, below, false)) || !(await this.#isIgnored(root, below, true));
   }
 
   /** Rules are kept for the length of a scan, or of a look at many changes. */
@@ -248,9 +265,12 @@ export class Scanner {
       entry.seen = this.number;
       return;
     }
+    // It is read anew, and shared meanwhile: whoever asks for a block of it gets that block checked.
+    const touched = entry !== undefined && isTouched(entry.identity, file.identity);
+    if (touched) entry.seen = this.number;
     if (this.#under.get(file.path) === file.identity) return;
-    if (entry !== undefined) catalog.remove(entry);
-    if (catalog.size + this.#under.size >= LIBRARY.maxFiles) {
+    if (entry !== undefined && !touched) catalog.remove(entry);
+    if (!touched && catalog.size + this.#under.size >= LIBRARY.maxFiles) {
       const params = { path: root.path, max: LIBRARY.maxFiles, flag: '--share' };
       this.#report(root.path, new KelanaError('TOO_MANY_FILES', params));
       return;
@@ -261,7 +281,7 @@ export class Scanner {
       return;
     }
     // A write within the same tick of the file system's clock would not change the time we compare.
-    const age = now() - file.modifiedMs;
+    const age = now() - (touched ? changedAt(file.identity) : file.modifiedMs);
     if (age >= 0 && age < LIBRARY.settleMs) {
       scan.postponed += 1;
       again(file.path, LIBRARY.retryMs);
@@ -292,13 +312,24 @@ export class Scanner {
       this.#reported.delete(path);
       this.add(root, path, hashed);
     } catch (thrown) {
-      if (this.#under.get(path) === identity) this.#under.delete(path);
+      if (this.#under.get(path) === identity) {
+        this.#under.delete(path);
+        const entry = this.#options.catalog.at(path);
+        if (entry !== undefined) this.#options.catalog.remove(entry);
+      }
       if (!isGone(thrown)) this.#report(path, cannotRead(path, thrown));
     }
   }
 
   #enter(root: Root, path: string, { size, cid, identity, digests }: Hashed): void {
     const name = path.slice(root.path === '/' ? 1 : root.path.length + 1);
+    const before = this.#options.catalog.at(path);
+    if (before?.cid === cid && before.root === root.key) {
+      // Touched, but the same: nobody needs to be told.
+      before.identity = identity;
+      before.seen = this.number;
+      return;
+    }
     const blocks = digests.length > DIGEST_BYTES ? digests : EMPTY;
     const entry = { name, path, root: root.key, size, cid, identity, digests: blocks, seen: this.number };
     this.#options.catalog.add(entry);
@@ -329,6 +360,18 @@ export class Scanner {
 
   #reportRefused(scan: Scan): void {
     if (scan.refused === 0 || scan.refused === this.stats.refused) return;
+    this.#sayRefused(scan);
+  }
+
+  /** Names that a change brought, once for each path. */
+  #reportName(path: string, scan: Scan): void {
+    if (this.#reported.has(path)) return;
+    if (this.#reported.size >= LIBRARY.maxReported) this.#reported.clear();
+    this.#reported.add(path);
+    this.#sayRefused(scan);
+  }
+
+  #sayRefused(scan: Scan): void {
     const detail = `${scan.refused} file names cannot be shared; the first is ${scan.firstRefused ?? ''}`;
     const why = {
       id: `seluruhnya ${scan.refused} nama berkas tidak bisa dibagikan`,

@@ -1,10 +1,11 @@
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LIBRARY } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { Catalog } from './catalog.ts';
 import { Changes } from './changes.ts';
+import { pathOf } from './files.ts';
 import type { Folders } from './folders.ts';
 import { Hasher } from './hasher.ts';
 import type { IndexStore } from './index-store.ts';
@@ -55,7 +56,11 @@ export class Upkeep {
   /** Files that were being written. */
   readonly #later = new Changes();
   /** Others are told of it at once: what they know of this node is then not all. */
-  readonly #unread = new Unread({ quiet: () => this.#quiet(), changed: () => this.teller.now(true) });
+  readonly #unread = new Unread({
+    quiet: (path) => this.#quiet(path),
+    changed: () => this.teller.now(true),
+    now: () => performance.now(),
+  });
   readonly #closing = new AbortController();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #running: Promise<void> | undefined;
@@ -201,19 +206,31 @@ export class Upkeep {
   }
 
   #heard(folder: string, name: string | null): void {
+    const heard = name !== null && this.#changes.has(folder, name);
     if (name === null) this.#changes.addAll();
     else this.#changes.add(folder, name);
-    // Hidden ones are never shared, and change all the time.
-    if (name === null || !name.startsWith('.')) this.#unread.begin();
+    if (name === null) this.#unread.begin(folder);
+    // Hidden ones are never shared, and change all the time; so do those that rules leave out.
+    else if (!heard && !name.startsWith('.')) void this.#count(folder, name);
     this.#after('drain', LIBRARY.watchMs, () => this.#drain());
   }
 
-  /** All changes that were told are looked at, and the folders have their CIDs, where that does not take long. */
-  #quiet(): boolean {
+  /** Never rejects. */
+  async #count(folder: string, name: string): Promise<void> {
+    for (const root of this.#rootsOf(folder))
+      if (await this.scanner.mayShare(root, folder, name)) return this.#unread.begin(pathOf(folder, name));
+  }
+
+  /** What was told of a path is looked at, and the folders have their CIDs, where that does not take long. */
+  #quiet(path: string): boolean {
     const { folders } = this.#options;
     const soon = this.#buildMs * LIBRARY.foldersShare < 1_000;
     const building = soon && (folders.stale || this.#building !== undefined);
-    return this.#looked && this.#running === undefined && !building;
+    const [folder, name] = [dirname(path), basename(path)];
+    const waits = this.#changes.has(folder, name) || this.#later.has(folder, name);
+    // Others that are written all the time do not matter to it.
+    const looked = !waits && this.#draining === undefined && !this.scanner.reads(path);
+    return looked && this.#running === undefined && !building;
   }
 
   /** Files of all changes that were told are known. */

@@ -5,6 +5,7 @@ import type { LinkFrame } from '../core/wire/frames.ts';
 import type { Contact } from '../core/wire/search-frames.ts';
 import { createHost, type Host } from './host.ts';
 import type { Link } from './link.ts';
+import type { Text } from '../core/lang.ts';
 import { Links } from './links.ts';
 
 /** A host on 127.0.0.1 and any free port, stopped after the test. */
@@ -39,6 +40,7 @@ export interface Linked {
 export interface LinkedOptions {
   readonly bits?: number;
   refuses?(peer: string): boolean;
+  readonly why?: (peer: string) => Text;
   onUp?(link: Link): void;
   onFrame?(link: Link, frame: LinkFrame): void;
   onDown?(link: Link): void;
@@ -55,6 +57,7 @@ export async function startLinks(t: TestContext, options: LinkedOptions = {}): P
     now: () => performance.now(),
     bits: () => options.bits ?? 0,
     refuses: (peer) => options.refuses?.(peer) ?? false,
+    ...(options.why === undefined ? {} : { why: options.why }),
     onUp: (link) => {
       up.push(link);
       options.onUp?.(link);

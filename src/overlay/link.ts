@@ -13,8 +13,8 @@ export const LINK_VERSION = 2;
 
 /** Whoever takes our protocol and then closes at once is a kelana node that does not want this link. */
 const CLOSED: Text = {
-  id: 'ia tidak menerima sambungan ini: sudah penuh, atau node ini dihapus di sana',
-  en: 'it does not take this link: it is full, or this node was removed there',
+  id: 'ia tidak menerima sambungan ini: sudah penuh, atau menolak node ini karena dihapus atau dianggap berbohong',
+  en: 'it does not take this link: it is full, or it refuses this node, which was removed there or is taken for a liar',
 };
 
 /** Pings and pongs of a neighbour within `OVERLAY.pingIntervalMs`: honest ones send one or two. */

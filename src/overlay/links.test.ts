@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { KelanaError } from '../core/errors.ts';
 import { dialable, targetsOf } from './contacts.ts';
 import { contactOf, startHost, startLinks, until } from './hosts.testkit.ts';
+import { refusalText } from './links.ts';
 
 const signal = AbortSignal.timeout(20_000);
 
@@ -38,7 +40,10 @@ test('a contact is linked once, over the connection that there is, and with the 
 
 test('itself, a peer that a person removed, and one that is refused are not linked', async (t) => {
   const banned = new Set<string>();
-  const [a, b] = [await startLinks(t, { refuses: (peer) => banned.has(peer) }), await startLinks(t)];
+  const [a, b] = [
+    await startLinks(t, { refuses: (peer) => banned.has(peer), why: () => refusalText('sent rubbish') }),
+    await startLinks(t),
+  ];
   const [there, here] = [contactOf(b.host), contactOf(a.host)];
   assert.equal(await a.links.connectTo(here, signal), null);
   assert.ok(await a.links.connectTo(there, signal));
@@ -51,6 +56,16 @@ test('itself, a peer that a person removed, and one that is refused are not link
   assert.equal(await a.links.connectTo(contactOf(c.host), signal), null);
   await assert.rejects(c.links.connectTo(here, signal));
   assert.equal(a.links.refused(contactOf(c.host).peer), true);
+  // Whoever looks why there is no link is told that it is this node that wants none.
+  const port = Number(/tcp\/(\d+)/.exec(contactOf(c.host).addresses[0] ?? '')?.[1]);
+  await assert.rejects(
+    a.links.connect({ host: '127.0.0.1', port, peer: null }, signal),
+    (error: KelanaError) => {
+      assert.equal(error.code, 'PEER_UNREACHABLE');
+      assert.match(error.message, /this node refuses it for an hour because of its lies: sent rubbish/);
+      return true;
+    },
+  );
   assert.deepEqual(a.links.all(), []);
 });
 

@@ -22,6 +22,8 @@ export interface LinksOptions {
   bits(): number;
   /** Peers that are not taken for another reason than that a person removed them. */
   refuses?(peer: string): boolean;
+  /** Why, of one that `refuses` says so of. */
+  why?(peer: string): Text;
   onUp(link: Link): void;
   onFrame(link: Link, frame: LinkFrame): void;
   onDown(link: Link, reason: string): void;
@@ -34,6 +36,19 @@ export const NO_ADDRESS: Text = {
   id: 'tidak ada alamatnya yang bisa dihubungi',
   en: 'it has no address that can be dialled',
 };
+
+/** Why this node links to a peer not at all for now; `lie` is its last, null where it only said too little. */
+export function refusalText(lie: string | null): Text {
+  if (lie === null)
+    return {
+      id: 'node ini tidak menyambunginya untuk sementara: ia diam tentang sidik namanya',
+      en: 'this node does not link to it for now: it says nothing of its name prints',
+    };
+  return {
+    id: `node ini menolaknya selama satu jam karena kebohongannya: ${lie}`,
+    en: `this node refuses it for an hour because of its lies: ${lie}`,
+  };
+}
 
 /** About 60 B each; a person removes a handful. */
 const MAX_REFUSED = 1024;
@@ -86,6 +101,9 @@ export class Links {
       const peer = connection.remotePeer.toString();
       if (peer === host.peerId.toString()) return null;
       this.#refused.delete(peer);
+      // Else the other side would see only that we end the link, and we would blame that side for it.
+      const why = this.refused(peer) ? this.#options.why?.(peer) : undefined;
+      if (why !== undefined) throw new KelanaError('PEER_UNREACHABLE', { peer: name, why });
       return await this.#join(connection, limit);
     } catch (thrown) {
       if (thrown instanceof Error && thrown.message.includes('dial self')) return null;
@@ -120,6 +138,11 @@ export class Links {
   /** Whether a link to this peer would be turned down, were there room. */
   refused(peer: string): boolean {
     return this.#refused.has(peer) || this.#options.refuses?.(peer) === true;
+  }
+
+  /** Whether a person removed it. */
+  removed(peer: string): boolean {
+    return this.#refused.has(peer);
   }
 
   refuse(peer: string): void {

@@ -30,7 +30,7 @@ import { createHost } from './host.ts';
 import { loadIdentity } from './identity.ts';
 import { keyOf, signer } from './keys.ts';
 import type { Link } from './link.ts';
-import { Links, pause, REPLACED } from './links.ts';
+import { Links, pause, refusalText, REPLACED } from './links.ts';
 import { Lists } from './lists/lists.ts';
 import { Mail } from './mail.ts';
 import type { Overlay, OverlayOptions } from './options.ts';
@@ -90,6 +90,8 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
   let mail: Mail | undefined;
   const scores = new Scores({ now });
   const mutes = new Mutes(now);
+  /** Those that were seen to have files: where one is banned, a miss is no proof. */
+  const shown = new Recent<string, { readonly peer: string; readonly label: string }>(OVERLAY.maxScored);
   /** Blocks are served once there are links; nothing is searched for before. */
   const open: Blocks['open'] = (provider, signal, how) =>
     lanes.service?.open(provider, signal, how) ??
@@ -152,11 +154,19 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     now,
     random,
     send,
-    prove: (hit, signal) =>
-      proveHolding((provider, limit) => open(provider, limit, { stream: true }), hit, signal),
+    prove: async (hit, signal) => {
+      const proof = await proveHolding((of, limit) => open(of, limit, { stream: true }), hit, signal);
+      const { peer } = hit;
+      if (proof === 'holds') shown.set(peer, { peer, label: nameOf(peer) ?? hit.label });
+      return proof;
+    },
     dht: async (query, signal, onProvider) => (await dht.find(query, signal, onProvider)).messages,
     liar,
     labelOf: nameOf,
+    refused: () =>
+      [...shown.values()].flatMap(({ peer, label: name }) =>
+        scores.banned(peer) && !links.removed(peer) ? name : [],
+      ),
     // Whom else it knows of matters only to a node that is linked to nobody.
     unlinked: () => {
       if (links.all().length > 0) return [];
@@ -190,6 +200,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     now,
     bits: () => prints.view.bits(),
     refuses: (peer) => scores.banned(peer) || mutes.has(peer),
+    why: (peer) => refusalText(scores.reason(peer)),
     onUp: (link) => {
       // Two nodes that dialled each other at once drop one of two links: no news to a person.
       if (!replacing.delete(link.peer)) emit({ type: 'neighbour.added', who: label, neighbour: link.label });

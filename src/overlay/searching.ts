@@ -7,6 +7,7 @@ import type { Hit, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import { createAuto } from '../core/search/auto.ts';
 import { textOf } from '../core/search/query.ts';
+import { withRefused } from '../core/search/refused.ts';
 import type { Contact, NodeView, SearchFrame, SearchInput, SearchOutput } from '../core/search/search.ts';
 import { Bucket } from './bucket.ts';
 import { Recent } from './recent.ts';
@@ -29,6 +30,8 @@ export interface SearchingOptions {
   readonly liar: (peer: string, why: string) => void;
   /** Known peers that are not linked now. */
   readonly unlinked: () => readonly string[];
+  /** Labels of peers that showed files and are asked nothing now, for their lies. */
+  readonly refused: () => readonly string[];
   /** What a person calls a peer that is a neighbour or this node; null for all others. */
   readonly labelOf: (peer: string) => string | null;
   /** Ask a second, independent member of each group before absent is said. */
@@ -179,7 +182,7 @@ export class Searching {
         return;
       }
       case 'end': {
-        const { outcome } = output;
+        const outcome = withRefused(output.outcome, this.#options.refused());
         const { verdict, asked, missing } = outcome;
         const query = textOf(own.query);
         own.results.end({ type: 'verdict', ...outcome, elapsedMs });

@@ -267,7 +267,7 @@ const SCHEMAS = {
     type: { const: 'verdict' },
     verdict: { enum: ['found', 'absent', 'incomplete'] },
     ground: text(
-      'What it rests on: found, all-nodes, all-prints; or why there is no proof: lost, time, cancelled, unsynced, scanning, alone, no-proof.',
+      'What it rests on: found, all-nodes, all-prints; or why there is no proof: lost, time, cancelled, unsynced, scanning, alone, refused, no-proof.',
     ),
     strategy: text('The strategy that gave the answer.'),
     asked: count('Other nodes that were asked, directly or by their prints.'),

@@ -22,7 +22,9 @@ export interface Candidate {
 }
 
 /** A provider that did this stays out for this download. */
-const FINAL: ReadonlySet<ErrorCode> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL', 'SOURCE_CHANGED']);
+const FINAL: ReadonlySet<ErrorCode> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL']);
+/** It was away, or fell silent. */
+const AWAY: ReadonlySet<ErrorCode> = new Set(['PEER_UNREACHABLE', 'TIMEOUT', 'TRANSFER_FAILED']);
 /** Times a provider may come back because a search named it again. */
 const MAX_RETURNS = 2;
 
@@ -92,7 +94,7 @@ export class Candidates {
     if (refusal === 'busy') {
       one.at = now + Math.min(SWARM.busyMs * 2 ** one.busy, SWARM.maxBusyMs);
       one.busy += 1;
-    } else if (FINAL.has(error.code) || refusal === 'not-here' || one.losses >= most) one.state = 'out';
+    } else if (FINAL.has(error.code) || isMoved(error) || one.losses >= most) one.state = 'out';
     else {
       one.at = now + SWARM.reopenMs * 2 ** one.losses;
       one.losses += 1;
@@ -103,9 +105,26 @@ export class Candidates {
     return { liar, news: liar || (!one.told && (first || (one.state === 'out' && this.hopeful))) };
   }
 
+  /** It links again: what it was lost for is over. False where it is not known, or is of no use for another reason. */
+  linked(provider: Provider): boolean {
+    const known = this.#all.get(provider.peer);
+    if (known === undefined || known.error === null || known.state === 'open' || known.state === 'ready')
+      return false;
+    if (!AWAY.has(known.error.code) || 'refusal' in known.error.params) return false;
+    Object.assign(known, { provider, state: 'ready', losses: 0 });
+    return true;
+  }
+
   /** Whether anybody is open, or may yet be. */
   get hopeful(): boolean {
     for (const { state } of this.#all.values()) if (state !== 'out') return true;
+    return false;
+  }
+
+  /** Whether one that gave blocks has the file no more, or not as it was: it may have it again under another name. */
+  get moved(): boolean {
+    for (const { gave, error } of this.#all.values())
+      if (gave > 0 && error !== null && isMoved(error)) return true;
     return false;
   }
 
@@ -144,6 +163,10 @@ export class Candidates {
         .join('; ') + (errors.length > MAX_NAMED ? '; …' : '');
     return new KelanaError('TRANSFER_FAILED', { name, why: { id: all('id'), en: all('en') } }, first);
   }
+}
+
+function isMoved({ code, params }: KelanaError): boolean {
+  return code === 'SOURCE_CHANGED' || params['refusal'] === 'not-here';
 }
 
 /** Errors that are named in one at most. */

@@ -87,6 +87,11 @@ export class Downloads implements DownloadsPort {
     }
   }
 
+  /** This peer is linked again: downloads that lost it go on with it now. */
+  linked(provider: Provider): void {
+    for (const { swarm } of this.#runs.values()) swarm.linked(provider);
+  }
+
   /** Another node fetches this file too, and gives what it has by then. */
   told(cid: string, provider: Provider): void {
     for (const { swarm } of this.#runs.values()) swarm.told(cid, [provider]);

@@ -100,6 +100,12 @@ export class FolderSwarm {
     this.#openMore();
   }
 
+  /** A provider that was lost may be back: it is tried at once. */
+  linked(provider: Provider): void {
+    this.#swarm?.linked(provider);
+    if (!this.#ended && this.#candidates.linked(provider)) this.#openMore();
+  }
+
   /** Others who fetch this folder or a file in it too, by hearsay. */
   told(cid: string, providers: readonly Provider[]): void {
     this.#swarm?.told(cid, providers);

@@ -315,10 +315,7 @@ function dueBy(retryAt: number | null, now: number): boolean {
   return retryAt === null || retryAt <= now || retryAt - now > 2 * QUEUE.maxRetryMs;
 }
 
-/**
- * Peers come and go, and full disks are emptied. Of a source that changed the old bytes do not come back; those who
- * still have them would have been found.
- */
+/** Peers come and go, full disks are emptied, and a file that was renamed or touched is the same one a moment later. */
 function worthAgain(error: KelanaError): boolean {
-  return error.code !== 'SOURCE_CHANGED' && (error.row.retryable || error.row.source === 'peer');
+  return error.row.retryable || error.row.source === 'peer';
 }

@@ -156,6 +156,56 @@ test('a source that changed is told apart from one that is corrupt, and from one
   }
 });
 
+test('a file that is renamed or touched at its only holder midway is gone on with, once that has read it again', async (t) => {
+  for (const refuses of ['changed', 'not-here'] as const) {
+    const content = contentOf(60 * kB, 31);
+    const node = new TestProvider('p', content, { rate: 100 * kB });
+    let searches = 0;
+    const more = {
+      ...HURRIED,
+      async *find() {
+        await Promise.resolve();
+        searches += 1;
+        if (searches === 1) return;
+        delete node.manner.rate;
+        node.manner.refuses = null;
+        yield node.provider;
+      },
+    };
+    const folder = await folderFor(t);
+    const { swarm, result } = start({ content, folder, nodes: [node], more });
+    const watch = setInterval(() => {
+      if (swarm.progress.bytes < 5 * kB || searches > 0) return;
+      node.manner.refuses = refuses;
+    }, 1);
+    await result.finally(() => clearInterval(watch));
+    assert.deepEqual([searches, node.given], [2, 60], refuses);
+    assert.deepEqual(await folder.read(content.file), Buffer.from(content.bytes));
+  }
+});
+
+test('a file that is another by then ends it, with what came kept', async (t) => {
+  const content = contentOf(60 * kB, 32);
+  const node = new TestProvider('p', content, { rate: 100 * kB });
+  let searches = 0;
+  const more = {
+    ...HURRIED,
+    async *find() {
+      await Promise.resolve();
+      searches += 1;
+      yield* [];
+    },
+  };
+  const folder = await folderFor(t);
+  const { swarm, result } = start({ content, folder, nodes: [node], more });
+  const watch = setInterval(() => {
+    if (swarm.progress.bytes >= 5 * kB) node.manner.refuses = 'changed';
+  }, 1);
+  await assert.rejects(result, { code: 'SOURCE_CHANGED' }).finally(() => clearInterval(watch));
+  assert.equal(searches, SWARM.changedTries);
+  await access(folder.partOf(content.file));
+});
+
 test('who is busy is asked again until it is free', async (t) => {
   const content = contentOf(40 * kB, 10);
   const node = new TestProvider('p', content, { refuses: 'busy' });
@@ -228,6 +278,25 @@ test(
     await assert.rejects(result);
   },
 );
+
+test('a holder that was given up is asked at once when it links again, while others have only parts', async (t) => {
+  const content = contentOf(60 * kB, 33);
+  const half = new TestProvider('half', content, { have: some(content, (block) => block < 30) });
+  const whole = new TestProvider('whole', content, { down: true });
+  let lost = 0;
+  const folder = await folderFor(t);
+  const more = { ...HURRIED, onDropped: () => (lost += 1) };
+  const { swarm, result } = start({ content, folder, nodes: [half, whole], more });
+  // Once at first, and once when it is given up.
+  const watch = setInterval(() => {
+    if (lost < 2 || swarm.progress.bytes < 30 * kB) return;
+    whole.manner.down = false;
+    swarm.linked({ ...whole.provider, label: 'back' });
+  }, 1);
+  const { from } = await result.finally(() => clearInterval(watch));
+  assert.ok(from.some(({ provider }) => provider.label === 'back'));
+  assert.deepEqual(await folder.read(content.file), Buffer.from(content.bytes));
+});
 
 test('what nobody has is waited for, and then given up with what came', async (t) => {
   const content = contentOf(60 * kB, 18);

@@ -43,6 +43,8 @@ export class Swarm {
   #searched = -Infinity;
   /** Searches that found nobody since the last good block. */
   #vain = 0;
+  /** When nobody was left but one whose file was moved. */
+  #movedAt: number | null = null;
   readonly #rounds: Rounds;
   #questions = 0;
   #lastGood: number;
@@ -71,6 +73,11 @@ export class Swarm {
   add(providers: readonly Provider[]): void {
     for (const provider of providers) this.#candidates.add(provider);
     if (!this.#ended) this.#openMore();
+  }
+
+  /** A provider that was lost may be back: it is tried at once. */
+  linked(provider: Provider): void {
+    if (!this.#ended && this.#candidates.linked(provider)) this.#openMore();
   }
 
   /** Others who fetch a file too, by hearsay. */
@@ -353,11 +360,14 @@ export class Swarm {
     const at = now();
     const starved = (this.#plan?.starved ?? 0) > 0;
     const { hopeful } = this.#candidates;
+    const moved = !hopeful && find !== undefined && this.#candidates.moved && this.#vain < SWARM.changedTries;
+    this.#movedAt = moved ? (this.#movedAt ?? at) : null;
+    if (this.#movedAt !== null && at - this.#movedAt < SWARM.changedMs * 2 ** this.#vain) return;
     // At once, while the first is still being opened: each moment without the others costs their rate.
     const large = file.size >= SWARM.searchFromBytes;
     const due = starved || (large && this.#searched === -Infinity);
     if (find !== undefined && !this.#searching)
-      if (hopeful ? due && at - this.#searched >= SWARM.searchEveryMs : this.#vain === 0)
+      if (hopeful ? due && at - this.#searched >= SWARM.searchEveryMs : moved || this.#vain === 0)
         this.#own(this.#search(find));
     if (this.#searching) return;
     // Nobody owes a block: all are left alone, since all they say is that they are busy.
@@ -369,6 +379,7 @@ export class Swarm {
 
   async #search(find: FindProviders): Promise<void> {
     this.#searching = true;
+    this.#movedAt = null;
     this.#searched = this.#options.now();
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(SWARM.searchMs)]);
     try {

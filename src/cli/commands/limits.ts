@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { DATA_OPTION } from '../data-folder.ts';
 import { runningNode } from '../find-node.ts';
 import { bytesText, table } from '../format.ts';
-import { holdsText, rateText } from '../limit-text.ts';
+import { holdsText, rateText, writtenText } from '../limit-text.ts';
 import { limitTexts, type LimitTexts } from '../limits.ts';
 
 export const command: Command = {
@@ -95,7 +95,7 @@ function show(context: Context, limits: LimitsInfo, saved: LimitTexts): void {
     rateText(info.movedBytesPerSecond, lang),
     bytesText(info.movedBytes, lang),
     String(info.waiting),
-    info.limit,
+    writtenText(info.limit, lang),
   ]);
   context.out(table([head, ...rows]));
   for (const [name, { limit, afterRestart }, kept] of ways) {
@@ -109,8 +109,8 @@ function show(context: Context, limits: LimitsInfo, saved: LimitTexts): void {
           }
         : { id: '', en: '' };
     context.say({
-      id: `Setelah dijalankan ulang, ${name}: ${afterRestart}${why.id}.`,
-      en: `After a restart, ${name}: ${afterRestart}${why.en}.`,
+      id: `Setelah dijalankan ulang, ${name}: ${writtenText(afterRestart, 'id')}${why.id}.`,
+      en: `After a restart, ${name}: ${writtenText(afterRestart, 'en')}${why.en}.`,
     });
   }
 }

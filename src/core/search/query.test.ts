@@ -146,6 +146,8 @@ test('the exact name is best, then the name without extension, words in the name
   const [, stem = 0, short = 0, long = 0, folder = 0] = scores;
   assert.ok(stem - short >= SCORE_STEP && long - folder >= SCORE_STEP);
   assert.ok(short > long && short - long < SCORE_STEP, 'length alone is less than a step');
+  assert.equal(score(parseQuery('liburan/sub'), file('Liburan/sub')), 1, 'the whole path');
+  assert.ok(score(parseQuery('liburan/sub'), file('x/liburan/sub')) < 1);
   assert.equal(score(parseQuery('a.txt'), file('b/a.txt')), 1);
   assert.equal(score(parseQuery(CID), file('b/a.txt')), 1);
   assert.equal(score(parseQuery('[x].txt'), file('[X].txt')), 1);

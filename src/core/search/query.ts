@@ -111,7 +111,7 @@ export function matches(query: Query, holding: Holding): boolean {
 }
 
 /**
- * How well a file that matches answers, above 0: 1 for the exact name or CID, then the name without its extension, all
+ * How well a file that matches answers, above 0: 1 for the exact name, path or CID, then the name without its extension, all
  * words in the name, and words that only its folders have. Between files alike in this, shorter names are better by
  * less than `SCORE_STEP`.
  */
@@ -156,12 +156,20 @@ function bareMatcher(query: Query): Matcher {
     score: ({ name }) => {
       const base = fold(baseOf(name));
       const dot = base.lastIndexOf('.');
-      if (isJust(words, runsOf(base))) return 1;
+      if (isJust(words, runsOf(base)) || isJust(words, runsOf(fold(name)))) return 1;
       if (dot > 0 && isJust(words, runsOf(base.slice(0, dot)))) return 0.85;
       const there = new Set(runsOf(base));
       return (words.every((word) => there.has(word)) ? 0.6 : 0.3) + shortness(name);
     },
   };
+}
+
+/** Whether a file lies in a folder whose name these words are. */
+export function liesIn(words: readonly string[], { name }: Holding): boolean {
+  return name
+    .split('/')
+    .slice(0, -1)
+    .some((folder) => isJust(words, runsOf(fold(folder))));
 }
 
 function isJust(words: readonly string[], runs: readonly string[]): boolean {

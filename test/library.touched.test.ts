@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { chmod, open, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import test, { type TestContext } from 'node:test';
+import { file, folder, joined, MiB, opened, sample, until } from './library.helpers.ts';
+
+const PAST = new Date('2020-02-02');
+
+/** A library of one file of three blocks. */
+async function withFile(t: TestContext, rescanMs: number) {
+  const base = await folder(t);
+  const path = join(base, 'shared/a.bin');
+  await file(path, sample(2 * MiB + 7));
+  await utimes(path, PAST, PAST);
+  const all = await opened(t, base, { rescanMs });
+  const cid = all.library.list()[0]?.cid ?? '';
+  return { ...all, base, path, cid };
+}
+
+/** Other bytes in the second block, in place, with the old time: as `rsync --inplace -t` leaves it. */
+async function edit(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  await handle.write(Buffer.from('XXXX'), 0, 4, MiB + 10);
+  await handle.close();
+  await utimes(path, PAST, PAST);
+}
+
+test('an edit that keeps size and time is no wrong block to anybody, and a new file at the next look', async (t) => {
+  const { library, path, cid } = await withFile(t, 0);
+  await joined(library.read(cid));
+  await edit(path);
+  assert.deepEqual(await library.readBlock(cid, 0), sample(2 * MiB + 7).subarray(0, MiB), 'is as it was');
+  const piece = new Uint8Array(100);
+  await assert.rejects(async () => await library.pieces(cid, 1)?.read(piece, MiB - 100), {
+    code: 'SOURCE_CHANGED',
+  });
+  await assert.rejects(library.readBlock(cid, 1), { code: 'NOT_SHARED' });
+  await library.rescan();
+  const now = library.list()[0]?.cid ?? '';
+  assert.notEqual(now, cid);
+  assert.equal((await joined(library.read(now))).toString('latin1', MiB + 10, MiB + 14), 'XXXX');
+});
+
+test('such an edit is seen in a watched folder', async (t) => {
+  const { library, path, cid } = await withFile(t, 3_600_000);
+  await edit(path);
+  await until(() => library.list()[0] !== undefined && library.list()[0]?.cid !== cid);
+});
+
+test('a file with a new mode stays shared, is read once more, and is no news to others', async (t) => {
+  const { library, path, cid } = await withFile(t, 0);
+  let told = 0;
+  library.onChange(() => (told += 1));
+  await chmod(path, 0o600);
+  assert.deepEqual(await joined(library.read(cid)), sample(2 * MiB + 7));
+  const { hashed } = library.stats;
+  await until(async () => {
+    await library.rescan();
+    return library.stats.hashed === hashed + 1;
+  });
+  await library.rescan();
+  assert.equal(library.stats.hashed, hashed + 1);
+  assert.deepEqual([library.list()[0]?.cid, told], [cid, 0]);
+});
+
+test('an index without times of change is believed, and has them from then on', async (t) => {
+  const { library, base, cid } = await withFile(t, 0);
+  await library.close();
+  const rows = (change: string): unknown => {
+    const db = new DatabaseSync(join(base, 'data/index.db'));
+    if (change !== '') db.exec(change);
+    const row = db.prepare('SELECT identity FROM file').get()?.['identity'];
+    db.close();
+    return row;
+  };
+  const identity = String(rows(''));
+  const old = identity.split(':').slice(0, 3).join(':');
+  assert.equal(rows(`UPDATE file SET identity = '${old}'`), old);
+  const again = await opened(t, base, { rescanMs: 0 });
+  assert.deepEqual([again.library.stats.hashed, again.library.list()[0]?.cid], [0, cid]);
+  await again.library.close();
+  assert.equal(rows(''), identity);
+});
