@@ -281,6 +281,44 @@ test('a slow reader holds the backend back, and nobody else', async (t) => {
   assert.match(String(await error), /INTERNAL_ERROR/);
 });
 
+test('answers of which nothing is read are given up at their time, those of our own too', async (t) => {
+  const back = await backend(t, ({ head }) => {
+    const body = 'x'.repeat(head.path === '/short' ? 5 : 60_000);
+    return `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  });
+  const { bench, ca } = await tlsBalancer(t, {}, back.url);
+  const client = connect(`https://127.0.0.1:${bench.balancer.port}`, {
+    ca,
+    servername: 'kelana.test',
+    settings: { initialWindowSize: 0 },
+  });
+  t.after(() => client.destroy());
+  const codes: number[] = [];
+  const paths = ['/short', '/long', '/short', '/long'];
+  const asked = [
+    ...paths.map((path) => ask(client, { ':path': path })),
+    ask(client, { ':method': 'OPTIONS', 'max-forwards': '0' }),
+    ask(client, { ':method': 'TRACE', 'max-forwards': '0' }),
+  ];
+  for (const stream of asked) {
+    stream.on('error', () => {});
+    stream.on('close', () => void codes.push(stream.rstCode));
+    stream.resume();
+  }
+  await eventually(() => back.requests.length >= 4, 'the requests');
+  await eventually(() => bench.balancer.stats().backends[0]?.active === 0, 'the whole answers');
+  bench.skip(31_000);
+  await eventually(
+    () => bench.balancer.stats().active === 0 && codes.length === asked.length,
+    'the end of all streams',
+  );
+  // OPTIONS has no body to wait for.
+  assert.equal(codes.filter((code) => code === constants.NGHTTP2_NO_ERROR).length, 1);
+  // Nothing holds the connection any longer.
+  bench.skip(61_000);
+  await eventually(() => bench.balancer.stats().connections === 0, 'the end of the connection');
+});
+
 test('GOAWAY when the balancer stops: what runs ends, and no new stream begins', async (t) => {
   let release: (() => void) | undefined;
   const back = await backend(t, (_, socket) => {

@@ -78,6 +78,20 @@ test('chunked bodies pass both ways with their trailers', async (t) => {
   assert.deepEqual(echo.requests[0]?.trailers, ['X-In: 1']);
 });
 
+test('chunks of one byte are gathered, both ways', async (t) => {
+  const text = Array.from({ length: 50_000 }, (_, at) => String.fromCharCode(97 + (at % 26))).join('');
+  const tiny = `${Array.from(text, (byte) => `1\r\n${byte}\r\n`).join('')}0\r\nX-Sum: 9\r\n\r\n`;
+  const echo = await backend(t, () => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${tiny}`);
+  const bench = await balance(t, echo.url);
+  const browser = client(t, bench);
+  browser.send(`PUT /f HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n${tiny}`);
+  await browser.reads('X-Sum: 9\r\n\r\n');
+  const [message] = readResponses([bytesOf(browser.received)]).messages;
+  assert.ok(message?.body === text && echo.requests[0]?.body === text);
+  assert.deepEqual(echo.requests[0].trailers, ['X-Sum: 9']);
+  assert.ok(browser.received.length < 1.2 * text.length, `${browser.received.length} bytes came`);
+});
+
 test('RFC 9110 7.6.2: Max-Forwards is counted down for TRACE and OPTIONS, and at 0 the answer is our own', async (t) => {
   const upstream = await backend(t);
   const bench = await balance(t, upstream.url);

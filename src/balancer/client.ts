@@ -6,7 +6,7 @@ import type { RequestHead } from '../core/http/request.ts';
 import type { Origin } from '../core/http/provenance.ts';
 import type { HttpProblem } from '../core/http/syntax.ts';
 import { hostPort } from './address.ts';
-import { resetWire, type ClientFacts, type Connection } from './connection.ts';
+import { resetWire, unsent, type ClientFacts, type Connection } from './connection.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
 import { HTTP_LIMITS, SEEN_REQUESTS } from './limits.ts';
 import { Outgoing } from './outgoing.ts';
@@ -34,22 +34,32 @@ export class ClientConnection implements ExchangeClient, Connection {
   #paused = false;
   /** The client sent its FIN: it may still read (RFC 9112 section 9.6). */
   #halfClosed = false;
-  /** No further request is taken; what still comes is read and dropped until this time, 0 while open. */
+  /** The balancer stops: what runs is the last. */
+  #stopped = false;
+  /**
+   * No further request is taken; what still comes is read and dropped until this time, 0 while open. `Infinity` while
+   * something that was written has not left: the time begins once it has.
+   */
   #closeAt = 0;
+  /** The client does not read what we answered by ourselves: no request is taken meanwhile. */
+  #full = false;
+  /** When the last request was over, or what was written last moved. */
   #idleSince: number;
+  /** What was unsent when last looked at, without an exchange. */
+  #unsent = 0;
   /** When the first byte of a head that is not complete came; 0 where there is none. */
   #headSince = 0;
 
   constructor(accepted: Socket, facts: ClientFacts, shared: Shared, gone: () => void) {
     const socket = reading(accepted, (bytes, count) => this.#received(bytes, count));
     this.#socket = socket;
-    this.#writer = new Writer(socket, () => this.#exchange?.clientWritable());
+    this.#writer = new Writer(socket, () => this.#writable());
     this.#shared = shared;
     this.#idleSince = shared.clock();
     this.facts = facts;
     this.origin = originOfClient(facts, shared);
     this.label = hostPort(facts.address, facts.port);
-    socket.on('drain', () => this.#exchange?.clientWritable());
+    socket.on('drain', () => this.#writable());
     socket.on('end', () => this.#ended());
     // What matters follows as `close`; a reset by the client is no fault of ours.
     socket.on('error', () => {});
@@ -63,7 +73,7 @@ export class ClientConnection implements ExchangeClient, Connection {
 
   /** The first `count` bytes, lent until it returns. */
   #received(bytes: Uint8Array, count: number): void {
-    if (this.#closeAt !== 0) return;
+    if (this.#closeAt !== 0 || this.#exchange?.deaf === true) return;
     const tunnel = this.#exchange?.tunnel;
     if (tunnel !== null && tunnel !== undefined) {
       tunnel.fromClient(bytes.subarray(0, count));
@@ -91,7 +101,7 @@ export class ClientConnection implements ExchangeClient, Connection {
   pump(): void {
     if (this.#pumping || this.#closeAt !== 0) return;
     this.#pumping = true;
-    while (this.#closeAt === 0 && (this.#exchange === null || this.#exchange.wantsBody)) {
+    while (this.#closeAt === 0 && (this.#exchange === null ? !this.#full : this.#exchange.wantsBody)) {
       const head = this.#exchange === null ? this.#parser.message(0) : undefined;
       if (head !== undefined) {
         this.#begin(head);
@@ -136,11 +146,23 @@ export class ClientConnection implements ExchangeClient, Connection {
     return this.outgoing.send(this.#writer);
   }
 
+  gone(full: boolean): boolean {
+    return full ? this.#writer.settled() : this.#writer.taken();
+  }
+
+  get unsent(): number {
+    return this.#socket.writableLength + unsent(this.#wire);
+  }
+
+  get #wire(): Socket {
+    return this.facts.scheme === 'https' ? this.facts.wire : this.#socket;
+  }
+
   finished(keepAlive: boolean | null): void {
     const movedAt = this.#exchange?.movedAt;
     this.#exchange = null;
     if (keepAlive === null) this.#reset();
-    else if (!keepAlive) this.#close();
+    else if (!keepAlive || this.#stopped) this.#close();
     else {
       this.#idleSince = movedAt ?? this.#shared.clock();
       this.pump();
@@ -149,27 +171,58 @@ export class ClientConnection implements ExchangeClient, Connection {
 
   answer(reply: OwnReply, keepAlive: boolean, method: string): void {
     const text = ownResponse(reply, keepAlive, method === 'HEAD', this.#shared.date());
-    this.#writer.usual.write(text, 'latin1');
+    if (!this.#writer.usual.write(text, 'latin1')) {
+      this.#full = true;
+      this.#unsent = this.unsent;
+    }
     this.finished(keepAlive);
   }
 
   /** Ends what has waited too long. */
   check(now: number): void {
-    if (this.#closeAt !== 0) {
+    if (this.#exchange !== null) this.#exchange.check(now);
+    else if (!this.#writer.flushed) this.#look(now);
+    else if (this.#unsent !== 0) {
+      this.#unsent = 0;
+      this.#idleSince = now;
+    } else if (this.#closeAt !== 0) {
+      this.#end();
       if (now > this.#closeAt) this.#socket.destroy();
-    } else if (this.#exchange !== null) this.#exchange.check(now);
-    else if (this.#headSince !== 0) {
+    } else if (this.#headSince !== 0) {
       if (now - this.#headSince > this.#shared.balance.timeouts.headMs) this.#turnAway(requestStalled());
     } else if (now - this.#idleSince > this.#shared.balance.timeouts.idleMs) this.#socket.destroy();
   }
 
   /** The balancer stops: an idle connection ends now, a busy one after its response. */
   stop(): void {
-    if (this.#exchange === null && this.#closeAt === 0) this.#socket.destroy();
+    this.#stopped = true;
+    if (this.#exchange !== null || this.#closeAt !== 0) return;
+    if (this.#writer.flushed) this.#socket.destroy();
+    else this.#close();
   }
 
+  /** What has not left is cut, and must look so. */
   destroy(): void {
-    this.#socket.destroy();
+    if (this.#exchange === null && this.#writer.flushed) this.#socket.destroy();
+    else this.#reset();
+  }
+
+  /** Something that was written has left. */
+  #writable(): void {
+    if (this.#exchange !== null) this.#exchange.clientWritable();
+    else if (this.#closeAt !== 0) this.#end();
+    else if (this.#full && this.#writer.settled()) {
+      this.#full = false;
+      this.pump();
+    }
+  }
+
+  /** Nothing runs, and something that was written has not left. */
+  #look(now: number): void {
+    const { unsent: left } = this;
+    if (left !== this.#unsent) this.#idleSince = now;
+    this.#unsent = left;
+    if (now - this.#idleSince > this.#shared.balance.timeouts.bodyMs) this.#reset();
   }
 
   #pause(): void {
@@ -187,12 +240,14 @@ export class ClientConnection implements ExchangeClient, Connection {
   #settle(): void {
     const waiting = this.#parser.buffered > 0;
     if (this.#exchange === null) {
-      if (!waiting) this.#headSince = 0;
+      if (!waiting || this.#full) this.#headSince = 0;
       else if (this.#headSince === 0) this.#headSince = this.#shared.clock();
       if (this.#halfClosed) this.#close();
     }
     // Reading goes on while a response is awaited, so that the client's leaving is noticed; but not past one read.
-    if (waiting && this.#exchange?.wantsBody === false) this.#pause();
+    const exchange = this.#exchange;
+    const stays = exchange === null ? this.#full : !exchange.wantsBody && !exchange.deaf;
+    if (waiting && stays) this.#pause();
     else this.#resume();
   }
 
@@ -202,7 +257,7 @@ export class ClientConnection implements ExchangeClient, Connection {
     const exchange = this.#exchange;
     if (exchange === null) this.#close();
     else if (exchange.tunnel !== null) exchange.clientEnded();
-    else if (!exchange.complete) {
+    else if (!exchange.complete && !exchange.deaf) {
       // Half a request will never be whole: nothing of it may count.
       this.#exchange = null;
       exchange.clientGone();
@@ -237,14 +292,23 @@ export class ClientConnection implements ExchangeClient, Connection {
 
   /** Ends our side, and reads on for a while so that the answer is not lost to a reset (RFC 9112 section 9.6). */
   #close(): void {
+    this.#closeAt = Number.POSITIVE_INFINITY;
+    this.#idleSince = this.#shared.clock();
+    this.#end();
+    if (this.#closeAt === Number.POSITIVE_INFINITY) this.#unsent = this.unsent;
+    this.#resume();
+  }
+
+  /** The FIN goes last: a socket that is shutting down can no longer be reset where what is before it does not leave. */
+  #end(): void {
+    if (this.#closeAt !== Number.POSITIVE_INFINITY || !this.#writer.settled()) return;
     this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
     this.#socket.end();
-    this.#resume();
   }
 
   /** Ends a response that cannot be completed. */
   #reset(): void {
     this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
-    resetWire(this.#socket, this.facts.scheme === 'https' ? this.facts.wire : this.#socket);
+    resetWire(this.#socket, this.#wire);
   }
 }

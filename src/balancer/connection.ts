@@ -41,6 +41,16 @@ function plain(address: string | undefined): string {
 }
 
 /**
+ * Bytes that were written to a connection and that the system has not taken: a figure that changes while its peer
+ * reads. node:net has no such figure in its types, so it is looked at; what does not have it counts as 0.
+ */
+export function unsent(wire: Socket): number {
+  const { _handle: handle } = wire as unknown as { _handle?: { readonly writeQueueSize?: unknown } | null };
+  const size = handle?.writeQueueSize;
+  return typeof size === 'number' ? size : 0;
+}
+
+/**
  * Ends a connection so that no client takes what it has for a whole answer: by a reset and no FIN, since a FIN is a
  * proper end where the body runs to the close. `resetAndDestroy()` sends that FIN first, and on a socket that is
  * shutting down it leaks the handle; so what it sets is set here, and the socket destroyed at once.

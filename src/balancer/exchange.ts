@@ -38,6 +38,13 @@ export interface ExchangeClient {
   sendText(text: string): boolean;
   /** Writes what was gathered in `outgoing`; false where `clientWritable` will be called later. */
   send(): boolean;
+  /**
+   * Whether all that was written has left, as far as a connection can tell without a cost for each answer; where not,
+   * `clientWritable` will be called. `full`: the last `send` said false, so it must be known.
+   */
+  gone(full: boolean): boolean;
+  /** Bytes written that have not left: while it changes, the client reads. 0 where `moved` tells so. */
+  readonly unsent: number;
   /** More of the request may be taken now. */
   pump(): void;
   /** The response is complete; `null` where the exchange was cut and the connection must be reset. */
@@ -51,12 +58,13 @@ export interface ExchangeClient {
 /** The status of a request whose client left before there was one, as nginx logs it. */
 const CLIENT_GONE = 499;
 const NO_TRAILERS: readonly Field[] = [];
+const UNREAD = 'the client stopped reading the response';
 
 /**
  * One request and its response: chooses a backend, relays both ways, and retries where Replay allows.
  *
- *   connecting ──► sending ──► waiting ──► responding ──► done
- *       │  next backend  ▲         │            └ broken: the client's connection is reset, never completed
+ *   connecting ──► sending ──► waiting ──► responding ──► leaving ──► done
+ *       │  next backend  ▲         │            └────────────┴ broken: the client's connection is reset, never completed
  *       └────────────────┴─────────┘ broken before a response byte, and Replay allows: again; else 502
  *
  * One file, though a long one: every method may end the exchange from any state, and what each state allows is read
@@ -85,6 +93,12 @@ export class Exchange implements UpstreamUser, Waiter {
   #headSent = false;
   /** The client does not take more for now; the backend's answer waits. */
   #unread = false;
+  /** The answer is whole and the backend is let go; a part of it has not left yet. */
+  #leaving = false;
+  /** When the answer was whole, ms; what the client takes to read it after that says nothing of the backend. */
+  #wholeAt = 0;
+  /** What was unsent when last looked at. */
+  #unsent = 0;
   #keepAlive = false;
   #bytes = 0;
   #over = false;
@@ -115,6 +129,11 @@ export class Exchange implements UpstreamUser, Waiter {
     return this.#requestDone;
   }
 
+  /** The answer is whole before the request: what still comes of that is read and dropped. */
+  get deaf(): boolean {
+    return this.#leaving && !this.#requestDone;
+  }
+
   start(): void {
     this.#follow(this.#request.forwards === 0 ? lastHop(this.#request) : this.#turn.begin(this.#startedAt));
   }
@@ -122,6 +141,7 @@ export class Exchange implements UpstreamUser, Waiter {
   // What the client's connection tells.
 
   body(bytes: Uint8Array): void {
+    if (this.#leaving) return;
     this.#movedAt = this.#shared.clock();
     this.#replay ??= new Replay(this.#request);
     this.#replay.wroteBody(bytes);
@@ -132,7 +152,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   bodyEnd(trailers: readonly Field[]): void {
-    if (this.#requestDone) return;
+    if (this.#requestDone || this.#leaving) return;
     this.#requestDone = true;
     this.#trailers = trailers;
     this.#movedAt = this.#shared.clock();
@@ -156,12 +176,21 @@ export class Exchange implements UpstreamUser, Waiter {
   clientGone(): void {
     if (this.#over) return;
     this.#drop('left');
-    this.#end(this.#response?.status ?? CLIENT_GONE);
+    this.#end(this.#response?.status ?? CLIENT_GONE, this.#shared.clock(), this.#leaving);
+  }
+
+  /** A part of what was written has left. */
+  moved(): void {
+    this.#movedAt = this.#shared.clock();
   }
 
   clientWritable(): void {
-    this.#unread = false;
     this.#movedAt = this.#shared.clock();
+    if (this.#leaving) {
+      if (this.#client.gone(true)) this.#left();
+      return;
+    }
+    this.#unread = false;
     if (this.#tunnel !== null) this.#tunnel.clientWritable();
     else this.#upstream?.resume();
   }
@@ -184,15 +213,18 @@ export class Exchange implements UpstreamUser, Waiter {
       if (this.#tunnel.stalled(now)) this.#breakTunnel();
       return;
     }
+    if (this.#unread || this.#leaving) this.#look(now);
     const waited = now - this.#movedAt;
-    if (!this.#ready) {
+    if (this.#leaving) {
+      if (waited > this.#shared.balance.timeouts.bodyMs) this.#fail(timedOut(UNREAD), 'left');
+    } else if (!this.#ready) {
       // Who waits for room has its time from the queue.
       if (this.#upstream !== null && waited > this.#shared.balance.timeouts.connectMs)
         this.#broken('no connection in time');
     } else if (this.#response !== null) {
       if (waited > this.#shared.balance.timeouts.bodyMs)
         // A client that does not read must not speak against the server.
-        this.#fail(timedOut('the response stalled'), this.#unread ? 'left' : 'bad');
+        this.#fail(timedOut(this.#unread ? UNREAD : 'the response stalled'), this.#unread ? 'left' : 'bad');
     } else if (!this.#requestDone) {
       if (waited <= this.#shared.balance.timeouts.bodyMs) return;
       if (this.#blocked) this.#suspect(timedOut('the server stopped reading the request'));
@@ -200,6 +232,13 @@ export class Exchange implements UpstreamUser, Waiter {
     } else if (waited > this.#shared.balance.timeouts.responseMs) {
       this.#suspect(timedOut('the server did not answer in time'));
     }
+  }
+
+  /** A client that reads slowly is not one that stands still. */
+  #look(now: number): void {
+    const { unsent } = this.#client;
+    if (unsent !== this.#unsent) this.#movedAt = now;
+    this.#unsent = unsent;
   }
 
   // What the connection to the backend tells.
@@ -398,7 +437,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (outgoing.size > 0) outgoing.text(text + body);
     else {
       this.#headSent = true;
-      this.#client.sendText(text + body);
+      this.#unread = !this.#client.sendText(text + body);
     }
     this.#complete(NO_TRAILERS);
   }
@@ -436,6 +475,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#response !== null) this.#headSent = true;
     if (this.#client.send()) return;
     this.#unread = true;
+    this.#unsent = this.#client.unsent;
     this.#upstream?.pause();
   }
 
@@ -454,10 +494,22 @@ export class Exchange implements UpstreamUser, Waiter {
       upstream.resume();
       backend.pool.put(upstream, this.#movedAt);
     }
-    const keepAlive = this.#keepAlive;
     this.#drop('good', this.#movedAt);
-    this.#end(head.status, this.#movedAt);
-    this.#client.finished(keepAlive);
+    this.#wholeAt = this.#movedAt;
+    if (this.#client.gone(this.#unread)) {
+      this.#left();
+      return;
+    }
+    this.#leaving = true;
+    this.#unsent = this.#client.unsent;
+    // What comes of a request that is not whole must not stand in the way of the client's reading.
+    if (!this.#requestDone) this.#client.pump();
+  }
+
+  /** All of the answer has left. */
+  #left(): void {
+    this.#end(this.#response?.status ?? 0, this.#movedAt);
+    this.#client.finished(this.#keepAlive);
   }
 
   // The end.
@@ -512,7 +564,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const { backend, attempts } = this.#turn;
     const retries = attempts > 1 ? attempts - 1 : 0;
     // A tunnel lasts as long as its users like: what counts is how soon it was there.
-    const ms = (this.#tunnel?.openedAt ?? now) - this.#startedAt;
+    const ms = (this.#tunnel?.openedAt ?? (this.#wholeAt === 0 ? now : this.#wholeAt)) - this.#startedAt;
     const tally = this.#response === null || backend === null ? shared.own : backend.tally;
     tally.ended(status, ms, this.#bytes, retries);
     if (!shared.access.logs(status, cut)) return;

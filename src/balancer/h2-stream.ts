@@ -1,4 +1,5 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
+import { EDGE } from '../core/config.ts';
 import type { Field } from '../core/http/head.ts';
 import { h2Response, readH2Request, readH2Trailers } from '../core/http/h2.ts';
 import { ResponseParser } from '../core/http/parser.ts';
@@ -38,7 +39,15 @@ export class H2Stream implements ExchangeClient {
   #exchange: Exchange | null = null;
   #trailers: readonly Field[] = [];
   #answerTrailers: readonly Field[] = [];
-  #writable = true;
+  /** Of the body, what has not been given to the stream yet; and how many bytes of it have not left. */
+  #pieces: Uint8Array[] = [];
+  #unsent = 0;
+  #busy = false;
+  /** The exchange waits to be told that there is room. */
+  #full = false;
+  #closed = false;
+  /** When it was answered without an exchange, ms. */
+  #answeredAt = 0;
   /** The last of a body is held until it is known whether it is the end, so that both go as one frame. */
   #held: Uint8Array | null = null;
   #whole = false;
@@ -64,12 +73,11 @@ export class H2Stream implements ExchangeClient {
     // What matters follows as `close`.
     stream.on('error', () => {});
     stream.on('close', () => {
+      // Its END_STREAM has gone out.
+      this.#closed = this.#whole && stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR;
+      if (this.#closed) this.#exchange?.clientWritable();
       this.#leave();
       owner.gone(this.#whole);
-    });
-    stream.on('drain', () => {
-      this.#writable = true;
-      this.#exchange?.clientWritable();
     });
   }
 
@@ -125,18 +133,33 @@ export class H2Stream implements ExchangeClient {
   }
 
   pump(): void {
+    if (this.#exchange?.deaf === true) this.#dropRest();
     if (this.#exchange?.wantsBody === true) this.#stream.resume();
     this.#exchange?.flush();
   }
 
   sendText(text: string): boolean {
     this.write(text);
-    return this.#writable;
+    return this.#hasRoom();
   }
 
   send(): boolean {
     this.outgoing.send(this);
-    return this.#writable;
+    return this.#hasRoom();
+  }
+
+  gone(): boolean {
+    return this.#closed;
+  }
+
+  /** Each piece that left is told by itself. */
+  get unsent(): number {
+    return 0;
+  }
+
+  #hasRoom(): boolean {
+    this.#full = this.#unsent > EDGE.h2UnsentBytes;
+    return !this.#full;
   }
 
   finished(keepAlive: boolean | null): void {
@@ -148,18 +171,29 @@ export class H2Stream implements ExchangeClient {
 
   /** The answer is whole and the request is not: the rest is not wanted (RFC 9113 section 8.1). */
   #dropRest(): void {
-    this.#stream.close(constants.NGHTTP2_NO_ERROR);
-    // A stream with bytes that nobody reads never closes.
-    this.#stream.resume();
+    const stream = this.#stream;
+    const drop = (): void => {
+      stream.close(constants.NGHTTP2_NO_ERROR);
+      // A stream with bytes that nobody reads never closes.
+      stream.resume();
+    };
+    // Closed before, it could no longer be reset where its answer is not read.
+    if (stream.writableFinished) drop();
+    else stream.once('finish', drop);
   }
 
   answer(reply: OwnReply, keepAlive: boolean, method: string): void {
+    this.#answeredAt = this.#shared.clock();
     this.write(ownResponse(reply, true, method === 'HEAD', this.#shared.date()));
     this.finished(keepAlive);
   }
 
   check(now: number): void {
-    this.#exchange?.check(now);
+    if (this.#exchange !== null) this.#exchange.check(now);
+    // Reset, and kept by what it would still have to write or to be read.
+    else if (this.#stream.closed) this.#stream.destroy();
+    else if (now - this.#answeredAt > this.#shared.balance.timeouts.bodyMs)
+      this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
   // What Outgoing writes to: an HTTP/1.1 response.
@@ -196,7 +230,7 @@ export class H2Stream implements ExchangeClient {
       }
     }
     this.#release();
-    return this.#writable;
+    return true;
   }
 
   cork(): void {}
@@ -221,20 +255,52 @@ export class H2Stream implements ExchangeClient {
 
   #release(): void {
     this.#respond(false);
-    if (this.#held === null) return;
-    if (!this.#stream.write(this.#held)) this.#writable = false;
+    this.#queue();
+    this.#next();
+  }
+
+  #queue(): void {
+    const bytes = this.#held;
     this.#held = null;
+    if (bytes === null) return;
+    this.#pieces.push(bytes);
+    this.#unsent += bytes.length;
+  }
+
+  /** Gives the stream the next piece: short ones, one by one, since it only says that all of a piece has left. */
+  #next(): void {
+    const stream = this.#stream;
+    if (this.#busy || stream.destroyed || stream.writableEnded) return;
+    const [first] = this.#pieces;
+    if (first === undefined) {
+      if (this.#whole) stream.end();
+      return;
+    }
+    const piece = first.subarray(0, EDGE.h2PieceBytes);
+    if (piece.length < first.length) this.#pieces[0] = first.subarray(piece.length);
+    else this.#pieces.shift();
+    this.#busy = true;
+    const wrote = (): void => this.#wrote(piece.length);
+    if (this.#whole && this.#pieces.length === 0) stream.end(piece, wrote);
+    else stream.write(piece, wrote);
+  }
+
+  #wrote(bytes: number): void {
+    this.#busy = false;
+    this.#unsent -= bytes;
+    this.#exchange?.moved();
+    this.#next();
+    if (!this.#full || this.#busy) return;
+    this.#full = false;
+    this.#exchange?.clientWritable();
   }
 
   #end(trailers: readonly Field[]): void {
     this.#whole = true;
     this.#answerTrailers = trailers;
     this.#respond(true);
-    const last = this.#held;
-    this.#held = null;
-    if (this.#stream.writableEnded) return;
-    if (last === null) this.#stream.end();
-    else this.#stream.end(last);
+    this.#queue();
+    this.#next();
   }
 
   #refuse(reply: OwnReply): void {

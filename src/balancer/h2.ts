@@ -1,7 +1,7 @@
 import { constants, performServerHandshake, type ServerHttp2Session } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { BALANCER, EDGE } from '../core/config.ts';
-import type { ClientFacts, Connection } from './connection.ts';
+import { unsent, type ClientFacts, type Connection } from './connection.ts';
 import { H2Guard } from './h2-guard.ts';
 import { H2Stream } from './h2-stream.ts';
 import type { Shared } from './shared.ts';
@@ -36,6 +36,8 @@ export class H2Connection implements Connection {
   readonly #streams = new Set<H2Stream>();
   #idleSince: number;
   #closing = false;
+  /** What was unsent when last looked at. */
+  #unsent = 0;
 
   constructor(socket: TLSSocket, facts: ClientFacts, shared: Shared, gone: () => void) {
     this.#facts = facts;
@@ -75,7 +77,7 @@ export class H2Connection implements Connection {
     for (const stream of this.#streams) stream.check(now);
     const { bytesRead, bytesWritten } = this.#facts.wire;
     this.#judge(this.#guard.check(now, bytesRead, bytesWritten));
-    if (this.#streams.size > 0) return;
+    if (this.#streams.size > 0 || this.#leaves(now)) return;
     if (
       this.#closing
         ? now - this.#idleSince > BALANCER.lingerMs
@@ -95,6 +97,15 @@ export class H2Connection implements Connection {
   destroy(): void {
     this.#session.destroy();
     this.#facts.wire.destroy();
+  }
+
+  /** Something that was written has not left yet; ends the connection where it stands still. */
+  #leaves(now: number): boolean {
+    const left = unsent(this.#facts.wire);
+    if (left !== this.#unsent) this.#idleSince = now;
+    this.#unsent = left;
+    if (left > 0 && now - this.#idleSince > this.#shared.balance.timeouts.bodyMs) this.destroy();
+    return left > 0;
   }
 
   #judge(why: string | null): void {

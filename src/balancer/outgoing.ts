@@ -2,6 +2,9 @@ import { Buffer } from 'node:buffer';
 import { BALANCER } from '../core/config.ts';
 import { bufferOf } from './limits.ts';
 
+/** Bytes of a part that is written by itself. */
+const SMALL_PART = 2_048;
+
 /** What is written to: a socket, or what stands for one. */
 export interface Target {
   write(text: string, encoding: 'latin1'): boolean;
@@ -88,9 +91,23 @@ function joined(parts: readonly (string | Uint8Array)[], size: number): Buffer {
 function each(parts: readonly (string | Uint8Array)[], writer: TextTarget): boolean {
   const { usual } = writer;
   let ready = true;
+  let run: (string | Uint8Array)[] = [];
+  let size = 0;
   usual.cork();
-  for (const part of parts)
-    ready = typeof part === 'string' ? usual.write(part, 'latin1') : writer.lent(part);
+  for (const part of parts) {
+    // What is small waits for what follows it: each write costs as much as some KiB of copying.
+    if (part.length < SMALL_PART && size + part.length <= BALANCER.joinBytes) {
+      run.push(part);
+      size += part.length;
+      continue;
+    }
+    if (size > 0) ready = usual.write(joined(run, size));
+    const small = part.length < SMALL_PART;
+    run = small ? [part] : [];
+    size = small ? part.length : 0;
+    if (!small) ready = typeof part === 'string' ? usual.write(part, 'latin1') : writer.lent(part);
+  }
+  if (size > 0) ready = usual.write(joined(run, size));
   usual.uncork();
   return ready;
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { BALANCER } from '../core/config.ts';
 import { RequestParser } from '../core/http/parser.ts';
 import { hostPort } from './address.ts';
-import type { ClientFacts, Connection } from './connection.ts';
+import { resetWire, type ClientFacts, type Connection } from './connection.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import {
   badRequest,
@@ -20,6 +20,7 @@ export class RedirectConnection implements Connection {
   readonly #facts: ClientFacts;
   readonly #shared: Shared;
   readonly #since: number;
+  /** Once it was answered: until then the answer has to leave, and after that what still comes is read and dropped. */
   #closeAt = 0;
 
   /** `port`: of HTTPS, as clients reach it. */
@@ -40,7 +41,9 @@ export class RedirectConnection implements Connection {
         this.#answer(wait > 0 ? tooManyRequests(wait) : redirectTo(head.host, head.path, port), head.method);
       }
     });
-    socket.on('end', () => this.#close());
+    socket.on('end', () => {
+      if (this.#closeAt === 0) this.#close();
+    });
     socket.on('error', () => {});
     socket.on('close', gone);
     socket.resume();
@@ -48,7 +51,10 @@ export class RedirectConnection implements Connection {
 
   check(now: number): void {
     if (this.#closeAt !== 0) {
-      if (now > this.#closeAt) this.#socket.destroy();
+      if (now <= this.#closeAt) return;
+      // A FIN would say that all has left.
+      if (this.#socket.writableEnded) this.#socket.destroy();
+      else resetWire(this.#socket, this.#socket);
     } else if (now - this.#since > BALANCER.headTimeoutMs) this.#answer(requestStalled(), '-');
   }
 
@@ -62,13 +68,14 @@ export class RedirectConnection implements Connection {
 
   #answer(reply: OwnReply, method: string): void {
     refused(this.#shared, hostPort(this.#facts.address, this.#facts.port), reply);
-    this.#socket.write(ownResponse(reply, false, method === 'HEAD', this.#shared.date()), 'latin1');
-    this.#close();
+    this.#closeAt = this.#shared.clock() + this.#shared.balance.timeouts.bodyMs;
+    const text = ownResponse(reply, false, method === 'HEAD', this.#shared.date());
+    this.#socket.write(text, 'latin1', () => this.#close());
   }
 
   /** Reads on for a while, so that the answer is not lost to a reset (RFC 9112 section 9.6). */
   #close(): void {
-    if (this.#closeAt !== 0) return;
+    if (this.#socket.destroyed) return;
     this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
     this.#socket.end();
   }

@@ -34,6 +34,8 @@ export class Writer {
   readonly #handle: Handle | null;
   readonly #drained: () => void;
   #pending = false;
+  /** `drained` will be called for what node:stream holds. */
+  #asked = false;
   /** Something may have been written through node:stream, which may hold a part of it. */
   #queued = true;
 
@@ -48,6 +50,24 @@ export class Writer {
   get flushed(): boolean {
     if (this.#queued) this.#queued = this.#socket.writableLength > 0;
     return !this.#pending && !this.#queued;
+  }
+
+  /** Whether all has gone to the system; where not, `drained` is called once it has, or when to ask again. */
+  settled(): boolean {
+    if (this.flushed) return true;
+    if (this.#pending || this.#asked || !this.#socket.writable) return false;
+    this.#asked = true;
+    // Called after all that was written before it.
+    this.#socket.write('', () => {
+      this.#asked = false;
+      if (!this.#socket.destroyed) this.#drained();
+    });
+    return false;
+  }
+
+  /** The same where it costs nothing to know: TLS writes later than it is told to, though nothing is in the way. */
+  taken(): boolean {
+    return this.#handle === null || this.settled();
   }
 
   /** The socket, for what is no short text. Before each write: the next text may have to wait for it. */

@@ -1075,6 +1075,9 @@ export const EDGE = {
   /** Bytes of a body that wait in one stream, and in one connection. */
   h2WindowBytes: 128 * KiB,
   h2ConnectionWindowBytes: MiB,
+  /** Bytes given to a stream at once: a frame, as a stream only says that all of it has left; what waits before more is asked for. */
+  h2PieceBytes: 16 * KiB,
+  h2UnsentBytes: 64 * KiB,
   /** MiB that node:http2 may hold for one connection. */
   h2SessionMiB: 10,
   /**

@@ -39,6 +39,9 @@ const FIRST_LOOK = 2048;
 /** Longest head that is kept to be recognised, as latin1; few are longer but for their cookies. */
 const MAX_SEEN = 2048;
 const LONG_REQUEST_LINE: HttpProblem = { status: 414, why: 'request line too long' };
+/** Bytes of a chunk from which it is handed on by itself, and of what smaller ones are gathered to. */
+const SMALL_CHUNK = 1024;
+const GATHERED = 16 * 1024;
 const CR = 13;
 const LF = 10;
 const SP = 0x20;
@@ -211,8 +214,13 @@ abstract class MessageParser<H extends MessageHead> {
           const bytes = this.#queue.take(this.#remaining);
           if (bytes === undefined) return undefined;
           this.#remaining -= bytes.length;
-          if (this.#remaining === 0) this.#state = this.#state === 'length' ? 'end' : 'chunk-end';
-          return { type: 'body', bytes };
+          if (this.#remaining > 0) return { type: 'body', bytes };
+          if (this.#state === 'length') {
+            this.#state = 'end';
+            return { type: 'body', bytes };
+          }
+          this.#state = 'chunk-end';
+          return { type: 'body', bytes: bytes.length < SMALL_CHUNK ? this.#gather(bytes) : bytes };
         }
         case 'close': {
           const bytes = this.#queue.take(Number.POSITIVE_INFINITY);
@@ -356,6 +364,36 @@ abstract class MessageParser<H extends MessageHead> {
     if (next >= 0) return true;
     this.#scanned = end < 0 ? queue.length : end;
     return false;
+  }
+
+  /**
+   * The data of a small chunk, and of the small ones that follow it in their plainest form: an event for each would
+   * cost a hundred times what its bytes do. All else is left where it is, to be read as usual.
+   */
+  #gather(first: Uint8Array): Uint8Array {
+    const queue = this.#queue;
+    let gathered: Uint8Array | null = null;
+    let length = first.length;
+    for (;;) {
+      if (queue.at(0) !== CR || queue.at(1) !== LF) break;
+      let at = 2;
+      let size = 0;
+      for (; at < 2 + MAX_SIZE_DIGITS; at += 1) {
+        const digit = hexDigit(queue.at(at));
+        if (digit < 0) break;
+        size = size * 16 + digit;
+      }
+      if (at === 2 || size === 0 || size >= SMALL_CHUNK || length + size > GATHERED) break;
+      if (queue.at(at) !== CR || queue.at(at + 1) !== LF || queue.length < at + 2 + size) break;
+      if (gathered === null) {
+        gathered = new Uint8Array(Math.min(GATHERED, length + queue.length));
+        gathered.set(first);
+      }
+      queue.copy(at + 2, size, gathered, length);
+      length += size;
+      queue.skip(at + 2 + size);
+    }
+    return gathered === null ? first : gathered.subarray(0, length);
   }
 
   #restartScan(): void {

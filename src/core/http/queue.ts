@@ -77,6 +77,14 @@ export class ByteQueue {
     return taken;
   }
 
+  /** Copies bytes from an offset, all of which must be here. */
+  copy(offset: number, count: number, into: Uint8Array, to: number): void {
+    const from = this.#start + offset;
+    // A call costs more than some bytes do.
+    if (count > 32) into.set(this.#bytes.subarray(from, from + count), to);
+    else for (let at = 0; at < count; at += 1) into[to + at] = this.#bytes[from + at] ?? 0;
+  }
+
   skip(count: number): void {
     this.#start += count;
   }
