@@ -31,7 +31,7 @@ export class Backend implements BackendView {
   ramp = 1;
   /** Its checks are good and connecting to it works. */
   up = true;
-  /** It refused a connection when it was last tried: trying it again costs no time. */
+  /** Where it is down: asking it costs no time, as it refuses connections, or its last check was good. */
   refuses = false;
   /** Gets no new requests; those that run end in peace. */
   draining = false;

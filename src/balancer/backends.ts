@@ -361,7 +361,7 @@ export class Backends {
   #check(backend: Backend): void {
     const running = probe(backend.pool, backend.label, this.#options.balance.check, (reason) => {
       this.#probes.delete(backend);
-      backend.refuses = refused(reason);
+      backend.refuses = reason === null || refused(reason);
       if (!backend.removed) this.#step({ type: 'checked', backend: backend.index, reason });
     });
     this.#probes.set(backend, running);
