@@ -61,6 +61,17 @@ test('a server that answers its checks with 503 is in maintenance: it gets no re
   assert.equal(asked, 0);
 });
 
+test('a server that is back is asked between its first good check and the one that brings it back', async (t) => {
+  const port = await freePort();
+  const seldom = { ...health, rise: 1_000_000, recheckMinMs: 10, recheckMs: 10 };
+  const bench = await balanceWith(t, { health: seldom }, `http://127.0.0.1:${port}`);
+  await eventually(() => bench.balancer.stats().backends[0]?.up === false, 'it to be down');
+  const back = await backend(t, () => HELLO, port);
+  await eventually(() => back.heads > 2, 'good checks');
+  assert.equal(statusOf(await once(t, bench, get('/', CLOSE))), 200);
+  assert.equal(bench.balancer.stats().backends[0]?.up, false);
+});
+
 test('a server that refused and is being drained gets no request, although it is back', async (t) => {
   const { bench, port } = await refused(t);
   const back = await backend(t, () => HELLO, port);

@@ -32,7 +32,7 @@ export class Backend implements BackendView {
   /** Its checks are good and connecting to it works. */
   up = true;
   /** Where it is down: asking it costs no time, as it refuses connections, or its last check was good. */
-  refuses = false;
+  prompt = false;
   /** Gets no new requests; those that run end in peace. */
   draining = false;
   /** Taken from the list; what still runs on it ends by itself. */

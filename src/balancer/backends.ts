@@ -185,12 +185,13 @@ export class Backends {
 
   /**
    * Where no backend is in service: one that refused to connect, as it may be back before its next check, and its
-   * refusal costs no time. Never one that hangs, nor one that says in its checks that it does not serve.
+   * refusal costs no time; or one that a first good check has found again. Never one that hangs, nor one that says in
+   * its checks that it does not serve.
    */
   lastResort(tried: readonly Backend[]): Backend | undefined {
     const some = this.#list.filter(
       (one) =>
-        !one.up && one.refuses && !one.draining && one.active < one.maxConnections && !tried.includes(one),
+        !one.up && one.prompt && !one.draining && one.active < one.maxConnections && !tried.includes(one),
     );
     return some[Math.floor(this.#options.random() * some.length)];
   }
@@ -215,7 +216,7 @@ export class Backends {
 
   /** Nothing could be sent to it: out at once. */
   failed(backend: Backend, reason: string): void {
-    backend.refuses = refused(reason);
+    backend.prompt = refused(reason);
     if (!backend.removed) this.#step({ type: 'failed', backend: backend.index, reason });
   }
 
@@ -361,7 +362,7 @@ export class Backends {
   #check(backend: Backend): void {
     const running = probe(backend.pool, backend.label, this.#options.balance.check, (reason) => {
       this.#probes.delete(backend);
-      backend.refuses = reason === null || refused(reason);
+      backend.prompt = reason === null || refused(reason);
       if (!backend.removed) this.#step({ type: 'checked', backend: backend.index, reason });
     });
     this.#probes.set(backend, running);

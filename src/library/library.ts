@@ -12,8 +12,8 @@ import type {
   SharedBlocksPort,
   WritableLibraryPort,
 } from '../core/ports.ts';
-import { DIGEST_BYTES, parseCid } from '../core/transfer/cid.ts';
-import { blockSize, sameBytes } from '../core/transfer/layout.ts';
+import { DIGEST_BYTES } from '../core/transfer/cid.ts';
+import { blockSize } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
 import { BlockIndex } from './blocks.ts';
 import { Catalog, holdingOf, type Entry } from './catalog.ts';
@@ -26,6 +26,7 @@ import { receive } from './put.ts';
 import { Reading } from './reading.ts';
 import { folderRoot, rootOf, type Root } from './roots.ts';
 import type { ScanStats } from './scanner.ts';
+import { TouchedFiles } from './touched.ts';
 import { Upkeep, type ScanProgress } from './upkeep.ts';
 
 export interface LibraryOptions {
@@ -90,14 +91,11 @@ async function keptRoot(path: string, dataDir: string): Promise<Root> {
 export class Library implements WritableLibraryPort {
   /** Resolves after the first scan (and a second look at files that were just being written); never rejects. */
   readonly ready: Promise<void>;
-  /** Found touched, to be looked at again. */
-  readonly #touched = new WeakSet<Entry>();
-  /** The last block of a touched file that was right. */
-  #right: { readonly entry: Entry; readonly index: number; readonly block: Uint8Array } | null = null;
   readonly #folders: Folders;
   readonly #catalog: Catalog;
   readonly #reading: Reading;
   readonly #store: IndexStore;
+  readonly #touched: TouchedFiles;
   readonly #upkeep: Upkeep;
   readonly #roots: Root[];
   readonly #writable: Root | undefined;
@@ -118,6 +116,7 @@ export class Library implements WritableLibraryPort {
     this.#folders = new Folders(new Set(roots.flatMap(({ key, hidden }) => (hidden ? key : []))));
     this.#catalog = new Catalog(this.#folders);
     this.#reading = new Reading((key) => roots.some((root) => root.key === key && root.remote));
+    this.#touched = new TouchedFiles(this.#reading, (path) => this.#upkeep.look(path));
     const rescanMs = options.rescanMs ?? LIBRARY.rescanMs;
     this.#emit = options.emit ?? (() => undefined);
     this.#who = options.who ?? 'library';
@@ -357,35 +356,14 @@ export class Library implements WritableLibraryPort {
     return entry;
   }
 
-  /**
-   * Fills `into` from a block whose hash is right, as of a touched file it need not be: wrong bytes would make a liar of
-   * this node. No watcher tells of a new link to a file, so it is looked at from here.
-   */
-  async #checked(entry: Entry, into: Uint8Array, position: number): Promise<boolean> {
-    if (!this.#touched.has(entry)) this.#upkeep.look(entry.path);
-    this.#touched.add(entry);
-    const index = Math.floor(position / TRANSFER.blockBytes);
-    const from = index * TRANSFER.blockBytes;
-    let block = this.#right?.entry === entry && this.#right.index === index ? this.#right.block : null;
-    if (block === null) {
-      block = Buffer.allocUnsafeSlow(blockSize(entry.size, TRANSFER.blockBytes, index));
-      if ((await this.#reading.read(entry, block, from)) === false) return false;
-      const digest = entry.digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
-      const right = digest.length > 0 ? digest : parseCid(entry.cid)?.digest;
-      if (right === undefined || !sameBytes(sha256(block), right)) return false;
-      this.#right = { entry, index, block };
-    }
-    into.set(block.subarray(position - from, position - from + into.length));
-    return true;
-  }
-
   /** Fills `into` from any file that still has these bytes. */
   async #fill(cid: string, name: string, into: Uint8Array, position: number): Promise<void> {
     let failed: unknown;
     for (const entry of this.#catalog.copies(cid)) {
       try {
         const seen = await this.#reading.read(entry, into, position);
-        if (seen === true || (seen === 'touched' && (await this.#checked(entry, into, position)))) return;
+        if (seen === true || (seen === 'touched' && (await this.#touched.read(entry, into, position))))
+          return;
       } catch (thrown) {
         if (!isGone(thrown)) {
           failed ??= thrown;

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { FOLDER, MESSAGES, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { BlockReader, PrivateFile, PrivateFolder, PrivateHoldingsPort } from '../core/messages/ports.ts';
-import { DIGEST_BYTES } from '../core/transfer/cid.ts';
+import { digestAt } from '../core/transfer/cid.ts';
 import { blockSize, sameBytes } from '../core/transfer/layout.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
 import { treeSteps } from '../core/transfer/tree.ts';
@@ -143,8 +143,9 @@ export class PrivateHoldings implements PrivateHoldingsPort {
     const position = index * TRANSFER.blockBytes;
     try {
       const seen = await this.#reading.read({ ...file, root: remote ? REMOTE : '' }, block, position);
-      const right = digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
-      if (seen === true || (seen === 'touched' && sameBytes(sha256(block), right))) return block;
+      const right =
+        seen === true || (seen === 'touched' && sameBytes(sha256(block), digestAt(digests, index)));
+      if (right) return block;
     } catch (thrown) {
       if (!isGone(thrown)) throw cannotRead(path, thrown);
     }

@@ -10,7 +10,7 @@ import { createDirectory, type DirectoryInput } from './directory.ts';
 import { Origin } from './origin.ts';
 import { encodePrints } from './prints.ts';
 import { toSign } from './record.ts';
-import type { NodeView } from './search.ts';
+import { loneView } from './view.testkit.ts';
 
 const crypto = fakeCrypto((...parts) =>
   hash('sha256', Buffer.concat(parts.map((part) => Buffer.from(part))), 'buffer'),
@@ -115,18 +115,7 @@ test('who was never met and cannot be reached is not asked again and again, but 
   assert.ok(dialled.includes('nobody'));
   const query = { kind: 'name', name: 'x.txt' } as const;
   const origin = new Origin({ type: 'start', id: 'a'.repeat(32), query, timeoutMs: 1_000 }, 'groups', now());
-  const own: Pick<NodeView, 'peer' | 'prints'> = { peer: 'self', prints: view };
-  const confirms = new Confirms({ ...nothing, ...own }, origin);
+  const confirms = new Confirms(loneView({ prints: view }), origin);
   for (const candidate of view.candidates(query) ?? []) confirms.add(candidate, now());
   assert.deepEqual([confirms.pending, origin.missing], [0, ['nobody']]);
 });
-
-const nothing = {
-  label: 'self',
-  addresses: () => [],
-  lookup: () => [],
-  scanning: () => false,
-  neighbours: () => [],
-  neighbour: () => undefined,
-  keyOf: () => 0,
-};

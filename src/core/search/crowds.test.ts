@@ -4,8 +4,9 @@ import type { Hit } from '../ports.ts';
 import type { ReportFrame, TokenFrame } from '../wire/search-frames.ts';
 import { Confirms } from './confirms.ts';
 import { Origin } from './origin.ts';
-import type { Contact, NodeView, PrintsView, SearchOutput } from './search.ts';
+import type { Contact, NodeView, SearchOutput } from './search.ts';
 import { Tokens } from './tokens.ts';
+import { loneView } from './view.testkit.ts';
 
 const query = { kind: 'name', name: 'x.txt' } as const;
 const contact = (at: number): Contact => ({ peer: `p${at}`, label: `p${at}`, addresses: [] });
@@ -20,26 +21,7 @@ const hit = (peer: string, cid: string): Hit => ({
 });
 
 function viewOf(candidates: readonly Contact[], refused = ''): NodeView {
-  const prints: PrintsView = {
-    bits: () => 0,
-    estimate: () => 1,
-    members: () => 1,
-    syncedAt: (now) => now,
-    candidates: () => candidates,
-    contacts: () => [],
-  };
-  return {
-    peer: 'self',
-    label: 'self',
-    addresses: () => [],
-    lookup: () => [],
-    scanning: () => false,
-    neighbours: () => [],
-    neighbour: () => undefined,
-    keyOf: () => 0,
-    prints,
-    refuses: (peer) => peer === refused,
-  };
+  return loneView({ refuses: (peer) => peer === refused }, { candidates: () => candidates });
 }
 
 const begin = (want = 1): Origin =>

@@ -4,7 +4,8 @@ import { SEARCH } from '../config.ts';
 import type { Hit } from '../ports.ts';
 import { Hearsay } from './hearsay.ts';
 import { Origin } from './origin.ts';
-import type { NodeView, SearchOutput } from './search.ts';
+import type { SearchOutput } from './search.ts';
+import { loneView } from './view.testkit.ts';
 
 const query = { kind: 'name', name: 'surat.txt' } as const;
 
@@ -12,25 +13,10 @@ function hit(peer: string, hops = 3, name: string = query.name): Hit {
   return { name, size: 1, cid: 'bafy', peer, label: peer, addresses: [], hops };
 }
 
-const VIEW: NodeView = {
-  peer: 'self',
-  label: 'self',
-  addresses: () => [],
-  lookup: () => [],
-  scanning: () => false,
-  neighbours: () => [],
-  neighbour: () => undefined,
-  keyOf: () => 0,
-  refuses: (peer) => peer === 'banned',
-  prints: {
-    bits: () => 0,
-    estimate: () => 1,
-    members: () => 1,
-    syncedAt: () => -Infinity,
-    candidates: () => null,
-    contacts: () => [],
-  },
-};
+const VIEW = loneView(
+  { refuses: (peer) => peer === 'banned' },
+  { syncedAt: () => -Infinity, candidates: () => null },
+);
 
 function begin() {
   const origin = new Origin({ type: 'start', id: 'a'.repeat(32), query, timeoutMs: 60_000 }, 'walk', 0);

@@ -6,9 +6,10 @@ import * as bitset from './bitset.ts';
 import { Confirms } from './confirms.ts';
 import { NAME, VirtualNetwork, type Graph, type Options, type Say } from './network.testkit.ts';
 import { Origin } from './origin.ts';
-import type { Contact, NodeView, SearchFrame, SearchOutput } from './search.ts';
+import type { Contact, SearchFrame, SearchOutput } from './search.ts';
 import { halfOf } from './size.ts';
 import { groupOf } from './tokens.ts';
+import { loneView } from './view.testkit.ts';
 
 const BITS = 3;
 const NODES = 80;
@@ -160,24 +161,7 @@ const query = { kind: 'name', name: NAME } as const;
 const contact = (peer: string): Contact => ({ peer, label: peer, addresses: [] });
 
 function confirms(want: number) {
-  const view: NodeView = {
-    peer: 'self',
-    label: 'self',
-    addresses: () => [],
-    lookup: () => [],
-    scanning: () => false,
-    neighbours: () => [],
-    neighbour: () => undefined,
-    keyOf: () => 0,
-    prints: {
-      bits: () => 0,
-      estimate: () => 1,
-      members: () => 1,
-      syncedAt: (now) => now,
-      candidates: () => [],
-      contacts: () => [],
-    },
-  };
+  const view = loneView();
   const origin = new Origin(
     { type: 'start', id: 'a'.repeat(32), query, timeoutMs: 60_000, want },
     'groups',

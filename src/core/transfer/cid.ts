@@ -70,3 +70,8 @@ export function prefixOf(cid: CID): Uint8Array {
   if (cid.version === 0) return Uint8Array.of(0, DAG_PB, SHA2_256, DIGEST_BYTES);
   return cid.bytes.slice(0, cid.bytes.length - cid.multihash.digest.length);
 }
+
+/** The digest at a place of many that follow each other; empty where there are not so many. */
+export function digestAt(digests: Uint8Array, index: number): Uint8Array {
+  return digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+}
