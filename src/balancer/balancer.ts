@@ -102,7 +102,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     emit,
     clock,
     random,
-    stickyId: stickyIds(options.stickyKey ?? randomBytes(BALANCER.stickyKeyBytes)),
+    stickyId: stickyIds(options.stickyKey ?? randomBytes(BALANCER.keyBytes)),
   });
   const shared: Shared = {
     who: 'balancer',

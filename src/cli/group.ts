@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { readStickyKey } from '../balancer/sticky-key.ts';
+import { readKey } from '../balancer/key-file.ts';
 import { isName } from '../core/balance/source.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Option } from './command.ts';
@@ -33,7 +33,7 @@ export function groupName(text: string): string {
 /** @throws KelanaError CANNOT_READ (also where others may read it), CANNOT_WRITE */
 export async function readGroupKey(cwd: string, file = FILE): Promise<Uint8Array> {
   const path = resolve(cwd, file);
-  const key = await readStickyKey(path, true);
+  const key = await readKey(path, true);
   const { mode } = await stat(path);
   if ((mode & 0o077) === 0) return key;
   const shown = (mode & 0o777).toString(8).padStart(4, '0');

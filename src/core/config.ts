@@ -983,9 +983,10 @@ export const BALANCER = {
   strainMax: 100,
   /** Times its share of the load from which a hashed backend passes keys on; HAProxy advises 1.25 to 2. */
   hashBound: 1.5,
-  /** Name of the sticky cookie; bytes of the key that hides which backend it names, and characters of the cookie. */
+  /** Bytes of a secret key at least: that which hides which backend a cookie names, and that of a group of servers. */
+  keyBytes: 32,
+  /** Name of the sticky cookie, and its characters. */
   stickyCookie: 'kelana',
-  stickyKeyBytes: 32,
   stickyIdChars: 22,
   // Health, failure and overload (core/balance/options.ts); each can be set.
   /** What a check asks, and the statuses that are good: below 500, so that a server without that path counts too. */

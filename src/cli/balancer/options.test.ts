@@ -3,7 +3,8 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readStickyKey, stickyIds } from '../../balancer/sticky-key.ts';
+import { readKey } from '../../balancer/key-file.ts';
+import { stickyIds } from '../../balancer/sticky-key.ts';
 import { BALANCE_DEFAULTS } from '../../core/balance/options.ts';
 import { KelanaError } from '../../core/errors.ts';
 import { balanceFrom } from './options.ts';
@@ -85,16 +86,16 @@ test('the key of sticky cookies is made once, for this user alone, and gives the
   const folder = await mkdtemp(join(tmpdir(), 'kelana-sticky-'));
   try {
     const path = join(folder, 'data', 'sticky.key');
-    await readStickyKey(path, false);
+    await readKey(path, false);
     await assert.rejects(stat(path));
-    const keys = await Promise.all([1, 2, 3].map(() => readStickyKey(path, true)));
+    const keys = await Promise.all([1, 2, 3].map(() => readKey(path, true)));
     const names = keys.map((key) => stickyIds(key)('10.0.0.5:8080'));
     assert.equal(new Set(names).size, 1);
     assert.match(names[0] ?? '', /^[\w-]{22}$/);
     assert.notEqual(names[0], stickyIds(new Uint8Array(32))('10.0.0.5:8080'));
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     await writeFile(path, 'short');
-    await assert.rejects(readStickyKey(path, true), /CANNOT_READ|cannot be read|32 bytes/);
+    await assert.rejects(readKey(path, true), /CANNOT_READ|cannot be read|32 bytes/);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

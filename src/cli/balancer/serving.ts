@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { apply, specOf } from '../../balancer/apply.ts';
 import { startBalancer, type Balancer } from '../../balancer/balancer.ts';
 import type { Bound } from '../../balancer/handles.ts';
-import { readStickyKey } from '../../balancer/sticky-key.ts';
+import { readKey } from '../../balancer/key-file.ts';
 import type { Desired } from '../../core/balance/changes.ts';
 import { parseAccessLog } from '../../core/balance/access-log.ts';
 import { parseMethod } from '../../core/balance/choice.ts';
@@ -39,7 +39,7 @@ export async function startServing(
   const balance = { ...asked, check, method: parseMethod(wanted.method) };
   const backends = wanted.backends.map((backend) => specOf(backend, workers));
   // Kept in any case: the method may become sticky later, and all processes must name backends the same way.
-  const stickyKey = await readStickyKey(resolve(cwd, values.text('sticky-key') ?? STICKY_KEY), true);
+  const stickyKey = await readKey(resolve(cwd, values.text('sticky-key') ?? STICKY_KEY), true);
   const accessLog = parseAccessLog(values.text('access-log') ?? 'full');
   const balancer = await startBalancer({
     host,
