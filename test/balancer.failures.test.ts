@@ -90,6 +90,30 @@ test('beyond its limit a backend gets nothing, who waits is served in order, and
   assert.equal(bench.balancer.stats().shed, 1);
 });
 
+test('room that a waiting request has no use for, as it failed there, goes to those behind it and to newcomers', async (t) => {
+  const held: (() => void)[] = [];
+  const full = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const free = await backend(t, ({ head }, socket) => {
+    if (head.path !== '/cut') return HELLO;
+    socket.destroy();
+    return undefined;
+  });
+  const bench = await balanceWith(t, {}, `${full.url},max=1`, free.url);
+  const holder = client(t, bench);
+  for (let sent = 0; held.length === 0; sent += 1) {
+    holder.send(get('/holds'));
+    await eventually(() => held.length === 1 || free.requests.length > sent, 'it to be somewhere');
+  }
+  const waits = client(t, bench).send(get('/cut'));
+  await eventually(() => bench.balancer.stats().queued === 1, 'it to wait for the one that did not fail it');
+  for (let sent = 0; sent < 3; sent += 1) assert.equal(statusOf(await once(t, bench, get('/', CLOSE))), 200);
+  assert.deepEqual([bench.balancer.stats().queued, held.length], [1, 1]);
+  held.shift()?.();
+  await eventually(() => held.length === 1, 'its turn');
+  held.shift()?.();
+  assert.equal(statusOf(await waits.reads('hello')), 200);
+});
+
 test('who waits too long for room is told 503 QUEUE_TIMEOUT, and a body that waited is still whole', async (t) => {
   const held: (() => void)[] = [];
   const full = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));

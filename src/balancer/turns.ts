@@ -41,11 +41,13 @@ export class Turns {
     return overloaded();
   }
 
-  /** Who waits goes first. */
+  /** Who waits goes first, but for room that all who wait have no use for, since it failed them. */
   choose(turn: Turn, now: number): Backend | undefined {
-    return this.#queue.size > 0
-      ? undefined
-      : this.backends.choose(turn.request, turn.client, turn.tried, now);
+    if (this.#queue.size > 0) {
+      if (this.#serving) return undefined;
+      this.#serve();
+    }
+    return this.backends.choose(turn.request, turn.client, turn.tried, now);
   }
 
   /** Some backend that the request has not tried is in service, so that waiting for room makes sense. */
@@ -84,11 +86,13 @@ export class Turns {
     if (this.#serving || this.#queue.size === 0) return;
     this.#serving = true;
     const now = this.#clock();
-    for (let turn = this.#queue.first(); turn !== undefined; turn = this.#queue.first()) {
+    for (const turn of this.#queue) {
       const backend = this.backends.choose(turn.request, turn.client, turn.tried, now);
-      if (backend === undefined) break;
-      this.#queue.delete(turn);
-      turn.waiter.granted(backend);
+      if (backend !== undefined) {
+        this.#queue.delete(turn);
+        turn.waiter.granted(backend);
+        // Nobody has room where one that has tried none finds none.
+      } else if (turn.tried.length === 0) break;
     }
     this.#serving = false;
   }

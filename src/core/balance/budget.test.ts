@@ -40,7 +40,7 @@ test('a queue is bounded in number and in time, the oldest first, and gives up e
   const queue = new WaitQueue<string>({ max: 3, timeoutMs: 1_000, busyTimeoutMs: 100, busyMs: 500 });
   assert.deepEqual([queue.push('a', 0), queue.push('b', 300), queue.push('c', 310)], [true, true, true]);
   assert.equal(queue.push('d', 310), false);
-  assert.equal(queue.first(), 'a');
+  assert.equal([...queue][0], 'a');
   assert.equal(queue.expired(500), undefined);
   // Not empty for more than 500 ms: now a tenth of the time must do.
   assert.deepEqual([queue.expired(501), queue.expired(501), queue.expired(501)], ['a', 'b', 'c']);
@@ -48,7 +48,7 @@ test('a queue is bounded in number and in time, the oldest first, and gives up e
   queue.push('e', 600);
   assert.equal(queue.expired(1_000), undefined);
   queue.delete('e');
-  assert.deepEqual([queue.first(), queue.expired(9_000)], [undefined, undefined]);
+  assert.deepEqual([[...queue][0], queue.expired(9_000)], [undefined, undefined]);
 });
 
 test('whoever waits is served in order or expires in order, each once, and none beyond the limits', () => {
@@ -75,7 +75,7 @@ test('whoever waits is served in order or expires in order, each once, and none 
           if (since.size < 5) since.set(next, now);
           next += 1;
         } else {
-          const item = queue.first();
+          const item = [...queue][0];
           if (item === undefined) continue;
           queue.delete(item);
           out(item);

@@ -26,9 +26,9 @@ export class WaitQueue<T> {
     return true;
   }
 
-  first(): T | undefined {
-    for (const item of this.#since.keys()) return item;
-    return undefined;
+  /** The oldest first; items may be taken out and added meanwhile. */
+  [Symbol.iterator](): Iterator<T> {
+    return this.#since.keys();
   }
 
   delete(item: T): void {
