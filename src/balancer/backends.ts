@@ -13,6 +13,7 @@ import type { Ejection, Emit } from '../core/events.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import { parseBackendUrl } from './address.ts';
 import { Backend, statsOf, type BackendStats } from './backend.ts';
+import { isOurs } from './descriptors.ts';
 import { probe, type Probe } from './probe.ts';
 
 export interface BackendsOptions {
@@ -225,6 +226,11 @@ export class Backends {
     if (!backend.removed) this.#step({ type: 'suspected', backend: backend.index });
   }
 
+  /** Nothing more can be opened here: the next request needs a descriptor more than idle connections do. */
+  makeRoom(): void {
+    for (const { pool } of this.#list) pool.clear();
+  }
+
   /** The Set-Cookie line by which a client stays with this backend; empty where it has it, or there is none to be. */
   cookieFor(request: RequestHead, backend: Backend): string {
     const choice = this.#choice;
@@ -360,8 +366,10 @@ export class Backends {
   }
 
   #check(backend: Backend): void {
-    const running = probe(backend.pool, backend.label, this.#options.balance.check, (reason) => {
+    const running = probe(backend.pool, backend.label, this.#options.balance.check, (why) => {
       this.#probes.delete(backend);
+      // A check that could not be made says nothing: what was known stays.
+      const reason = why !== null && isOurs(why) && backend.up ? null : why;
       backend.prompt = reason === null || refused(reason);
       if (!backend.removed) this.#step({ type: 'checked', backend: backend.index, reason });
     });

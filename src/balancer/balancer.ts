@@ -11,6 +11,7 @@ import type { Emit } from '../core/events.ts';
 import { hostPort, type ListenAddress } from './address.ts';
 import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
+import { descriptorLimit, tellFewer } from './descriptors.ts';
 import { Edge, type Door } from './edge.ts';
 import { CertificateKeeper, edgeRules, type EdgeOptions } from './edge-options.ts';
 import { forwardingOf, type Forwarding } from './forwarding.ts';
@@ -93,7 +94,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const balance = { ...BALANCE_DEFAULTS, ...options.balance };
   const specs = options.backends.map((spec) => ({ weight: 1, maxConnections: 0, ...spec }));
   const edges = options.edges ?? {};
-  const rules = edgeRules(edges, clock());
+  const descriptors = descriptorLimit();
+  const rules = edgeRules(edges, clock(), descriptors);
   const emit = options.emit;
   const random = options.random ?? Math.random;
   const backends = new Backends(specs, {
@@ -175,6 +177,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   });
 
   keeper.announce();
+  const wanted = edges.maxConnections ?? BALANCER.maxConnections;
+  tellFewer(emit, shared.who, wanted, rules.maxConnections, descriptors);
   const unverified = backends.list.filter(({ link }) => link.tls?.verify === false);
   tellUnverified(
     emit,

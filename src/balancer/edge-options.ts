@@ -4,6 +4,7 @@ import type { Emit } from '../core/events.ts';
 import type { KelanaError } from '../core/errors.ts';
 import type { ListenAddress } from './address.ts';
 import { Certificates, type CertificateFiles } from './certificates.ts';
+import { fitting } from './descriptors.ts';
 import type { EdgeRules } from './edge.ts';
 import { trustedSources } from './proxy-in.ts';
 
@@ -25,10 +26,13 @@ export interface EdgeOptions {
   readonly maxPerSource?: number;
 }
 
-/** @throws KelanaError BAD_CERTIFICATE, BAD_VALUE, CANNOT_READ */
-export function edgeRules(options: EdgeOptions, now: number): EdgeRules {
+/**
+ * @param descriptors files that the process may have open; null where that is not known
+ * @throws KelanaError BAD_CERTIFICATE, BAD_VALUE, CANNOT_READ
+ */
+export function edgeRules(options: EdgeOptions, now: number, descriptors: number | null): EdgeRules {
   const { certificates = [], acceptProxy = [] } = options;
-  const maxConnections = options.maxConnections ?? BALANCER.maxConnections;
+  const maxConnections = fitting(options.maxConnections ?? BALANCER.maxConnections, descriptors);
   return {
     mode: options.mode ?? 'http',
     certificates: certificates.length === 0 ? null : new Certificates(certificates, now),

@@ -129,6 +129,11 @@ export function overloaded(): OwnReply {
   return busy('OVERLOADED', 'too many requests are under way; try again soon');
 }
 
+/** No connection could be made for want of descriptors or memory here: no server is to blame. */
+export function exhausted(): OwnReply {
+  return busy('EXHAUSTED', 'the balancer cannot open another connection; try again soon');
+}
+
 export function queueFull(): OwnReply {
   return busy('QUEUE_FULL', 'every server is busy and too many requests wait already; try again soon');
 }

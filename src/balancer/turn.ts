@@ -1,7 +1,8 @@
 import type { Outcome } from '../core/balance/breaker.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import type { Backend } from './backend.ts';
-import { badGateway, unavailable, type OwnReply } from './reply.ts';
+import { isOurs } from './descriptors.ts';
+import { badGateway, exhausted, unavailable, type OwnReply } from './reply.ts';
 import type { Turns } from './turns.ts';
 
 /** Whom a turn tells where its request had to wait. */
@@ -87,6 +88,11 @@ export class Turn {
   broke(reason: string, connected: boolean, again: boolean, touched: boolean, now: number): Next {
     const backend = this.backend;
     if (backend === null) return unavailable();
+    if (!connected && isOurs(reason)) {
+      this.release('left', now);
+      this.#turns.backends.makeRoom();
+      return exhausted();
+    }
     const stale = connected && this.reused;
     // A connection that was closed while it idled says nothing of the server: the new one will.
     this.release(stale && again ? 'left' : 'bad', now);

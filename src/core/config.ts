@@ -937,8 +937,10 @@ export const BALANCER = {
   upstreamIdleMs: 30_000,
   /** Idle upstream connections kept per backend. */
   maxIdlePerBackend: 256,
-  /** Client connections at once: two descriptors each, within the usual limit of 4,096 or more. */
+  /** Client connections at once: two descriptors each, so that fewer are taken where the system allows less than 20,064. */
   maxConnections: 10_000,
+  /** Descriptors kept for all else: a process of Node.js has some 25 open, logs and commands a few, each check one. */
+  ownDescriptors: 64,
   /** ms between looks at a backend that is down: the first comes soon, for a blip, and the wait doubles. */
   recheckMinMs: 100,
   recheckMs: 500,

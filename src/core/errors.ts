@@ -796,6 +796,16 @@ export const ERRORS = {
     says: { id: 'Sudah ada {most} {what} yang berjalan.', en: 'There are {most} {what} under way already.' },
     fix: { id: 'Tunggu sebentar lalu coba lagi', en: 'Wait a moment and try again' },
   },
+  FEW_DESCRIPTORS: {
+    source: 'system',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Proses ini boleh membuka {limit} berkas, jadi menerima {fit} sambungan sekaligus, bukan {wanted}; ulimit -n {needs} memberi tempat.',
+      en: 'This process may open {limit} files, so it takes {fit} connections at once, not {wanted}; ulimit -n {needs} makes room.',
+    },
+    fix: { id: 'Naikkan dengan ulimit -n {needs}', en: 'Raise it with ulimit -n {needs}' },
+  },
   NO_SUCH_BACKEND: {
     source: 'user',
     retryable: false,

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once as event } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { fitting } from '../src/balancer/descriptors.ts';
+import { backend, CLOSE, eventually, get, RawClient, statusOf } from './balancer.kit.ts';
+import { temporaryFolder } from './support/basics.ts';
+
+/** A balancer that may open few files. */
+
+const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+
+interface Running {
+  readonly port: number;
+  readonly pid: number;
+  log(): string;
+}
+
+async function run(t: TestContext, files: number, ...args: readonly string[]): Promise<Running> {
+  const folder = await temporaryFolder(t);
+  const log = join(folder, 'log.txt');
+  const command = [process.execPath, MAIN, 'balancer', '--json', '--listen', '127.0.0.1:0', '--log', log];
+  const child = spawn(
+    'sh',
+    [
+      '-c',
+      `ulimit -n ${files} && exec "$@"`,
+      'sh',
+      ...command,
+      '--log-db',
+      'none',
+      '--log-lang',
+      'en',
+      ...args,
+    ],
+    { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const ended = event(child, 'exit');
+  t.after(async () => {
+    if (child.exitCode === null && child.kill('SIGKILL')) await ended;
+  });
+  const [line] = (await event(createInterface({ input: child.stdout }), 'line', {
+    signal: AbortSignal.timeout(15_000),
+  })) as [string];
+  const { port } = JSON.parse(line) as { port: number };
+  return { port, pid: child.pid ?? 0, log: () => readFileSync(log, 'utf8') };
+}
+
+function connect(t: TestContext, port: number): RawClient {
+  const client = new RawClient(port);
+  t.after(() => client.socket.destroy());
+  return client;
+}
+
+test('of the files that the system allows half is for clients, so that idle ones take none from requests', async (t) => {
+  const back = await backend(t);
+  const { port, log } = await run(t, 128, '--backend', back.url);
+  const fit = fitting(10_000, 128);
+  const clients = Array.from({ length: 3 * fit }, () => connect(t, port));
+  await eventually(
+    () => clients.filter(({ socket }) => socket.closed).length === 2 * fit,
+    'the rest to be closed',
+  );
+  const open = clients.filter(({ socket }) => !socket.closed);
+  for (const one of open) one.send(get());
+  for (const one of open) assert.equal(statusOf(await one.reads('hello')), 200);
+  await eventually(() => /may open 128 files, so it takes 32 connections/.test(log()), 'the log');
+  assert.doesNotMatch(log(), /is down/);
+});
+
+test('who cannot open another connection blames no server, answers 503, and goes on when it can', async (t) => {
+  // Each request needs a connection of its own.
+  const back = await backend(t, () => `HTTP/1.1 200 OK\r\n${CLOSE}Content-Length: 5\r\n\r\nhello`);
+  const { port, pid, log } = await run(t, 256, '--backend', back.url, '--check-interval', '20ms');
+  const one = connect(t, port).send(get('/', CLOSE));
+  assert.equal(statusOf(await one.closes()), 200);
+  const waits = connect(t, port);
+  const allow = (files: number): void =>
+    void execFileSync('prlimit', ['--pid', String(pid), `--nofile=${files}:256`]);
+  await eventually(() => waits.socket.readyState === 'open', 'the connection');
+  const checks = back.heads;
+  // A number of a descriptor is the lowest that is free, and those are all below.
+  allow(5);
+  for (let sent = 0; sent < 3; sent += 1) {
+    waits.send(get('/', ''));
+    await waits.reads('EXHAUSTED');
+    waits.received = '';
+  }
+  allow(256);
+  assert.equal(statusOf(await waits.send(get('/', '')).reads('hello')), 200);
+  await eventually(() => back.heads > checks + 1, 'checks again');
+  assert.doesNotMatch(log(), /is down/);
+});
