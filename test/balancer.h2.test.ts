@@ -98,6 +98,40 @@ test('a request over HTTP/2 reaches the backend as HTTP/1.1, in one log', async 
   );
 });
 
+test('a process that is replaced sends its clients elsewhere, serves what was under way, and ends with the last', async (t) => {
+  const held: (() => void)[] = [];
+  const back = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const { bench, client } = await over(t, back);
+  const told = new Promise((resolve) => {
+    client.once('goaway', (code, last) => resolve([code, last]));
+  });
+  const answer = answerOf(ask(client));
+  await eventually(() => held.length === 1, 'the request');
+  const drained = bench.balancer.drain();
+  // Streams up to this one are served, others were not looked at.
+  assert.deepEqual(await told, [0, 1]);
+  held.shift()?.();
+  assert.deepEqual((await answer).body, 'hello');
+  await drained;
+});
+
+test('a client that goes is gone at once, with what it asked for, and its place is free', async (t) => {
+  let dropped = 0;
+  const back = await backend(t, (_, socket) => void socket.on('close', () => (dropped += 1)));
+  const { bench, ca } = await tlsBalancer(t, {}, back.url);
+  for (let turn = 0; turn < 8; turn += 1) {
+    const raw = await rawH2(t, bench.balancer.port, ca);
+    await eventually(() => raw.got(TYPE.settings, 0), 'its settings');
+    if (turn % 2 === 0) raw.send(frame(TYPE.headers, 5, 1, fields(...GET)));
+    if (turn % 2 === 0) await eventually(() => bench.balancer.stats().active === 1, 'the request');
+    // As curl ends: a last word, and a FIN.
+    raw.send(frame(TYPE.goaway, 0, 0, Buffer.alloc(8)));
+    raw.socket.end();
+    await eventually(() => bench.balancer.stats().connections === 0, 'the connection to be gone');
+  }
+  await eventually(() => dropped === 4, 'the backend to hear of it');
+});
+
 test('many streams at once, each with its own answer', async (t) => {
   const back = await backend(
     t,

@@ -71,12 +71,15 @@ export class H2Connection implements Connection {
     // What matters follows as `close`: a client that breaks the rules hurts itself only.
     session.on('error', () => {});
     session.on('close', gone);
+    // Both sides of a TCP connection end by themselves here (tls-in.ts); nobody reads answers who can send no window.
+    socket.on('end', () => session.destroy());
   }
 
   check(now: number): void {
     for (const stream of this.#streams) stream.check(now);
     const { bytesRead, bytesWritten } = this.#facts.wire;
     this.#judge(this.#guard.check(now, bytesRead, bytesWritten));
+    if (this.#shared.stopping) this.stop();
     if (this.#streams.size > 0 || this.#leaves(now)) return;
     if (
       this.#closing
@@ -86,7 +89,7 @@ export class H2Connection implements Connection {
       this.#session.destroy();
   }
 
-  /** Says GOAWAY: streams that run end first. */
+  /** Says GOAWAY: streams that run end first, and the client sends others elsewhere (RFC 9113 section 6.8). */
   stop(): void {
     if (this.#closing) return;
     this.#closing = true;
