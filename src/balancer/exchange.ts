@@ -156,8 +156,12 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#requestDone = true;
     this.#trailers = trailers;
     this.#movedAt = this.#shared.clock();
-    if (this.#request.framing === 'chunked') this.#upstream?.outgoing.text(chunkedEnd(trailers));
+    if (this.#request.framing === 'chunked') this.#upstream?.outgoing.text(this.#requestEnd());
     if (this.#ready) this.#turn.sent(this.#movedAt);
+  }
+
+  #requestEnd(): string {
+    return chunkedEnd(this.#trailers, this.#request.options);
   }
 
   /** Writes what was gathered for the backend. */
@@ -359,7 +363,7 @@ export class Exchange implements UpstreamUser, Waiter {
     }
     outgoing.text(head);
     if (this.#replay !== null) for (const bytes of this.#replay.body) this.#addBody(outgoing, bytes);
-    if (this.#requestDone && this.#request.framing === 'chunked') outgoing.text(chunkedEnd(this.#trailers));
+    if (this.#requestDone && this.#request.framing === 'chunked') outgoing.text(this.#requestEnd());
     if (this.#requestDone) this.#turn.sent(this.#movedAt);
   }
 
@@ -483,7 +487,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const upstream = this.#upstream;
     const head = this.#response;
     if (upstream === null || head === null) return;
-    if (this.#chunksOut) this.#client.outgoing.text(chunkedEnd(trailers));
+    if (this.#chunksOut) this.#client.outgoing.text(chunkedEnd(trailers, this.#response?.options));
     this.#flushResponse();
     // Bytes after the answer, or an answer before the whole request, would be taken for part of the next.
     const clean = this.#requestDone && upstream.flushed && upstream.parser.idle;

@@ -136,6 +136,18 @@ test('trailers that could change what a message means are dropped', () => {
   );
 });
 
+test('neither do trailers that pose as such by a _, nor those that Connection nominates', () => {
+  const field = (raw: string, value: string) => ({ name: raw.toLowerCase(), raw, value });
+  const names = ['Content_Length', 'X_Forwarded_For', 'Transfer_Encoding', 'Set_Cookie', 'X-Hop', 'My_Sum'];
+  assert.equal(
+    chunkedEnd(
+      names.map((name) => field(name, '7')),
+      ['x-hop'],
+    ),
+    '0\r\nMy_Sum: 7\r\n\r\n',
+  );
+});
+
 test('a name with _ that CGI would read as one of ours does not go on; others with _ do', () => {
   const head = request(
     'GET / HTTP/1.1\r\nHost: kelana.test\r\nX_Forwarded_For: 6.6.6.6\r\nx-forwarded_proto: https\r\nTransfer_Encoding: chunked\r\n' +

@@ -178,6 +178,11 @@ export function switchesTo(request: RequestHead, answer: ResponseHead): boolean 
   return offered.includes(answer.upgrade.toLowerCase());
 }
 
+/** Of a trailer. */
+function endsHere(name: string): boolean {
+  return HOP_BY_HOP.has(name) || REPLACED.has(name) || NO_TRAILER.has(name);
+}
+
 /** Whether a body of unknown length goes out chunked; an HTTP/1.0 reader gets it up to the close. */
 export function sendsChunked(head: ResponseHead, minor: 0 | 1): boolean {
   return minor === 1 && (head.framing === 'chunked' || head.framing === 'close');
@@ -193,11 +198,16 @@ export function chunkStart(size: number): string {
   return `${size.toString(16)}\r\n`;
 }
 
-/** The last chunk and the trailers; those that may change a message's meaning are left out. */
-export function chunkedEnd(trailers: readonly Field[]): string {
+/**
+ * The last chunk and the trailers; those that may change a message's meaning are left out, also under a name that
+ * poses as one of them, and what Connection nominates (`nominated`).
+ */
+export function chunkedEnd(trailers: readonly Field[], nominated: readonly string[] = []): string {
   let text = '0\r\n';
   for (const { name, raw, value } of trailers) {
-    if (HOP_BY_HOP.has(name) || REPLACED.has(name) || NO_TRAILER.has(name)) continue;
+    if (endsHere(name) || (name.includes('_') && (poses(name) || endsHere(name.replaceAll('_', '-')))))
+      continue;
+    if (nominated.includes(name)) continue;
     text += `${raw}: ${value}\r\n`;
   }
   return `${text}\r\n`;
