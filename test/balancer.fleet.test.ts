@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath, pid } from 'node:process';
@@ -9,7 +10,7 @@ import { Manager } from '../src/balancer/manager.ts';
 import { LocalWorker } from '../src/balancer/worker.ts';
 import { NO_CHANGES } from '../src/core/balance/changes.ts';
 import { KelanaError } from '../src/core/errors.ts';
-import { backend } from './balancer.kit.ts';
+import { backend, eventually } from './balancer.kit.ts';
 import { temporaryFolder } from './support/basics.ts';
 
 /** A fleet of this process alone, whose further processes run the given code. */
@@ -33,7 +34,7 @@ async function fleetWith(t: TestContext, code: string) {
   });
   t.after(() => fleet.close());
   const desired = { method: 'round-robin', backends: [] };
-  return { roll: () => fleet.roll({ settings: [], workers: 2, desired }), fleet, balancer };
+  return { roll: () => fleet.roll({ settings: [], workers: 2, desired }), fleet, balancer, folder };
 }
 
 for (const [what, code, why] of [
@@ -82,4 +83,30 @@ test('where several processes cannot start at the first start, no old one is sai
     manager.start(),
     (error) => error instanceof KelanaError && error.code === 'START_FAILED' && /exit 3/.test(error.message),
   );
+});
+
+test('what one process let through of the common rate limit is told to the others, and not to itself', async (t) => {
+  // Each says so when it is told what is desired, and writes down what it hears.
+  const { roll, fleet, folder } = await fleetWith(
+    t,
+    `import { appendFileSync } from 'node:fs';
+    process.on('message', (said) => {
+      if (said.type === 'start') process.send({ type: 'ready' });
+      else if (said.type === 'spent') appendFileSync('heard-' + process.pid, JSON.stringify(said.spent));
+      else if (said.type === 'close') process.exit(0);
+      else {
+        process.send({ type: 'spent', spent: [[String(process.pid), 3]] });
+        process.send({ type: 'answer', id: said.id });
+      }
+    });`,
+  );
+  await roll();
+  await fleet.apply({ method: 'round-robin', backends: [] });
+  const heard = (): string[] => readdirSync(folder).filter((name) => name.startsWith('heard-'));
+  await eventually(() => heard().length === 2, 'both to hear of it');
+  for (const name of heard()) {
+    const others = heard().filter((other) => other !== name);
+    const spent = others.map((other) => [other.slice('heard-'.length), 3]);
+    assert.equal(readFileSync(join(folder, name), 'utf8'), JSON.stringify(spent));
+  }
 });

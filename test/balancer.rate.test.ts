@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backend, client, CLOSE, get, once, post } from './balancer.kit.ts';
+import { backend, client, CLOSE, eventually, get, once, post, statusOf } from './balancer.kit.ts';
 import { edgeBalancer } from './balancer.edge.kit.ts';
 
 test('who asks too often is told 429 and when to come again, on a connection that goes on', async (t) => {
@@ -37,4 +37,21 @@ test('the answer to HEAD has no body, and each refusal is in the log', async (t)
   assert.match(answer, /^HTTP\/1\.1 429 [\s\S]*\r\n\r\n$/);
   const statuses = bench.events.flatMap((event) => (event.type === 'balancer.request' ? [event.status] : []));
   assert.deepEqual(statuses, [200, 429]);
+});
+
+test('what other processes let through of a common limit counts here as well', async (t) => {
+  const back = await backend(t);
+  const rate = { perSecond: 0.1, burst: 2 };
+  const [one, other] = [
+    await edgeBalancer(t, { rate }, [back.url]),
+    await edgeBalancer(t, { rate }, [back.url]),
+  ];
+  let told = 0;
+  one.balancer.shareRate((spent) => {
+    other.balancer.spend(spent);
+    for (const [, times] of spent) told += times;
+  });
+  for (let sent = 0; sent < 2; sent += 1) assert.equal(statusOf(await once(t, one, get('/', CLOSE))), 200);
+  await eventually(() => told === 2, 'the other to be told');
+  assert.equal(statusOf(await once(t, other, get('/', CLOSE))), 429);
 });

@@ -4,7 +4,7 @@ import { AccessLog } from '../core/balance/access-log.ts';
 import { Tally, type Figures } from '../core/balance/figures.ts';
 import { BALANCE_DEFAULTS, type BalanceOptions } from '../core/balance/options.ts';
 import type { BackendSpec } from '../core/balance/spec.ts';
-import { RateTable } from '../core/balance/rate.ts';
+import { RateTable, type Spent } from '../core/balance/rate.ts';
 import { BALANCER, BALANCER_CHANGE, EDGE } from '../core/config.ts';
 import { reason, type KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
@@ -71,6 +71,9 @@ export interface Balancer {
   /** To be changed while it runs: add, drain, remove, weight, method. */
   readonly backends: Backends;
   stats(): BalancerStats;
+  /** Keeps its rate limit together with others: `tell` is given what was taken here, `spend` takes what the others tell. */
+  shareRate(tell: (spent: Spent) => void): void;
+  spend(spent: Spent): void;
   /** Its sockets, for another process to accept from. */
   bound(): readonly Bound[];
   /**
@@ -160,6 +163,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     ...(edges.redirect === undefined ? [] : [{ ...edges.redirect, scheme: 'http' as const }]),
   ];
   const url = urlOf({ host: options.host, port: options.port, scheme }, listener.port);
+  let tell: (spent: Spent) => void = () => {};
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
@@ -167,6 +171,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     keeper.sweep(now);
     backends.sweep(now);
     shared.turns.sweep(now);
+    const untold = shared.rate?.untold() ?? [];
+    if (untold.length > 0) tell(untold);
   }, BALANCER.sweepMs);
   emit({
     type: 'balancer.ready',
@@ -216,6 +222,11 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       own: shared.own.plain(),
       backends: backends.stats(),
     }),
+    shareRate: (others) => {
+      shared.rate?.share(EDGE.maxToldSources);
+      tell = others;
+    },
+    spend: (spent) => shared.rate?.spend(spent, clock()),
     bound: () => listeners.flatMap((one, at) => one.bound().map((socket) => ({ ...socket, at }))),
     drain: () => {
       shared.stopping = true;

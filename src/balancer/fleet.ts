@@ -150,6 +150,9 @@ export class Fleet {
 
   #fill(slot: Slot, worker: Worker): Slot {
     slot.worker = worker;
+    worker.onSpent = (spent) => {
+      for (const other of this.#workers()) if (other !== worker) other.spend(spent);
+    };
     this.#count(worker);
     const { emit, who, clock } = this.#options;
     const since = clock();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Desired } from '../core/balance/changes.ts';
-import { BALANCER } from '../core/config.ts';
+import type { Spent } from '../core/balance/rate.ts';
+import { BALANCER, EDGE } from '../core/config.ts';
 import type { ErrorParams } from '../core/errors.ts';
 import type { Lang } from '../core/lang.ts';
 import type { WorkerStats } from './worker.ts';
@@ -44,6 +45,9 @@ const desiredShape = z.object({
     .max(BALANCER.maxBackends),
 });
 
+/** What sources took of a rate limit in one process. */
+const spent = z.array(z.tuple([z.string().max(64), z.int().min(1).max(1_000_000)])).max(EDGE.maxToldSources);
+
 const toWorker = z.discriminatedUnion('type', [
   /** Comes with a socket. */
   z.object({
@@ -67,6 +71,7 @@ const toWorker = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stats'), id: z.int() }),
   z.object({ type: z.literal('drain'), id: z.int() }),
   z.object({ type: z.literal('close'), id: z.int() }),
+  z.object({ type: z.literal('spent'), spent }),
 ]);
 /** What a process starts with. */
 export interface StartOf {
@@ -90,6 +95,7 @@ export type Call =
 export type ToWorker =
   | { readonly type: 'socket'; readonly at: number; readonly host: string; readonly port: number }
   | Start
+  | { readonly type: 'spent'; readonly spent: Spent }
   | Call;
 
 /** Null for what a newer version may say and this one does not know. */
@@ -101,6 +107,7 @@ export type FromWorker =
   /** Comes with a socket. */
   | { readonly type: 'echo'; readonly at: number; readonly host: string; readonly port: number }
   | { readonly type: 'ready' }
+  | { readonly type: 'spent'; readonly spent: Spent }
   /** Its counts as it ends. */
   | { readonly type: 'last'; readonly stats?: WorkerStats }
   | { readonly type: 'failed'; readonly error: string; readonly params: ErrorParams }
@@ -111,6 +118,7 @@ const failure = { error: z.string(), params: z.record(z.string(), z.any()) };
 const fromWorker = z.discriminatedUnion('type', [
   z.object({ type: z.literal('echo'), at: z.int().min(0), host: z.string(), port: z.int() }),
   z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('spent'), spent }),
   z.object({ type: z.literal('last'), stats: z.any().optional() }),
   z.object({ type: z.literal('failed'), ...failure }),
   z.object({ type: z.literal('answer'), id: z.int(), stats: z.any().optional() }),

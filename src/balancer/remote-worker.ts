@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Desired } from '../core/balance/changes.ts';
+import type { Spent } from '../core/balance/rate.ts';
 import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
 import { ERRORS, KelanaError, type ErrorCode, type ErrorParams } from '../core/errors.ts';
 import type { Lang } from '../core/lang.ts';
@@ -27,6 +28,7 @@ interface Waiting {
 export class RemoteWorker implements Worker {
   readonly pid: number;
   readonly ended: Promise<string | null>;
+  onSpent: (spent: Spent) => void = () => undefined;
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
   #echoed: Bound[] = [];
@@ -118,6 +120,10 @@ export class RemoteWorker implements Worker {
     this.#child.kill('SIGKILL');
   }
 
+  spend(spent: Spent): void {
+    this.#send({ type: 'spent', spent });
+  }
+
   bound(): readonly Bound[] {
     return this.#echoed;
   }
@@ -155,6 +161,9 @@ export class RemoteWorker implements Worker {
         break;
       case 'last':
         this.#told = said.stats ?? this.#told;
+        break;
+      case 'spent':
+        this.onSpent(said.spent);
         break;
       case 'ready':
         this.#begun(null);

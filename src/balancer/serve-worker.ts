@@ -38,6 +38,7 @@ export function serveAsWorker(
       const balancer = await start(asked, sockets);
       const serving = new LocalWorker(balancer, pid, asked.workers);
       worker = serving;
+      serving.onSpent = (spent) => channel.send({ type: 'spent', spent });
       void serving.ended.then(() => {
         channel.send({ type: 'last', stats: serving.told });
         resolve();
@@ -53,7 +54,9 @@ export function serveAsWorker(
         if (said.type === 'socket') {
           if (handle !== undefined) sockets.push({ at: said.at, host: said.host, port: said.port, handle });
         } else if (said.type === 'start') begin(said).catch(refuse);
-        else if (worker !== null) void answer(channel, worker, said);
+        else if (worker === null) return;
+        else if (said.type === 'spent') worker.spend(said.spent);
+        else void answer(channel, worker, said);
       },
       () => {
         if (worker === null) resolve();

@@ -1,4 +1,5 @@
 import type { Desired } from '../core/balance/changes.ts';
+import type { Spent } from '../core/balance/rate.ts';
 import { apply } from './apply.ts';
 import type { Balancer, BalancerStats } from './balancer.ts';
 import type { Bound } from './handles.ts';
@@ -25,6 +26,10 @@ export interface Worker {
   drain(): Promise<void>;
   /** Ends within `BALANCER.closeMs`. */
   close(): Promise<void>;
+  /** What the other processes let through of their common rate limit. */
+  spend(spent: Spent): void;
+  /** Called with what this one let through of it. */
+  onSpent: (spent: Spent) => void;
   /** Copies of its sockets, which outlive it; a process of its own gives them, the own one lends those it has. */
   bound(): readonly Bound[];
 }
@@ -36,12 +41,14 @@ export class LocalWorker implements Worker {
   readonly #balancer: Balancer;
   readonly #workers: number;
   #end: (why: null) => void = () => undefined;
+  onSpent: (spent: Spent) => void = () => undefined;
 
   /** `workers`: the processes that share the work. */
   constructor(balancer: Balancer, pid: number, workers = 1) {
     this.#balancer = balancer;
     this.#workers = workers;
     this.pid = pid;
+    if (workers > 1) balancer.shareRate((spent) => this.onSpent(spent));
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -73,6 +80,10 @@ export class LocalWorker implements Worker {
   async close(): Promise<void> {
     await this.#balancer.close();
     this.#end(null);
+  }
+
+  spend(spent: Spent): void {
+    this.#balancer.spend(spent);
   }
 
   bound(): readonly Bound[] {

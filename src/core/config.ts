@@ -1098,6 +1098,8 @@ export const EDGE = {
   leastBurst: 10,
   /** Sources remembered by a rate limit, about 150 bytes each. */
   maxSources: 100_000,
+  /** Sources of which one process tells the others at once, some 30 bytes each, at each sweep. */
+  maxToldSources: 1_000,
   /** ms between two reports of connections that were turned away for the same reason. */
   reportMs: 10_000,
 } as const;

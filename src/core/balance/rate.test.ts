@@ -70,3 +70,22 @@ test('what a source holds at once is bounded, and nothing is kept of who holds n
   for (const source of ['a', 'a', 'b']) table.release(source);
   assert.equal(table.size, 0);
 });
+
+test('tables that tell each other keep one limit together, however much was let through before they heard', () => {
+  const limit = { perSecond: 1, burst: 4 };
+  const [here, there] = [new RateTable(limit, 10), new RateTable(limit, 10)];
+  here.share(2);
+  for (let turn = 0; turn < 3; turn += 1) assert.equal(here.take('a', 0), 0);
+  for (const source of ['b', 'c']) here.take(source, 0);
+  const told = here.untold();
+  assert.deepEqual(told, [
+    ['a', 3],
+    ['b', 1],
+  ]);
+  assert.deepEqual(here.untold(), []);
+  there.spend(told, 0);
+  assert.deepEqual([there.take('a', 0), there.take('a', 0)], [0, 1000]);
+  there.spend([['a', 1_000_000]], 0);
+  // Twice the burst is owed at most: eight seconds for all of it, of which four must have gone.
+  assert.deepEqual([there.take('a', 4_999) > 0, there.take('a', 5_000)], [true, 0]);
+});

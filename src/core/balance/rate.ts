@@ -26,7 +26,17 @@ export class Bucket {
     this.#fullAt = fullAt;
     return 0;
   }
+
+  /** What was taken elsewhere, however much it was; it is paid back by waiting, for twice the burst at most. */
+  spend(limit: RateLimit, now: number, cost: number): void {
+    const step = 1000 / limit.perSecond;
+    const most = now + 2 * step * limit.burst;
+    this.#fullAt = Math.max(this.#fullAt, Math.min(most, Math.max(this.#fullAt, now) + step * cost));
+  }
 }
+
+/** What sources took since it was told last: source, and how often. */
+export type Spent = readonly (readonly [source: string, times: number])[];
 
 /**
  * A bucket for each source, at most `capacity`. Those that asked longest ago make way, half of the table at once, so
@@ -38,6 +48,9 @@ export class RateTable {
   readonly #half: number;
   #recent = new Map<string, Bucket>();
   #older = new Map<string, Bucket>();
+  /** What was taken here and others were not told; null where nobody shares the limit. */
+  #untold: Map<string, number> | null = null;
+  #mostUntold = 0;
 
   constructor(limit: RateLimit, capacity: number) {
     this.#limit = limit;
@@ -48,8 +61,37 @@ export class RateTable {
     return this.#recent.size + this.#older.size;
   }
 
+  /** Counts what is taken, for others that keep the same limit together with this one: of `most` sources at once. */
+  share(most: number): void {
+    this.#untold = new Map();
+    this.#mostUntold = most;
+  }
+
+  /** What was taken since the last time, to be told to the others. */
+  untold(): Spent {
+    if (this.#untold === null || this.#untold.size === 0) return [];
+    const told = [...this.#untold];
+    this.#untold.clear();
+    return told;
+  }
+
+  /** What the others told. */
+  spend(spent: Spent, now: number): void {
+    for (const [source, times] of spent) this.#bucket(source).spend(this.#limit, now, times);
+  }
+
   /** 0 where the source may go on, else ms until it may. */
   take(source: string, now: number): number {
+    const wait = this.#bucket(source).take(this.#limit, now);
+    if (this.#untold !== null && wait === 0) {
+      const times = this.#untold.get(source);
+      if (times !== undefined || this.#untold.size < this.#mostUntold)
+        this.#untold.set(source, (times ?? 0) + 1);
+    }
+    return wait;
+  }
+
+  #bucket(source: string): Bucket {
     let bucket = this.#recent.get(source);
     if (bucket === undefined) {
       bucket = this.#older.get(source) ?? new Bucket();
@@ -59,7 +101,7 @@ export class RateTable {
       } else this.#older.delete(source);
       this.#recent.set(source, bucket);
     }
-    return bucket.take(this.#limit, now);
+    return bucket;
   }
 }
 
