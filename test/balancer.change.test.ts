@@ -9,6 +9,7 @@ import type { BalancerView } from '../src/balancer/view.ts';
 import { RawClient } from './balancer.kit.ts';
 import { afterwards, temporaryFolder, until } from './support/basics.ts';
 import { inProcess } from './support/in-process.ts';
+import { certificate } from './support/certificate.ts';
 import { start, type Run } from './support/run.ts';
 
 const NO_LOG = ['--log', 'none', '--log-db', 'none'];
@@ -187,6 +188,19 @@ test('the settings are read again whole: a mistake is told with its line and cha
   );
   const changes = await readFile(join(folder, '.kelana', `balancer-${portOf(now)}`, 'changes.json'), 'utf8');
   assert.deepEqual((JSON.parse(changes) as { weights: unknown }).weights, []);
+});
+
+test('a reload that finds a broken certificate says so and changes nothing', async (t) => {
+  const { folder, names, balancer, command, view } = await house(t, 1);
+  const { cert, key } = await certificate(folder, 'kelana', 'kelana.test');
+  const backend = ['--backend', `http://${names[0] ?? ''}`];
+  await balancer('--listen', '127.0.0.1:0', '--tls-cert', cert, '--tls-key', key, ...backend);
+  await view('reload');
+  await writeFile(cert, 'half a file');
+  const { code, err } = await command('reload');
+  assert.equal(code, 1);
+  assert.match(err, /Certificate '.*' cannot be used/);
+  assert.equal((await view('ls')).backends.length, 1);
 });
 
 test('an upgrade keeps the pid, the idle connections and what is under way, and a process that dies comes back', async (t) => {

@@ -50,7 +50,7 @@ test('a file that says what no command could is refused, and what is wrong with 
     await writeFile(file, text);
     await assert.rejects(
       readChanges(file, parse),
-      (error) => error instanceof KelanaError && error.code === 'BAD_CONFIG',
+      (error) => error instanceof KelanaError && error.code === 'BAD_CHANGES',
     );
   }
 });
@@ -69,7 +69,7 @@ test('a link, a device, a pipe and a folder in its place are refused at once, an
     await assert.rejects(
       readChanges(at(name), parse),
       (error) =>
-        error instanceof KelanaError && error.code === 'BAD_CONFIG' && /no plain file/.test(error.message),
+        error instanceof KelanaError && error.code === 'BAD_CHANGES' && /no plain file/.test(error.message),
       name,
     );
   await assert.rejects(readChanges('/dev/zero', parse), /no plain file/);

@@ -25,7 +25,7 @@ const shape = z.strictObject({
 /**
  * Reads what was changed at run time; with no file there is nothing. `parse` reads the spec of an added backend anew, so
  * that the file can say nothing that a command could not.
- * @throws KelanaError BAD_CONFIG, CANNOT_READ
+ * @throws KelanaError BAD_CHANGES, CANNOT_READ
  */
 export async function readChanges(file: string, parse: (spec: string) => GivenBackend): Promise<Changes> {
   let source: string;
@@ -46,8 +46,8 @@ export async function readChanges(file: string, parse: (spec: string) => GivenBa
       return thrown instanceof KelanaError ? thrown.describe(lang).says.replace(/\.$/, '') : reason(thrown);
     };
     throw bad(file, {
-      id: `isinya bukan perubahan yang dikenal (${said('id')}); hapus berkas itu untuk kembali ke pengaturan`,
-      en: `it does not hold changes that are known (${said('en')}); delete it to go back to the settings`,
+      id: `isinya bukan perubahan yang dikenal (${said('id')})`,
+      en: `it does not hold changes that are known (${said('en')})`,
     });
   }
 }
@@ -76,8 +76,8 @@ async function readPlain(file: string): Promise<string> {
 
 function notPlain(file: string): KelanaError {
   return bad(file, {
-    id: 'itu tautan atau bukan berkas biasa; hapus untuk kembali ke pengaturan',
-    en: 'it is a link or no plain file; delete it to go back to the settings',
+    id: 'itu tautan atau bukan berkas biasa',
+    en: 'it is a link or no plain file',
   });
 }
 
@@ -105,5 +105,5 @@ export async function writeChanges(file: string, changes: Changes): Promise<void
 }
 
 function bad(file: string, why: { id: string; en: string }): KelanaError {
-  return new KelanaError('BAD_CONFIG', { file, line: 1, why });
+  return new KelanaError('BAD_CHANGES', { file, why });
 }

@@ -796,6 +796,16 @@ export const ERRORS = {
     says: { id: 'Sudah ada {most} {what} yang berjalan.', en: 'There are {most} {what} under way already.' },
     fix: { id: 'Tunggu sebentar lalu coba lagi', en: 'Wait a moment and try again' },
   },
+  BAD_CHANGES: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.usage,
+    says: { id: '{file}: {why}.', en: '{file}: {why}.' },
+    fix: {
+      id: "Hapus berkas itu untuk kembali ke pengaturan; yang diubah dengan perintah 'kelana balancer' lalu hilang",
+      en: "Delete that file to go back to the settings; what 'kelana balancer' commands changed is then forgotten",
+    },
+  },
   FEW_DESCRIPTORS: {
     source: 'system',
     retryable: false,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Balancer } from '../../balancer/balancer.ts';
 import { hostPort } from '../../balancer/address.ts';
+import { Certificates } from '../../balancer/certificates.ts';
 import { Discovery } from '../../balancer/discovery.ts';
 import { Fleet } from '../../balancer/fleet.ts';
 import { Manager, type Configuration } from '../../balancer/manager.ts';
@@ -29,6 +30,7 @@ import {
   listenOf,
   refuseOwn,
 } from './configuration.ts';
+import { edgesFrom } from './edges.ts';
 import { OverlayServers } from './overlay-servers.ts';
 import { adminSocket, folderOf, refuseOpenFolder } from './place.ts';
 import { parseStats } from './seeing.ts';
@@ -59,7 +61,7 @@ export interface BalancerApp {
 /**
  * A balancer that can be changed while it runs: it serves in this process, answers commands on a socket in its data
  * folder, and starts further processes where there are to be several, or new ones.
- * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE, BAD_CONFIG, CANNOT_WRITE, DATA_IN_USE, START_FAILED
+ * @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE, BAD_CHANGES, BAD_CONFIG, CANNOT_WRITE, DATA_IN_USE, START_FAILED
  */
 export async function openBalancer(
   context: Context,
@@ -199,13 +201,17 @@ async function keptChanges(folder: string): Promise<Changes> {
   return await readChanges(file, givenBackend);
 }
 
-/** Flags and environment as they were, the file as it is now. */
+/** Flags and environment as they were, the file as it is now. @throws KelanaError BAD_VALUE, BAD_CONFIG, BAD_CERTIFICATE, CANNOT_READ */
 function readAgain(context: Context, command: Command): Configuration {
   const args = context.args.slice(1);
   const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
   const asked = at < 0 ? undefined : (args[at] ?? '').includes('=') ? args[at]?.slice(9) : args[at + 1];
   const settings = Settings.load(context.cwd, asked ?? context.env['KELANA_CONFIG']);
-  return configurationOf(settle(command, args, context.env, settings), availableParallelism());
+  const values = settle(command, args, context.env, settings);
+  const { certificates = [] } = edgesFrom(values, listenOf(values));
+  // Read for their mistakes alone: those that serve keep what they have until they read them by themselves.
+  if (certificates.length > 0) new Certificates(certificates, 0);
+  return configurationOf(values, availableParallelism());
 }
 
 async function makeFolder(folder: string): Promise<void> {
