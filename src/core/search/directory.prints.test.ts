@@ -6,7 +6,7 @@ import { fakeCrypto } from './crypto.testkit.ts';
 import { SyncNetwork, wordFor } from './directory.testkit.ts';
 import { shares } from './size.ts';
 
-const RUNS = Number(process.env['KELANA_RUNS'] ?? 100);
+const RUNS = Number(process.env['KELANA_RUNS'] ?? 40);
 
 const crypto = fakeCrypto((...parts) =>
   hash(
