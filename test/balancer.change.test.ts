@@ -190,6 +190,33 @@ test('the settings are read again whole: a mistake is told with its line and cha
   assert.deepEqual((JSON.parse(changes) as { weights: unknown }).weights, []);
 });
 
+test('a limit is changed in place, and no count of a server goes back, though it leaves and returns', async (t) => {
+  const { folder, names, balancer, command, view } = await house(t, 2);
+  const [a = '', b = ''] = names;
+  const file = join(folder, 'kelana.toml');
+  const settings = (more: string): Promise<void> =>
+    writeFile(
+      file,
+      `[[balancer.backend]]\nurl = "http://${a}"\n${more}[[balancer.backend]]\nurl = "http://${b}"\n`,
+    );
+  await settings('');
+  const { port } = await balancer('--listen', '127.0.0.1:0');
+  await askedOf(port, 6);
+  const counts = async (): Promise<unknown> =>
+    (await view('ls')).backends.map(({ name, requests, figures }) => [name, requests, figures.answers[2]]);
+  const before = await counts();
+  assert.deepEqual(before, [
+    [a, 3, 3],
+    [b, 3, 3],
+  ]);
+  await settings('max = 7\n');
+  assert.equal((await command('reload')).code, 0);
+  assert.deepEqual(await counts(), before);
+  await view('remove', b);
+  await view('reset');
+  assert.deepEqual(await counts(), before);
+});
+
 test('a reload that finds a broken certificate says so and changes nothing', async (t) => {
   const { folder, names, balancer, command, view } = await house(t, 1);
   const { cert, key } = await certificate(folder, 'kelana', 'kelana.test');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once as event } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { apply } from '../src/balancer/apply.ts';
 import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import {
   backend,
@@ -60,6 +61,23 @@ test('a removed backend whose request never ends is let go after the time to dra
   assert.equal(statusOf(await once(t, bench, get('/', CLOSE))), 503);
   end();
   assert.equal(statusOf(await waiting.reads('hello')), 200);
+});
+
+test('another limit is taken over in place, with what runs and what is known of the backend', async (t) => {
+  const held: (() => void)[] = [];
+  const full = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const bench = await balanceWith(t, {}, `${full.url},max=1`);
+  const { backends } = bench.balancer;
+  const clients = [client(t, bench).send(get()), client(t, bench).send(get())];
+  await eventually(() => held.length === 1 && bench.balancer.stats().queued === 1, 'one to wait');
+  const [before] = backends.list;
+  const more = { weight: 1, drained: false, origin: 'given', reweighted: false } as const;
+  const wanted = { name: before?.label ?? '', spec: `${full.url},max=2`, ...more };
+  apply(backends, { method: backends.methodText, backends: [wanted] }, 1);
+  await eventually(() => held.length === 2, 'both to be there');
+  assert.equal(backends.list[0], before);
+  for (const answer of held) answer();
+  for (const each of clients) assert.equal(statusOf(await each.reads('hello')), 200);
 });
 
 test('beyond its limit a backend gets nothing, who waits is served in order, and a full queue answers 503', async (t) => {

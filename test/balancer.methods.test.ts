@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { parseMethod } from '../src/core/balance/choice.ts';
+import { exchange, tlsBalancer, tlsClient } from './balancer.edge.kit.ts';
 import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import {
   backend,
@@ -128,9 +129,14 @@ test('ewma: a backend that was slow once is found out to be fast again', async (
   await load(t, bench, 2, 20);
   assert.ok(moody.requests.length - before <= 8, 'it is left alone while it is slow');
   ms = 0;
-  bench.skip(60_000);
-  await load(t, bench, 2, 20);
-  assert.ok(moody.requests.length - before >= 20, 'it is used when it is fast');
+  // What else this machine does may make it look slow once more.
+  for (let turn = 0, share = 0; share < 20; turn += 1) {
+    assert.ok(turn < 10, 'it is used when it is fast');
+    const known = moody.requests.length;
+    bench.skip(60_000);
+    await load(t, bench, 2, 20);
+    share = moody.requests.length - known;
+  }
 });
 
 test('hash: a key stays with its backend, and comes back to it', async (t) => {
@@ -173,4 +179,11 @@ test('sticky: the cookie names no address, keeps the client with its backend, an
   assert.deepEqual(counts(one, two), [5, 1]);
   // A cookie that nobody gave is as none.
   assert.match(await once(t, bench, get('/', `Cookie: kembali=x\r\n${CLOSE}`)), /Set-Cookie/);
+});
+
+test('sticky: over HTTPS the cookie is for HTTPS only', async (t) => {
+  const { bench, ca } = await tlsBalancer(t, {}, (await backend(t)).url);
+  bench.balancer.backends.setMethod(parseMethod('sticky'));
+  const text = await exchange(await tlsClient(t, bench.balancer.port, { ca }), get('/', CLOSE));
+  assert.match(text, /^Set-Cookie: .*; SameSite=Lax; Secure\r$/m);
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startBalancer } from '../src/balancer/balancer.ts';
+import { forwardingOf } from '../src/balancer/forwarding.ts';
 import { backend, client, CLOSE, eventually, get, once, post, statusOf } from './balancer.kit.ts';
 import { edgeBalancer } from './balancer.edge.kit.ts';
 
@@ -54,4 +56,24 @@ test('what other processes let through of a common limit counts here as well', a
   for (let sent = 0; sent < 2; sent += 1) assert.equal(statusOf(await once(t, one, get('/', CLOSE))), 200);
   await eventually(() => told === 2, 'the other to be told');
   assert.equal(statusOf(await once(t, other, get('/', CLOSE))), 429);
+});
+
+test('behind a trusted proxy each of its clients has its own rate', async (t) => {
+  const back = await backend(t);
+  const balancer = await startBalancer({
+    host: '127.0.0.1',
+    port: 0,
+    backends: [{ url: back.url }],
+    edges: { rate: { perSecond: 0.1, burst: 1 } },
+    forwarding: forwardingOf('x-forwarded', ['127.0.0.1']),
+    emit: () => undefined,
+  });
+  t.after(() => balancer.close());
+  const ask = async (address: string): Promise<number> => {
+    const { status, body } = await fetch(balancer.url, { headers: { 'x-forwarded-for': address } });
+    await body?.cancel();
+    return status;
+  };
+  assert.deepEqual([await ask('192.0.2.1'), await ask('192.0.2.2')], [200, 200]);
+  assert.deepEqual([await ask('192.0.2.1'), await ask('6.6.6.6, 192.0.2.1')], [429, 429]);
 });

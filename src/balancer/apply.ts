@@ -2,6 +2,7 @@ import type { Desired, DesiredBackend } from '../core/balance/changes.ts';
 import { parseMethod } from '../core/balance/choice.ts';
 import { backendText, type BackendSpec } from '../core/balance/spec.ts';
 import { parseBackend } from './address.ts';
+import { mostOf } from './backend.ts';
 import type { Backends } from './backends.ts';
 
 /**
@@ -27,13 +28,17 @@ export function apply(backends: Backends, wanted: Desired, workers: number): voi
     const spec = specs.get(name);
     if (spec === undefined) continue;
     const there = backends.list.find((backend) => backend.label === name && !backends.isLeaving(backend));
-    // Only a weight is changed in place.
+    // Weight and limit are changed in place.
+    const { weight, maxConnections } = there?.spec ?? spec;
     const same =
-      there !== undefined && backendText(there.spec) === backendText({ ...spec, weight: there.spec.weight });
+      there !== undefined && backendText(there.spec) === backendText({ ...spec, weight, maxConnections });
     if (!same) {
       if (there !== undefined) remove(name);
       backends.add(spec);
-    } else if (there.weight !== spec.weight) backends.setWeight(name, spec.weight);
+    } else {
+      if (there.weight !== spec.weight) backends.setWeight(name, spec.weight);
+      if (there.maxConnections !== mostOf(spec.maxConnections)) backends.setMost(name, spec.maxConnections);
+    }
     backends.drain(name, drained);
   }
   if (backends.methodText !== wanted.method) backends.setMethod(method);

@@ -18,15 +18,15 @@ export class Backend implements BackendView {
   readonly seed: number;
   readonly stickyId: string;
   readonly link: BackendLink;
-  /** As it was added; its weight may have changed since. */
+  /** As it was added; its weight and its limit may have changed since. */
   readonly spec: BackendSpec;
   readonly pool: Pool;
   readonly score = new Score();
   readonly breaker: Breaker;
   /** Of the requests it answered. */
-  readonly tally = new Tally();
+  readonly tally: Tally;
   /** Requests at once; Infinity for no limit. */
-  readonly maxConnections: number;
+  maxConnections: number;
   weight: number;
   ramp = 1;
   /** Its checks are good and connecting to it works. */
@@ -50,6 +50,7 @@ export class Backend implements BackendView {
     spec: BackendSpec,
     stickyId: (label: string) => string,
     outlier: OutlierOptions,
+    former?: Counts,
   ) {
     const { host, port, label, url } = parseBackendUrl(spec.url);
     this.index = index;
@@ -59,7 +60,10 @@ export class Backend implements BackendView {
     this.stickyId = stickyId(label);
     this.weight = spec.weight;
     this.spec = spec;
-    this.maxConnections = spec.maxConnections === 0 ? Infinity : spec.maxConnections;
+    this.maxConnections = mostOf(spec.maxConnections);
+    this.tally = former?.tally ?? new Tally();
+    this.requests = former?.requests ?? 0;
+    this.failures = former?.failures ?? 0;
     this.link = backendLink(host, port, spec);
     this.pool = new Pool(this.link);
     this.breaker = new Breaker(outlier);
@@ -98,6 +102,18 @@ export class Backend implements BackendView {
     this.#warmSince = now;
     this.ramp = rampOf(now, now, slowStartMs);
   }
+}
+
+/** What a backend has counted: one that goes and comes again counts on. */
+export interface Counts {
+  readonly tally: Tally;
+  readonly requests: number;
+  readonly failures: number;
+}
+
+/** A limit as it is given: 0 for none. */
+export function mostOf(maxConnections: number): number {
+  return maxConnections === 0 ? Infinity : maxConnections;
 }
 
 /** What is shown of a backend. */

@@ -6,14 +6,15 @@ import type { Ask, Method, MethodChoice } from '../core/balance/method.ts';
 import { createMethod } from '../core/balance/methods.ts';
 import type { BalanceOptions } from '../core/balance/options.ts';
 import { mayTakeOut, rateOutliers } from '../core/balance/outlier.ts';
-import { WEIGHTS, type BackendSpec } from '../core/balance/spec.ts';
+import { checkWeight, type BackendSpec } from '../core/balance/spec.ts';
 import { BALANCER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Ejection, Emit } from '../core/events.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import { parseBackendUrl } from './address.ts';
-import { Backend, statsOf, type BackendStats } from './backend.ts';
+import { Backend, mostOf, statsOf, type BackendStats } from './backend.ts';
 import { isOurs } from './descriptors.ts';
+import { FormerCounts } from './former-counts.ts';
 import { probe, type Probe } from './probe.ts';
 
 export interface BackendsOptions {
@@ -36,6 +37,7 @@ export class Backends {
   readonly #options: BackendsOptions;
   readonly #probes = new Map<Backend, Probe>();
   readonly #drains = new Map<Backend, { readonly ended: Promise<void>; readonly end: () => void }>();
+  readonly #former = new FormerCounts();
   #list: readonly Backend[] = [];
   #health: HealthState = initialHealth();
   #choice: MethodChoice;
@@ -106,7 +108,8 @@ export class Backends {
     const used = new Set(this.#list.map(({ index }) => index));
     let slot = 0;
     while (used.has(slot)) slot += 1;
-    const backend = new Backend(slot, spec, this.#options.stickyId, this.#options.balance.outlier);
+    const { stickyId, balance } = this.#options;
+    const backend = new Backend(slot, spec, stickyId, balance.outlier, this.#former.take(label));
     this.#list = [...this.#list, backend];
     this.#step({ type: 'added', backend: slot });
     return backend;
@@ -132,6 +135,7 @@ export class Backends {
   #takeOff(backend: Backend): void {
     if (backend.removed) return;
     backend.removed = true;
+    this.#former.keep(backend);
     this.#list = this.#list.filter((other) => other !== backend);
     this.#probes.get(backend)?.stop();
     this.#probes.delete(backend);
@@ -153,6 +157,12 @@ export class Backends {
   setWeight(label: string, weight: number): void {
     checkWeight(weight);
     this.#find(label).weight = weight;
+  }
+
+  /** Requests at once, 0 for no limit. @throws KelanaError NO_SUCH_BACKEND */
+  setMost(label: string, maxConnections: number): void {
+    this.#find(label).maxConnections = mostOf(maxConnections);
+    this.onRoom();
   }
 
   /** Requests from now on are shared out by it. */
@@ -232,11 +242,13 @@ export class Backends {
   }
 
   /** The Set-Cookie line by which a client stays with this backend; empty where it has it, or there is none to be. */
-  cookieFor(request: RequestHead, backend: Backend): string {
+  cookieFor(request: RequestHead, backend: Backend, scheme: 'http' | 'https'): string {
     const choice = this.#choice;
     if (choice.name !== 'sticky') return '';
     const has = keyOf({ from: 'cookie', name: choice.cookie }, request, '') === backend.stickyId;
-    return has ? '' : `Set-Cookie: ${choice.cookie}=${backend.stickyId}; Path=/; HttpOnly; SameSite=Lax\r\n`;
+    if (has) return '';
+    const secure = scheme === 'https' ? '; Secure' : '';
+    return `Set-Cookie: ${choice.cookie}=${backend.stickyId}; Path=/; HttpOnly; SameSite=Lax${secure}\r\n`;
   }
 
   sweep(now: number): void {
@@ -380,18 +392,4 @@ export class Backends {
 /** Nobody was there. One that is there and answers that it does not serve is taken at its word. */
 function refused(reason: string | null): boolean {
   return reason === 'ECONNREFUSED';
-}
-
-/** @throws KelanaError BAD_VALUE */
-function checkWeight(weight: number): void {
-  if (Number.isInteger(weight) && weight >= WEIGHTS.least && weight <= WEIGHTS.most) return;
-  throw new KelanaError('BAD_VALUE', {
-    value: String(weight),
-    name: 'weight',
-    why: {
-      id: `harus bilangan bulat dari ${WEIGHTS.least} sampai ${WEIGHTS.most}`,
-      en: `it must be a whole number from ${WEIGHTS.least} to ${WEIGHTS.most}`,
-    },
-    example: '2',
-  });
 }

@@ -41,6 +41,8 @@ export class ClientConnection implements ExchangeClient, Connection {
    * something that was written has not left: the time begins once it has.
    */
   #closeAt = 0;
+  /** Our side has ended then; 0: not yet. */
+  #lingeringSince = 0;
   /** The client does not read what we answered by ourselves: no request is taken meanwhile. */
   #full = false;
   /** When the last request was over, or what was written last moved. */
@@ -73,7 +75,11 @@ export class ClientConnection implements ExchangeClient, Connection {
 
   /** The first `count` bytes, lent until it returns. */
   #received(bytes: Uint8Array, count: number): void {
-    if (this.#closeAt !== 0 || this.#exchange?.deaf === true) return;
+    if (this.#closeAt !== 0) {
+      this.#linger();
+      return;
+    }
+    if (this.#exchange?.deaf === true) return;
     const tunnel = this.#exchange?.tunnel;
     if (tunnel !== null && tunnel !== undefined) {
       tunnel.fromClient(bytes.subarray(0, count));
@@ -280,7 +286,7 @@ export class ClientConnection implements ExchangeClient, Connection {
 
   /** Answers by itself where the client's address asks too often. */
   #tooMany(head: RequestHead): boolean {
-    const wait = mayAsk(this.#shared, this.facts.address);
+    const wait = mayAsk(this.#shared, this.origin, head);
     if (wait === 0) return false;
     const reply = tooManyRequests(wait);
     refused(this.#shared, this.label, reply);
@@ -302,8 +308,16 @@ export class ClientConnection implements ExchangeClient, Connection {
   /** The FIN goes last: a socket that is shutting down can no longer be reset where what is before it does not leave. */
   #end(): void {
     if (this.#closeAt !== Number.POSITIVE_INFINITY || !this.#writer.settled()) return;
-    this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
+    this.#lingeringSince = this.#shared.clock();
+    this.#closeAt = this.#lingeringSince + BALANCER.lingerMs;
     this.#socket.end();
+  }
+
+  /** It still sends, and has not read the answer yet. */
+  #linger(): void {
+    if (this.#lingeringSince === 0) return;
+    const most = this.#lingeringSince + BALANCER.lingerMaxMs;
+    this.#closeAt = Math.min(most, this.#shared.clock() + BALANCER.lingerMs);
   }
 
   /** Ends a response that cannot be completed. */

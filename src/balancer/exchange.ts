@@ -11,7 +11,7 @@ import {
   switchesTo,
 } from '../core/http/forward.ts';
 import type { Field } from '../core/http/head.ts';
-import type { Origin } from '../core/http/provenance.ts';
+import { clientOf, type Origin } from '../core/http/provenance.ts';
 import type { RequestHead } from '../core/http/request.ts';
 import type { ResponseHead } from '../core/http/response.ts';
 import type { Outcome } from '../core/balance/breaker.ts';
@@ -109,7 +109,12 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#client = client;
     this.#request = request;
     this.#shared = shared;
-    this.#turn = new Turn(shared.turns, request, client.origin.client, this);
+    this.#turn = new Turn(
+      shared.turns,
+      request,
+      clientOf(request, client.origin, shared.forwarding.trusts),
+      this,
+    );
     this.#requestDone = request.framing === 'none' || (request.framing === 'length' && request.length === 0);
     this.#startedAt = this.#movedAt = shared.clock();
     shared.active += 1;
@@ -461,7 +466,7 @@ export class Exchange implements UpstreamUser, Waiter {
       minor: this.#request.minor,
       keepAlive: this.#keepAlive,
       date: this.#shared.date,
-      added: this.#turn.cookie,
+      added: this.#turn.cookieOver(this.#client.origin.scheme),
     });
   }
 

@@ -93,7 +93,7 @@ export class H2Stream implements ExchangeClient {
     }
     const { head } = read;
     this.#parser.expect(head.method);
-    const wait = mayAsk(shared, facts.address);
+    const wait = mayAsk(shared, this.origin, head);
     if (wait > 0) {
       this.#refuse(tooManyRequests(wait));
       return;

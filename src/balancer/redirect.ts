@@ -12,7 +12,7 @@ import {
   tooManyRequests,
   type OwnReply,
 } from './reply.ts';
-import { mayAsk, refused, type Shared } from './shared.ts';
+import { mayAsk, originOfClient, refused, type Shared } from './shared.ts';
 
 /** A connection to the plain port beside HTTPS: each request is told the same address there. One request each. */
 export class RedirectConnection implements Connection {
@@ -36,8 +36,8 @@ export class RedirectConnection implements Connection {
       const event = parser.next();
       if (event?.type === 'error') this.#answer(badRequest(event.problem.status, event.problem.why), '-');
       else if (event?.type === 'head') {
-        const wait = mayAsk(shared, facts.address);
         const { head } = event;
+        const wait = mayAsk(shared, originOfClient(facts, shared), head);
         this.#answer(wait > 0 ? tooManyRequests(wait) : redirectTo(head.host, head.path, port), head.method);
       }
     });

@@ -4,7 +4,8 @@ import type { BalanceOptions } from '../core/balance/options.ts';
 import type { RateTable } from '../core/balance/rate.ts';
 import type { Emit } from '../core/events.ts';
 import { sourceOf } from '../core/http/ip.ts';
-import { originOf, type Origin } from '../core/http/provenance.ts';
+import { clientOf, originOf, type Origin } from '../core/http/provenance.ts';
+import type { RequestHead } from '../core/http/request.ts';
 import type { Backends } from './backends.ts';
 import type { ClientFacts } from './connection.ts';
 import type { Forwarding } from './forwarding.ts';
@@ -42,9 +43,10 @@ export function originOfClient({ address, scheme }: ClientFacts, { forwarding }:
   return originOf(address, scheme, forwarding.form, forwarding.trusts(address));
 }
 
-/** 0 where a client at this address may make a request, else ms until it may. */
-export function mayAsk(shared: Shared, address: string): number {
-  return shared.rate === null ? 0 : shared.rate.take(sourceOf(address), shared.clock());
+/** 0 where the client may make this request, else ms until it may. */
+export function mayAsk(shared: Shared, origin: Origin, head: RequestHead): number {
+  if (shared.rate === null) return 0;
+  return shared.rate.take(sourceOf(clientOf(head, origin, shared.forwarding.trusts)), shared.clock());
 }
 
 /** Counts and reports what was answered and never became a request. */

@@ -121,10 +121,10 @@ export class Turn {
   }
 
   /** The Set-Cookie line by which the client stays with its backend, with its CRLF; empty where there is none to set. */
-  get cookie(): string {
+  cookieOver(scheme: 'http' | 'https'): string {
     return this.backend === null || this.request === null
       ? ''
-      : this.#turns.backends.cookieFor(this.request, this.backend);
+      : this.#turns.backends.cookieFor(this.request, this.backend, scheme);
   }
 
   #choose(touched: boolean, now: number): Next {

@@ -967,8 +967,12 @@ export const BALANCER = {
   tunnelHalfClosedMs: 30_000,
   /** ms between looks at the deadlines above; the shortest of them is tens of times longer. */
   sweepMs: 100,
-  /** ms a refused client is still read from, so that the answer is not lost to a reset (RFC 9112 section 9.6). */
+  /**
+   * ms without a byte that a client whose answer ends its connection is still read from, so that the answer is not lost to
+   * a reset (RFC 9112 section 9.6); and in all, as nginx's lingering_time.
+   */
   lingerMs: 1_000,
+  lingerMaxMs: 30_000,
   /** ms running requests get when the balancer stops; the command promises 4 s in all. */
   closeMs: 3_000,
   /** Seconds a client should wait when no backend is up: they are looked at twice a second. */

@@ -1,3 +1,5 @@
+import { KelanaError } from '../errors.ts';
+
 /** A backend as it is configured; `parseBackend` of balancer/address.ts reads its text form. */
 export interface BackendSpec {
   /** `http://host:port`, `https://host:port`, or of TCP mode `tcp://host:port` */
@@ -24,4 +26,18 @@ export function backendText(spec: BackendSpec): string {
   const ca = spec.ca === undefined ? '' : `,ca=${spec.ca}`;
   const verify = spec.verify === false ? ',verify=off' : '';
   return `${spec.url}${weight}${max}${proxy}${ca}${verify}`;
+}
+
+/** @throws KelanaError BAD_VALUE */
+export function checkWeight(weight: number): void {
+  if (Number.isInteger(weight) && weight >= WEIGHTS.least && weight <= WEIGHTS.most) return;
+  throw new KelanaError('BAD_VALUE', {
+    value: String(weight),
+    name: 'weight',
+    why: {
+      id: `harus bilangan bulat dari ${WEIGHTS.least} sampai ${WEIGHTS.most}`,
+      en: `it must be a whole number from ${WEIGHTS.least} to ${WEIGHTS.most}`,
+    },
+    example: '2',
+  });
 }

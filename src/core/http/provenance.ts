@@ -1,3 +1,4 @@
+import { formatIp, parseIpv4, parseIpv6 } from './ip.ts';
 import type { RequestHead } from './request.ts';
 import { isHost, isText } from './syntax.ts';
 
@@ -80,6 +81,43 @@ export function tellTrusted(head: RequestHead, host: string, origin: Origin): st
   for (const name of ['x-forwarded-port', 'x-real-ip'])
     if (kept(name) !== '') text += `${name}: ${kept(name)}\r\n`;
   return `${text}\r\n`;
+}
+
+/**
+ * Whose request it is, for limits and for sharing out by source: where a trusted proxy is in front, the last address that
+ * it and those before it tell of and that is no trusted proxy itself. What stands before that one a client may have made up.
+ */
+export function clientOf(
+  head: RequestHead,
+  { form, trusted, client }: Origin,
+  trusts: (address: string) => boolean,
+): string {
+  if (!trusted) return client;
+  const told =
+    form === 'forwarded'
+      ? nodesOf(valuesOf(head, 'forwarded'))
+      : valuesOf(head, 'x-forwarded-for').split(',');
+  let known = client;
+  for (const text of told.reverse()) {
+    const address = addressOf(text.trim());
+    if (address === null) break;
+    known = address;
+    if (!trusts(address)) break;
+  }
+  return known;
+}
+
+/** The `for` of each element of a Forwarded field (RFC 7239 section 4); one without it is a text that is no address. */
+function nodesOf(value: string): string[] {
+  return value.split(',').map((element) => /(?:^|;)\s*for="?([^";]*)"?/i.exec(element)?.[1] ?? '');
+}
+
+/** An IP address as `formatIp` writes it, of a text that may have a port; null where it is none. */
+function addressOf(text: string): string | null {
+  const [, inBrackets] = /^\[([^\]]*)\](?::\d*)?$/.exec(text) ?? [];
+  const v4 = parseIpv4(text.replace(/:\d*$/, ''));
+  const bytes = inBrackets === undefined ? (v4 ?? parseIpv6(text)) : parseIpv6(inBrackets);
+  return bytes === null ? null : formatIp(bytes);
 }
 
 function valuesOf(head: RequestHead, wanted: string): string {
