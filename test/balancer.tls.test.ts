@@ -189,6 +189,33 @@ test('plain HTTP on the TLS port, and a handshake that never ends, hurt nobody',
   await eventually(() => bench.balancer.stats().connections === 0, 'no connection');
 });
 
+test('a client that closes before the end of its handshake leaves its place at once', async (t) => {
+  const back = await backend(t);
+  const { bench, ca } = await tlsBalancer(t, { maxPerSource: 1 }, back.url);
+  // As a check of the port does it, and as a client that breaks off: the start of a ClientHello.
+  for (const begun of ['', '\x16\x03\x01\x02\x00\x01']) {
+    const leaves = client(t, bench).send(begun);
+    await eventually(() => bench.balancer.stats().connections === 1, 'the connection');
+    leaves.socket.end();
+    await eventually(() => bench.balancer.stats().connections === 0, 'its place to be free');
+  }
+  const socket = await tlsClient(t, bench.balancer.port, { ca });
+  assert.match(await exchange(socket, get('/', CLOSE)), /hello$/);
+});
+
+test('a client of TLS that says it will send no more still gets its answer', async (t) => {
+  const held: (() => void)[] = [];
+  const back = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const { bench, ca } = await tlsBalancer(t, {}, back.url);
+  const socket = await tlsClient(t, bench.balancer.port, { ca });
+  socket.allowHalfOpen = true;
+  const answer = exchange(socket, get());
+  socket.end();
+  await eventually(() => held.length === 1, 'the request');
+  held.shift()?.();
+  assert.match(await answer, /hello$/);
+});
+
 test('an answer that cannot be completed ends TLS with a reset, never with a proper close', async (t) => {
   const back = await backend(t, (_, socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', () => socket.resetAndDestroy());
