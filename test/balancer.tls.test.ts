@@ -3,6 +3,7 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { test } from 'node:test';
 import type { AddressInfo } from 'node:net';
+import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import { backend, CLOSE, client, eventually, get, HELLO, HOST, once, RawClient } from './balancer.kit.ts';
 import { edgeBalancer, exchange, tlsBalancer, tlsClient } from './balancer.edge.kit.ts';
 import { certificate } from './support/certificate.ts';
@@ -174,6 +175,19 @@ test('plain requests are sent to HTTPS, by method and address as they were', asy
   assert.match(await ask('GET / HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 400 /);
   assert.match(await ask('nonsense\r\n\r\n'), /^HTTP\/1\.1 400 /);
   assert.equal(back.requests.length, 0);
+});
+
+test('the redirect waits for a head no longer than --head-timeout says', async (t) => {
+  const redirect = { host: '127.0.0.1', port: 0 };
+  const timeouts = { ...BALANCE_DEFAULTS.timeouts, headMs: 2_000 };
+  const certificates = [await certificate(await temporaryFolder(t), 'kelana', 'kelana.test')];
+  const bench = await edgeBalancer(t, { certificates, redirect }, ['http://127.0.0.1:1'], { timeouts });
+  const drips = new RawClient(bench.balancer.ports[1] ?? 0);
+  t.after(() => drips.socket.destroy());
+  drips.send('GET / HTTP/1.1\r\nHost:');
+  await eventually(() => bench.balancer.stats().connections === 1, 'the connection');
+  bench.skip(2_500);
+  assert.match(await drips.closes(), /^HTTP\/1\.1 408 /);
 });
 
 test('plain HTTP on the TLS port, and a handshake that never ends, hurt nobody', async (t) => {
