@@ -17,7 +17,7 @@ const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 interface Running {
   readonly port: number;
   readonly pid: number;
-  log(): string;
+  readonly log: () => string;
 }
 
 async function run(t: TestContext, files: number, ...args: readonly string[]): Promise<Running> {

@@ -5,7 +5,7 @@ import type { EdgeOptions } from '../src/balancer/edge-options.ts';
 import type { BalanceOptions } from '../src/core/balance/options.ts';
 import type { BackendSpec } from '../src/core/balance/spec.ts';
 import type { EventBody } from '../src/core/events.ts';
-import type { Bench } from './balancer.kit.ts';
+import { PLACES, type Bench } from './balancer.kit.ts';
 import { temporaryFolder } from './support/basics.ts';
 import { certificate } from './support/certificate.ts';
 
@@ -35,7 +35,7 @@ export async function edgeBalancer(
     port: 0,
     backends: backends.map((one) => (typeof one === 'string' ? { url: one } : one)),
     balance,
-    edges,
+    edges: { maxConnections: PLACES, ...edges },
     emit: (event) => void events.push(event),
     clock: () => performance.now() + skipped,
   });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { BALANCER } from '../src/core/config.ts';
 import { bytesOf, readResponses } from '../src/core/http/testing.ts';
@@ -70,20 +71,39 @@ const BAD_BODIES: readonly (readonly [what: string, answer: string])[] = [
 for (const [what, answer] of BAD_BODIES) {
   for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
     test(`${version}: a response with ${what} is cut, never completed`, async (t) => {
-      const hostile = await backend(t, (_, socket) => {
+      const answers = (_: unknown, socket: Socket): undefined => {
         const cut = answer.indexOf('\r\n\r\n') + 4;
         // The head and the body come apart, so that the head has gone out when the fault shows.
         socket.write(answer.slice(0, cut));
         setTimeout(() => socket.end(answer.slice(cut)), 20);
-        return undefined;
-      });
-      const bench = await balance(t, hostile.url);
+      };
+      const [one, other] = [await backend(t, answers), await backend(t, answers)];
+      const bench = await balance(t, one.url, other.url);
       const browser = client(t, bench).send(`GET / ${version}\r\n${HOST}\r\n`);
       const text = await browser.closes();
       assert.equal(readResponses([bytesOf(text)], [], browser.over === 'end').messages.length, 0, text);
+      assert.equal(one.requests.length + other.requests.length, 1, 'nobody else goes on with it');
     });
   }
 }
+
+test('of an answer that is wrong in the piece its head comes in, nothing goes out, and nothing is left for the next', async (t) => {
+  const [chunk = '', longer = '', trailer = ''] = BAD_BODIES.map(([, answer]) => answer);
+  for (const wrong of [chunk, longer, trailer]) {
+    const hostile = await backend(t, ({ head }) => (head.path === '/evil' ? wrong : HELLO));
+    const bench = await balance(t, hostile.url);
+    const browser = client(t, bench).send(get('/evil'));
+    await browser.reads('BAD_GATEWAY');
+    const text = await browser.send(get('/next')).reads('hello');
+    const { messages } = readResponses([bytesOf(text)]);
+    assert.deepEqual(
+      messages.map(({ head }) => head.status),
+      [502, 200],
+    );
+    assert.equal(messages[1]?.body, 'hello');
+    assert.ok(!text.includes('Part'));
+  }
+});
 
 test('bytes after an answer never become the answer to the next request', async (t) => {
   const hostile = await backend(t, () => `${HELLO}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEvil`);

@@ -11,6 +11,9 @@ import type { RequestHead } from '../src/core/http/request.ts';
 
 /** What the tests of the balancer share: backends and clients that speak raw bytes. */
 
+/** Clients at once: as many as fit into what any system allows a process, so that none of that is told. */
+export const PLACES = 400;
+
 const LIMITS = { maxHeadBytes: 65_536, maxHeaders: 200, maxExtensionBytes: 1024 };
 
 export interface Received {
@@ -138,6 +141,7 @@ export async function balanceWith(
     port: 0,
     backends: backends.map(parseBackend),
     balance: { health: { ...BALANCE_DEFAULTS.health, intervalMs: 0 }, ...settings },
+    edges: { maxConnections: PLACES },
     emit: (event) => void events.push(event),
     clock: () => performance.now() + skipped,
   });

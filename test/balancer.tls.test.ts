@@ -3,6 +3,7 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { test } from 'node:test';
 import type { AddressInfo } from 'node:net';
+import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import { backend, CLOSE, client, eventually, get, HELLO, HOST, once, RawClient } from './balancer.kit.ts';
 import { edgeBalancer, exchange, tlsBalancer, tlsClient } from './balancer.edge.kit.ts';
 import { certificate } from './support/certificate.ts';
@@ -176,6 +177,19 @@ test('plain requests are sent to HTTPS, by method and address as they were', asy
   assert.equal(back.requests.length, 0);
 });
 
+test('the redirect waits for a head no longer than --head-timeout says', async (t) => {
+  const redirect = { host: '127.0.0.1', port: 0 };
+  const timeouts = { ...BALANCE_DEFAULTS.timeouts, headMs: 2_000 };
+  const certificates = [await certificate(await temporaryFolder(t), 'kelana', 'kelana.test')];
+  const bench = await edgeBalancer(t, { certificates, redirect }, ['http://127.0.0.1:1'], { timeouts });
+  const drips = new RawClient(bench.balancer.ports[1] ?? 0);
+  t.after(() => drips.socket.destroy());
+  drips.send('GET / HTTP/1.1\r\nHost:');
+  await eventually(() => bench.balancer.stats().connections === 1, 'the connection');
+  bench.skip(2_500);
+  assert.match(await drips.closes(), /^HTTP\/1\.1 408 /);
+});
+
 test('plain HTTP on the TLS port, and a handshake that never ends, hurt nobody', async (t) => {
   const back = await backend(t);
   const { bench, ca } = await tlsBalancer(t, {}, back.url);
@@ -187,6 +201,33 @@ test('plain HTTP on the TLS port, and a handshake that never ends, hurt nobody',
   const socket = await tlsClient(t, bench.balancer.port, { ca });
   assert.match(await exchange(socket, get('/', CLOSE)), /hello$/);
   await eventually(() => bench.balancer.stats().connections === 0, 'no connection');
+});
+
+test('a client that closes before the end of its handshake leaves its place at once', async (t) => {
+  const back = await backend(t);
+  const { bench, ca } = await tlsBalancer(t, { maxPerSource: 1 }, back.url);
+  // As a check of the port does it, and as a client that breaks off: the start of a ClientHello.
+  for (const begun of ['', '\x16\x03\x01\x02\x00\x01']) {
+    const leaves = client(t, bench).send(begun);
+    await eventually(() => bench.balancer.stats().connections === 1, 'the connection');
+    leaves.socket.end();
+    await eventually(() => bench.balancer.stats().connections === 0, 'its place to be free');
+  }
+  const socket = await tlsClient(t, bench.balancer.port, { ca });
+  assert.match(await exchange(socket, get('/', CLOSE)), /hello$/);
+});
+
+test('a client of TLS that says it will send no more still gets its answer', async (t) => {
+  const held: (() => void)[] = [];
+  const back = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const { bench, ca } = await tlsBalancer(t, {}, back.url);
+  const socket = await tlsClient(t, bench.balancer.port, { ca });
+  socket.allowHalfOpen = true;
+  const answer = exchange(socket, get());
+  socket.end();
+  await eventually(() => held.length === 1, 'the request');
+  held.shift()?.();
+  assert.match(await answer, /hello$/);
 });
 
 test('an answer that cannot be completed ends TLS with a reset, never with a proper close', async (t) => {

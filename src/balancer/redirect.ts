@@ -55,7 +55,7 @@ export class RedirectConnection implements Connection {
       // A FIN would say that all has left.
       if (this.#socket.writableEnded) this.#socket.destroy();
       else resetWire(this.#socket, this.#socket);
-    } else if (now - this.#since > BALANCER.headTimeoutMs) this.#answer(requestStalled(), '-');
+    } else if (now - this.#since > this.#shared.balance.timeouts.headMs) this.#answer(requestStalled(), '-');
   }
 
   stop(): void {

@@ -21,7 +21,6 @@ export class TlsDoor {
       ...certificates.defaults,
       ...(protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] }),
       handshakeTimeout: EDGE.handshakeMs,
-      allowHalfOpen: true,
     });
     certificates.onChange((defaults) => this.#server.setSecureContext(defaults));
     this.#server.on('secureConnection', (socket) => {
@@ -46,6 +45,8 @@ export class TlsDoor {
       if (this.#gates.get(name) === gate) this.#gates.delete(name);
     });
     this.#gates.set(name, gate);
+    // Half a handshake is worth nothing: a FIN ends it. Nothing else hears one while the TLS socket reads.
+    wire.allowHalfOpen = false;
     this.#server.emit('connection', wire);
     return gate;
   }
@@ -84,6 +85,8 @@ class TlsGate implements Connection {
   }
 
   secured(socket: TLSSocket): void {
+    // From here on each side ends by itself.
+    socket.allowHalfOpen = true;
     this.#leave();
     this.#wire.off('close', this.#closed);
     this.#open(socket);

@@ -210,7 +210,7 @@ function readAgain(context: Context, command: Command): Configuration {
   const values = settle(command, args, context.env, settings);
   const { certificates = [] } = edgesFrom(values, listenOf(values));
   // Read for their mistakes alone: those that serve keep what they have until they read them by themselves.
-  if (certificates.length > 0) new Certificates(certificates, 0);
+  if (certificates.length > 0) void new Certificates(certificates, 0);
   return configurationOf(values, availableParallelism());
 }
 
