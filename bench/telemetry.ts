@@ -16,7 +16,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Emit, EventBody } from '../src/core/events.ts';
 import { renderLine } from '../src/core/render/line.ts';
-import { INSERT, SCHEMA, sqlRow } from '../src/core/render/sql.ts';
+import { INSERTS, insertRows, sqlRows } from '../src/core/render/sql-rows.ts';
+import { SCHEMA } from '../src/core/render/sql.ts';
 import { createFileSink, localStamp } from '../src/telemetry/file.ts';
 import { createHub, type Sink } from '../src/telemetry/hub.ts';
 import { createSqliteSink } from '../src/telemetry/sqlite.ts';
@@ -62,9 +63,11 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
     const db = new DatabaseSync(join(folder, 'log.db'));
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
     for (const statement of SCHEMA) db.exec(statement);
-    const insert = db.prepare(INSERT);
+    const insert = db.prepare(INSERTS.one);
+    const one = { one: (values: readonly (number | string | null)[]) => void insert.run(...values) };
     return {
-      emit: (body) => void insert.run(...sqlRow({ ...body, at: Date.now() })),
+      emit: (body) =>
+        insertRows(sqlRows([{ ...body, at: Date.now() }]), { ...one, many: problem, alike: problem }),
       close: () => Promise.resolve(db.close()),
     };
   },

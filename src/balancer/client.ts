@@ -171,7 +171,8 @@ export class ClientConnection implements ExchangeClient, Connection {
     else if (!keepAlive || this.#stopped) this.#close();
     else {
       this.#idleSince = movedAt ?? this.#shared.clock();
-      this.pump();
+      // Nearly always nothing waits.
+      if (!this.#parser.idle || this.#halfClosed || this.#paused) this.pump();
     }
   }
 

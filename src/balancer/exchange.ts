@@ -585,7 +585,8 @@ export class Exchange implements UpstreamUser, Waiter {
       method: this.#request.method,
       target: this.#request.target,
       status,
-      seconds: (now - this.#startedAt) / 1000,
+      // Whole µs: a line shows no more, and each digit is written and stored.
+      seconds: Math.round((now - this.#startedAt) * 1000) / 1e6,
       bytes: this.#bytes,
       retries,
     });

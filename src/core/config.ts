@@ -1225,7 +1225,7 @@ export const LOG = {
   /** Bytes a sink holds while it writes: 50,000 usual events of 300 B are 15 MB, one message may be 64 KiB. */
   maxQueuedBytes: 32 * MiB,
   /** Events and bytes in one write or transaction: some 5 ms of work, so that a slow disk holds up little. */
-  maxBatch: 1_000,
+  maxBatch: 2_000,
   maxBatchBytes: MiB,
   /** ms before a sink that failed (disk full, folder gone) tries again. */
   retryMs: 1_000,

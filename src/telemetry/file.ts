@@ -1,5 +1,6 @@
-import { mkdir, open, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open as openFile, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { KelanaEvent } from '../core/events.ts';
 import type { Lang } from '../core/lang.ts';
 import { renderLine, stamp } from '../core/render/line.ts';
@@ -7,6 +8,15 @@ import { createBatcher, type BatcherOptions, type Store } from './batcher.ts';
 import type { Sink } from './hub.ts';
 
 const NEWLINE = 0x0a;
+/** A piece of a line that stays the same for so many looks, so many ms apart, is one that its writer left. */
+const TORN_LOOKS = 3;
+const TORN_MS = 20;
+
+interface Open {
+  readonly file: FileHandle;
+  readonly ino: number;
+  readonly dev: number;
+}
 
 /**
  * The combined log file. Several processes append to it at once: each batch of whole lines is one write(2) on a
@@ -29,48 +39,70 @@ export function createFileStore(
   lang: Lang,
   localTime: (at: number) => string = createClock(),
 ): Store {
-  let handle: FileHandle | null = null;
+  let open: Open | null = null;
+  /** Where the file ended after the last write, if nobody else wrote meanwhile; then with a whole line. */
+  let ended = -1;
 
-  /** The open file, and its size. */
+  /** The open file, and its size. Few calls: each costs as much as a hundred lines. */
   const current = async (): Promise<[FileHandle, number]> => {
-    if (handle !== null) {
-      const [held, named] = await Promise.all([handle.stat(), stat(path).catch(() => null)]);
-      if (held.ino === named?.ino && held.dev === named.dev) return [handle, held.size];
-      const old = handle;
-      handle = null;
-      await old.close();
+    if (open !== null) {
+      const named = await stat(path).catch(() => null);
+      // No other file has its number while it is open.
+      if (open.ino === named?.ino && open.dev === named.dev) return [open.file, named.size];
+      const { file } = open;
+      open = null;
+      await file.close();
     }
+    ended = -1;
     await mkdir(dirname(path), { recursive: true });
-    handle = await open(path, 'a+');
-    return [handle, (await handle.stat()).size];
+    const file = await openFile(path, 'a+');
+    const { ino, dev, size } = await file.stat();
+    open = { file, ino, dev };
+    return [file, size];
   };
 
   return {
     write: async (events) => {
       const [file, size] = await current();
-      const mend = await endsTorn(file, size);
-      const lines = events.map((event) => lineOf(event, lang, localTime));
-      const bytes = Buffer.from(`${mend ? '…\n' : ''}${lines.join('')}`);
+      const mend = size !== ended && (await endsTorn(file, size));
+      let text = mend ? '…\n' : '';
+      for (const event of events) text += lineOf(event, lang, localTime);
+      const bytes = Buffer.from(text);
+      ended = -1;
       const { bytesWritten } = await file.write(bytes, 0, bytes.length, null);
-      if (bytesWritten === bytes.length) return events.length;
+      if (bytesWritten === bytes.length) {
+        ended = size + bytesWritten;
+        return events.length;
+      }
       // A short write: the lines before the last newline that got through are safe.
       const newlines = bytes.subarray(0, bytesWritten).reduce((n, byte) => n + (byte === NEWLINE ? 1 : 0), 0);
       return Math.max(0, newlines - (mend ? 1 : 0));
     },
     close: async () => {
-      const file = handle;
-      handle = null;
+      const file = open?.file;
+      open = null;
       await file?.close();
     },
   };
 }
 
-/** Whether the file ends within a line. */
+/**
+ * Whether the file ends within a line that nobody goes on with. While a write is under way in another process, the part
+ * of it that is seen grows; a process that was put to sleep in the middle of one goes on within some ms.
+ */
 async function endsTorn(file: FileHandle, size: number): Promise<boolean> {
-  if (size === 0) return false;
   const last = Buffer.alloc(1);
-  const { bytesRead } = await file.read(last, 0, 1, size - 1);
-  return bytesRead === 1 && last[0] !== NEWLINE;
+  let known = size;
+  for (let looks = 0; ;) {
+    if (known === 0) return false;
+    const { bytesRead } = await file.read(last, 0, 1, known - 1);
+    if (bytesRead === 1 && last[0] === NEWLINE) return false;
+    if (looks === TORN_LOOKS) return true;
+    await sleep(TORN_MS);
+    const { size: now } = await file.stat();
+    looks = now === known ? looks + 1 : 0;
+    known = now;
+  }
 }
 
 function lineOf(event: KelanaEvent, lang: Lang, localTime: (at: number) => string): string {

@@ -1,13 +1,12 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { LOG } from '../core/config.ts';
-import type { KelanaEvent } from '../core/events.ts';
-import { sqlRow, type SqlRow } from '../core/render/sql.ts';
+import { sqlRows, type SqlRows } from '../core/render/sql-rows.ts';
 import { createBatcher, type BatcherOptions, type Store } from './batcher.ts';
 import type { Sink } from './hub.ts';
 
 /** From the part to the writer thread, and its answer to each. */
-export type ToWriter = { readonly rows: readonly SqlRow[] } | { readonly close: true };
+export type ToWriter = { readonly rows: SqlRows } | { readonly close: true };
 export type FromWriter = { readonly done: true } | { readonly failed: string };
 
 /**
@@ -63,7 +62,7 @@ export function createSqliteStore(path: string, idleMs: number = LOG.idleMs): St
 
   return {
     write: async (events) => {
-      await ask({ rows: events.map(rowOf) });
+      await ask({ rows: sqlRows(events) });
       return events.length;
     },
     close: async () => {
@@ -89,13 +88,4 @@ function startWriter(path: string, onEnd: (ended: Worker) => void): Worker {
   // Between batches nobody else listens; an unheard 'error' would end the process. The next batch starts a new one.
   worker.on('error', () => onEnd(worker)).on('exit', () => onEnd(worker));
   return worker;
-}
-
-function rowOf(event: KelanaEvent): SqlRow {
-  try {
-    return sqlRow(event);
-  } catch {
-    // A value JSON cannot say, which only a fault in an emitter can bring: say that an event is missing.
-    return sqlRow({ type: 'log.dropped', who: '?', sink: 'sqlite', count: 1, at: event.at });
-  }
 }

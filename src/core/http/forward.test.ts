@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chunkedEnd, forwardInterim, forwardRequest, forwardResponse, selfDelimited } from './forward.ts';
+import { noMemo } from './head.ts';
 import { originOf } from './provenance.ts';
 import type { RequestHead } from './request.ts';
 import type { ResponseHead } from './response.ts';
@@ -41,6 +42,19 @@ test('a request goes on with what ends at this hop taken out, also what Connecti
     'X-Forwarded-For: 10.1.2.3',
     'X-Forwarded-Proto: http',
   ]);
+});
+
+test('a head that comes again from others names each of them', () => {
+  const head = request('GET / HTTP/1.1\r\nHost: kelana.test\r\n\r\n');
+  const others = request('GET / HTTP/1.1\r\nHost: kelana.test\r\n\r\n');
+  for (const client of ['10.1.2.3', '10.1.2.3', '10.9.9.9', '10.1.2.3', '::1'])
+    for (const form of ['x-forwarded', 'forwarded', 'none'] as const)
+      for (const trusted of [false, true]) {
+        const origin = originOf(client, 'http', form, trusted);
+        const again = forwardRequest(head, { ...ROUTE, origin });
+        assert.equal(again, forwardRequest({ ...others, memo: noMemo() }, { ...ROUTE, origin }));
+        assert.equal(forwardRequest(head, { ...ROUTE, origin }), again);
+      }
 });
 
 test('Connection cannot take away Host, the framing or what this hop adds', () => {

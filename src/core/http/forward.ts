@@ -89,11 +89,19 @@ export interface RequestRoute {
 export function forwardRequest(head: RequestHead, { origin, fallbackHost, version }: RequestRoute): string {
   const { memo, host = fallbackHost } = head;
   if (origin.trusted) return writeRequest(head, host, version) + tellTrusted(head, host, origin);
-  if (memo.text !== null && memo.key === origin.form) return memo.text + origin.tail;
+  if (memo.text !== null && memo.key === origin.form) {
+    // Where the one before came from the same client, also the whole: to add the tail costs what copying all of it does.
+    if (memo.tail !== origin.tail) {
+      memo.tail = origin.tail;
+      memo.whole = memo.text + origin.tail;
+    }
+    return memo.whole;
+  }
   const text = writeRequest(head, host, version) + tellHost(host, origin.form);
   if (head.host !== undefined) {
     memo.text = joined(text);
     memo.key = origin.form;
+    memo.tail = '';
   }
   return text + origin.tail;
 }

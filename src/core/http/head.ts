@@ -32,6 +32,13 @@ export interface HeadMemo {
   text: string | null;
   /** What else `text` depends on. */
   key: unknown;
+  /** What came after `text` last, never empty, and both together. */
+  tail: string;
+  whole: string;
+}
+
+export function noMemo(): HeadMemo {
+  return { text: null, key: null, tail: '', whole: '' };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { parseFields, persists, readFraming, type Field, type MessageHead } from './head.ts';
+import { noMemo, parseFields, persists, readFraming, type Field, type MessageHead } from './head.ts';
 import { HttpRefusal, isHost, isToken, trimOws } from './syntax.ts';
 
 export interface RequestHead extends MessageHead {
@@ -60,7 +60,7 @@ export function parseRequestHead(text: string): RequestHead {
     expectsContinue: minor === 1 && expect !== undefined && expect.toLowerCase() === '100-continue',
     forwards: method === 'OPTIONS' || method === 'TRACE' ? maxForwards(fields) : null,
     upgrade: minor === 1 && !chunked && (length ?? 0) === 0 ? tunnelled(upgrade) : null,
-    memo: { text: null, key: null },
+    memo: noMemo(),
   };
 }
 

@@ -1,4 +1,4 @@
-import { parseFields, persists, readFraming, type MessageHead } from './head.ts';
+import { noMemo, parseFields, persists, readFraming, type MessageHead } from './head.ts';
 import { HttpRefusal, isText } from './syntax.ts';
 
 export interface ResponseHead extends MessageHead {
@@ -45,6 +45,6 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
     keepAlive: framing !== 'close' && persists(minor, options),
     options,
     upgrade,
-    memo: { text: null, key: null },
+    memo: noMemo(),
   };
 }

@@ -9,7 +9,7 @@ import { LANGS } from '../lang.ts';
 import { escapeText, quoted, showable, token, tokens } from './escape.ts';
 import { FIELDS, isEvent, parseEvent, type Field } from './fields.ts';
 import { renderJson, renderLine, stamp } from './line.ts';
-import { sqlRow } from './sql.ts';
+import { insertRows, MANY, sqlRows } from './sql-rows.ts';
 
 const TIME = '2024-10-12 13:26:34';
 const RUNS = { numRuns: 300 };
@@ -184,21 +184,60 @@ test('JSON lines hold the event whole and nothing a terminal would act on', () =
   );
 });
 
+/** The eight values of each row that is inserted. */
+function inserted(events: readonly KelanaEvent[]): unknown[][] {
+  const rows: unknown[][] = [];
+  const cut = (values: readonly unknown[], width: number): unknown[][] =>
+    Array.from({ length: values.length / width }, (_, row) => values.slice(row * width, (row + 1) * width));
+  insertRows(sqlRows(events), {
+    one: (values) => rows.push(...cut(values, 8)),
+    many: (values) => rows.push(...cut(values, 8)),
+    alike: ({ $type, $kind, $who }, values) =>
+      rows.push(...cut(values, 5).map(([at, ...rest]) => [at, $type, $kind, $who, ...rest])),
+  });
+  return rows;
+}
+
 test('a row of the database gives its event back', () => {
   fc.assert(
     fc.property(anyEvent(anyText), (event) => {
-      const [at, type, , who, body, seconds] = sqlRow(event);
+      const [row = []] = inserted([event]);
+      const [at, type, , who, body, seconds] = row;
+      assert.equal(row.length, 8);
       assert.equal(at, event.at);
       assert.equal(type, event.type);
-      assert.doesNotMatch(who, UNSHOWABLE);
+      assert.doesNotMatch(String(who), UNSHOWABLE);
       assert.ok(seconds === null || Number.isFinite(seconds));
       const finite = Object.values(event).every(
         (value) => typeof value !== 'number' || Number.isFinite(value),
       );
-      if (finite) assert.deepEqual(parseEvent(body), JSON.parse(JSON.stringify(event)));
+      if (finite) assert.deepEqual(parseEvent(String(body)), JSON.parse(JSON.stringify(event)));
     }),
     RUNS,
   );
+});
+
+test('rows of many events are those of each, in order', () => {
+  const some = fc.oneof(
+    fc.array(anyEvent(anyText), { maxLength: 5 }),
+    fc.tuple(anyEvent(anyText), fc.nat({ max: 3 * MANY })).map(([event, n]) => Array(n).fill(event)),
+  );
+  fc.assert(
+    fc.property(fc.array(some, { maxLength: 6 }), (lists) => {
+      const events: KelanaEvent[] = lists.flat();
+      assert.deepEqual(
+        inserted(events),
+        events.flatMap((event) => inserted([event])),
+      );
+    }),
+    RUNS,
+  );
+});
+
+test('an event that JSON cannot say is told as one that was lost', () => {
+  const event = { type: 'total', who: 'a', seconds: 1n, bytes: 1, bytesPerSecond: 1, at: 7 };
+  const [row = []] = inserted([event as unknown as KelanaEvent]);
+  assert.deepEqual(row.slice(0, 4), [7, 'log.dropped', 'status', '?']);
 });
 
 test('what is no event is told apart', () => {

@@ -1,4 +1,4 @@
-import { kindOf, type KelanaEvent, type Kind } from '../events.ts';
+import type { Kind } from '../events.ts';
 import { escapeText } from './escape.ts';
 
 /**
@@ -19,38 +19,6 @@ export const SCHEMA: readonly string[] = [
   )`,
   'CREATE INDEX IF NOT EXISTS log_events_at ON log_events (at, id)',
 ];
-
-export const INSERT =
-  'INSERT INTO log_events (at, type, kind, who, body, seconds, bytes, bytes_per_second) VALUES (?, ?, ?, ?, ?, ?, ?, ?)';
-
-/** The values of INSERT, in order. */
-export type SqlRow = readonly [
-  at: number,
-  type: string,
-  kind: Kind,
-  who: string,
-  body: string,
-  seconds: number | null,
-  bytes: number | null,
-  bytesPerSecond: number | null,
-];
-
-export function sqlRow(event: KelanaEvent): SqlRow {
-  return [
-    Number.isFinite(event.at) ? Math.round(event.at) : 0,
-    event.type,
-    kindOf(event.type),
-    // SQLite would end text at a NUL and change a lone surrogate; the body keeps both as JSON escapes.
-    escapeText(event.who),
-    JSON.stringify(event),
-    figure('seconds' in event ? event.seconds : null),
-    figure('bytes' in event ? event.bytes : null),
-    figure('bytesPerSecond' in event ? event.bytesPerSecond : null),
-  ];
-}
-
-const figure = (value: number | null): number | null =>
-  value !== null && Number.isFinite(value) ? value : null;
 
 /** Which events to read. */
 export interface LogFilter {
