@@ -80,21 +80,25 @@ const TRIM_BYTES = '1048576';
  */
 const MMAP_BYTES = '1048576';
 
-/** ms after the start at which a node tidies up: its links, the first scan and their garbage are there by then. */
-const TIDY_MS = 15_000;
+/**
+ * ms after the start at which a node tidies up: once before the first transfer needs the memory, and once when its links
+ * and the first scan are there, with their garbage.
+ */
+const TIDY_MS = [500, 15_000];
 
 /**
- * Gives back, once, what the start of a node has left behind (some 20 MiB): V8 does so only where more is asked for, and
- * an idle node asks for little; Node keeps what it read of the cache of compiled code until it is told to write it. A
- * pause of some 50 ms, and of a second the first time after the code has changed, as the cache is written then.
+ * Gives back what the start of a node has left behind (some 20 MiB): V8 does so only where more is asked for, and an idle
+ * node asks for little; Node keeps what it read of the cache of compiled code until it is told to write it. A pause of
+ * some 50 ms each time, and of half a second more where the code has changed, as the cache is written then.
  */
 export function tidyUp(): void {
-  setTimeout(() => {
+  const tidy = (): void => {
     if (gc === undefined) return;
     flushCompileCache();
     gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     void trimHeap();
-  }, TIDY_MS).unref();
+  };
+  for (const ms of TIDY_MS) setTimeout(tidy, ms).unref();
 }
 
 /**
