@@ -1,8 +1,9 @@
 import type { SendHandle } from 'node:child_process';
-import { enableCompileCache } from 'node:module';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { EXIT, KelanaError, reason } from '../core/errors.ts';
 import { langFrom, type Lang, type Text } from '../core/lang.ts';
+import { trimHeap } from './trim-heap.ts';
 
 export interface Screen {
   size(): { readonly columns: number; readonly rows: number };
@@ -60,9 +61,15 @@ export function keepCompiledCode(): void {
 
 /**
  * How V8 is to use memory in a node. `max-semi-space-size`: MiB of the young generation; three such halves are kept
- * once it was busy, and Node's own default is 16. `expose-gc`: for `tidyUp`.
+ * once it was busy, and Node's own default is 16. `no-turbofan`: the last of V8's compilers takes 6 MiB as soon as it
+ * compiled one function, which is one of Node's loader, and makes no transfer cheaper. `expose-gc`: for `tidyUp`.
  */
-const LEAN = ['--max-semi-space-size=2', '--expose-gc'];
+const LEAN = [
+  '--max-semi-space-size=2',
+  '--no-turbofan',
+  '--expose-gc',
+  '--disable-warning=ExperimentalWarning',
+];
 
 /** Bytes of free memory that glibc keeps at the end of its heap: more than a socket takes and gives back all the time. */
 const TRIM_BYTES = '1048576';
@@ -73,16 +80,25 @@ const TRIM_BYTES = '1048576';
  */
 const MMAP_BYTES = '1048576';
 
-/** ms after the start at which a node tidies up: its links, the first scan and their garbage are there by then. */
-const TIDY_MS = 15_000;
+/**
+ * ms after the start at which a node tidies up: once before the first transfer needs the memory, and once when its links
+ * and the first scan are there, with their garbage.
+ */
+const TIDY_MS = [500, 15_000];
 
 /**
- * Gives back, once, what the start of a node has left behind (some 10 MiB): V8 does so only where more is asked for, and
- * an idle node asks for little. A pause of some 50 ms.
+ * Gives back what the start of a node has left behind (some 20 MiB): V8 does so only where more is asked for, and an idle
+ * node asks for little; Node keeps what it read of the cache of compiled code until it is told to write it. A pause of
+ * some 50 ms each time, and of half a second more where the code has changed, as the cache is written then.
  */
 export function tidyUp(): void {
-  const tidy = (): void => gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-  setTimeout(tidy, TIDY_MS).unref();
+  const tidy = (): void => {
+    if (gc === undefined) return;
+    flushCompileCache();
+    gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    void trimHeap();
+  };
+  for (const ms of TIDY_MS) setTimeout(tidy, ms).unref();
 }
 
 /**

@@ -1,24 +1,20 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { z } from 'zod';
 import { MESSAGES, SERVER } from '../core/config.ts';
+import { digits, list, number, object, oneOf, optional, text, whole } from './fields.ts';
 import type { MailControls } from './mail.ts';
 
-const no = z.int().min(1);
-const nos = z.object({ nos: z.array(no).min(1).max(MESSAGES.maxListed) });
-const one = z.object({ no });
-const letter = z.object({
-  to: z.string().min(1).max(512),
-  text: z.string().exactOptional(),
-  path: z.string().min(1).exactOptional(),
-  timeoutMs: z
-    .number()
-    .min(0)
-    .max(30 * 24 * 3_600_000)
-    .exactOptional(),
+const no = whole(1);
+const nos = object({ nos: list(no, 1, MESSAGES.maxListed) });
+const one = object({ no });
+const letter = object({
+  to: text({ max: 512 }),
+  text: optional(text({ min: 0 })),
+  path: optional(text()),
+  timeoutMs: optional(number(0, 30 * 24 * 3_600_000)),
 });
-const page = z.object({
-  unread: z.stringbool().default(false),
-  limit: z.coerce.number().int().min(1).max(MESSAGES.maxListed).default(MESSAGES.listed),
+const page = object({
+  unread: optional(oneOf(['true', 'false'])),
+  limit: optional(digits(1, MESSAGES.maxListed)),
 });
 
 /** How the control server streams events; it ends the work's waiting when the command goes away. */
@@ -34,8 +30,11 @@ export function mailRoutes(app: FastifyInstance, mail: MailControls, stream: Str
     const request = letter.parse(body);
     return stream(reply, (signal) => mail.send(request, signal));
   });
-  app.get('/inbox', ({ query }) => mail.inbox(page.parse(query)));
-  app.get('/outbox', ({ query }) => mail.outbox(page.parse(query).limit));
+  app.get('/inbox', ({ query }) => {
+    const { unread = 'false', limit = MESSAGES.listed } = page.parse(query);
+    return mail.inbox({ unread: unread === 'true', limit });
+  });
+  app.get('/outbox', ({ query }) => mail.outbox(page.parse(query).limit ?? MESSAGES.listed));
   app.get('/inbox/follow', (_, reply) => stream(reply, (signal) => mail.follow(signal)));
   app.post('/inbox/accept', ({ body }, reply) => {
     const asked = one.parse(body);

@@ -1,55 +1,66 @@
 import { Readable } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
-import { z } from 'zod';
 import { BITSWAP, LIMITS, QUEUE, SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
-import { STRATEGIES } from '../core/ports.ts';
+import { STRATEGIES, type Query } from '../core/ports.ts';
+import { digits, flag, kinds, list, number, object, oneOf, optional, text, whole } from './fields.ts';
 import { mailRoutes } from './mail-routes.ts';
 import type { NodeControls, PeerRow } from './server.ts';
 
 /** Bytes of a path (PATH_MAX of Linux). */
 const MAX_PATH = 4096;
-const text = z.string().min(1).max(SEARCH.maxQueryBytes);
-const bytes = z.int().min(0);
-const filters = z.strictObject({
-  minSize: bytes.exactOptional(),
-  maxSize: bytes.exactOptional(),
-  types: z.array(z.string().min(1).max(SEARCH.maxTypeBytes)).min(1).max(SEARCH.maxTypes).exactOptional(),
+const words = text({ max: SEARCH.maxQueryBytes });
+const filters = object(
+  {
+    minSize: optional(whole(0)),
+    maxSize: optional(whole(0)),
+    types: optional(list(text({ max: SEARCH.maxTypeBytes }), 1, SEARCH.maxTypes)),
+  },
+  { strict: true },
+);
+const also = { filters: optional(filters) };
+const strict = { strict: true };
+const query = kinds<Query>('kind', {
+  name: object({ kind: oneOf(['name']), name: words, ...also }, strict),
+  words: object({ kind: oneOf(['words']), words: list(words, 1, SEARCH.maxWords), ...also }, strict),
+  glob: object({ kind: oneOf(['glob']), pattern: words, ...also }, strict),
+  cid: object({ kind: oneOf(['cid']), cid: words, ...also }, strict),
 });
-const also = { filters: filters.exactOptional() };
-const query = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('name'), name: text, ...also }),
-  z.strictObject({ kind: z.literal('words'), words: z.array(text).min(1).max(SEARCH.maxWords), ...also }),
-  z.strictObject({ kind: z.literal('glob'), pattern: text, ...also }),
-  z.strictObject({ kind: z.literal('cid'), cid: text, ...also }),
-]);
-const options = z.object({
-  timeoutMs: z.number().min(1).max(SEARCH.maxTimeoutMs).exactOptional(),
-  strategy: z.enum(STRATEGIES).exactOptional(),
-  want: z.int().min(1).max(SEARCH.maxWant).exactOptional(),
-  trace: z.boolean().exactOptional(),
-  ipfs: z.array(z.string().min(1).max(512)).max(BITSWAP.maxAsked).exactOptional(),
+const searching = {
+  timeoutMs: optional(number(1, SEARCH.maxTimeoutMs)),
+  strategy: optional(oneOf(STRATEGIES)),
+  want: optional(whole(1, SEARCH.maxWant)),
+  trace: optional(flag()),
+  ipfs: optional(list(text({ max: 512 }), 0, BITSWAP.maxAsked)),
+};
+const options = object(searching);
+const ask = object({ query });
+const limit = optional(text({ max: LIMITS.maxTextChars }));
+const change = object({ up: limit, down: limit, save: optional(flag()) }, strict);
+const how = object({
+  ...searching,
+  background: optional(flag()),
+  only: optional(list(words, 0, SEARCH.maxWords)),
 });
-const ask = z.object({ query });
-const limit = z.string().min(1).max(LIMITS.maxTextChars).exactOptional();
-const change = z.strictObject({ up: limit, down: limit, save: z.boolean().exactOptional() });
-const how = options.extend({
-  background: z.boolean().exactOptional(),
-  only: z.array(text).max(SEARCH.maxWords).exactOptional(),
-});
-const numbered = z.object({ id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER) });
-const priority = z.object({ priority: z.int().min(0).max(QUEUE.maxPriority) });
-const path = z.object({ path: z.string().min(1).max(MAX_PATH).startsWith('/') });
-const address = z.object({ address: z.string().min(1).max(512) });
+const numbered = object({ id: digits(0, Number.MAX_SAFE_INTEGER) });
+const priority = object({ priority: whole(0, QUEUE.maxPriority) });
+const path = object({ path: text({ max: MAX_PATH, start: '/' }) });
+const address = object({ address: text({ max: 512 }) });
+
+/** No route has a schema of fastify's; its own compilers for them take 2 MiB of a node. */
+const schemaController = {
+  compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas },
+};
+
+function noSchemas(): never {
+  throw new KelanaError('INTERNAL', { detail: 'a route of the control socket has a schema' });
+}
 
 /** What answers commands, without a socket of its own. */
 export async function openRoutes(controls: NodeControls): Promise<FastifyInstance> {
-  const app = fastify({ logger: false, bodyLimit: 64 * 1024, requestTimeout: 10_000 });
+  const app = fastify({ logger: false, bodyLimit: 64 * 1024, requestTimeout: 10_000, schemaController });
   app.setErrorHandler(async (thrown, _request, reply) => {
-    const error =
-      thrown instanceof z.ZodError
-        ? new KelanaError('USAGE', { detail: z.prettifyError(thrown), command: '' })
-        : asKelanaError(thrown);
+    const error = asKelanaError(thrown);
     await reply
       .status(error.row.source === 'user' ? 400 : 500)
       .send({ error: error.code, params: error.params });
