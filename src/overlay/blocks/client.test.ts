@@ -132,6 +132,20 @@ test('answers that nobody asked for, of another kind, or too long are breaches',
   }
 });
 
+test('a manifest of more nodes than there can be is a breach, however small they are', async (t) => {
+  const long = newClient(t);
+  const none = long.client.manifest(CID, false, 3);
+  none.answer.catch(() => undefined);
+  const node = encodeFrame(FRAME.manifest, 0, none.number, Uint8Array.of(1));
+  long.channel.reader?.push(Buffer.concat([node, node, node]));
+  assert.throws(() => long.channel.reader?.push(node), { code: 'PEER_PROTOCOL' });
+  const { client, channel } = newClient(t);
+  const { answer, number } = client.manifest(CID, false, 3);
+  for (const flags of [0, 0, LAST])
+    channel.reader?.push(encodeFrame(FRAME.manifest, flags, number, Uint8Array.of(1)));
+  assert.equal(((await answer) as unknown[]).length, 3);
+});
+
 test('an asker that takes nothing loses its place, and one that cancels what it never asked for too', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
   let now = 0;

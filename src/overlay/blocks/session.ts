@@ -38,9 +38,9 @@ export class ClientSession implements BlockSession {
     return this.#client.via;
   }
 
-  async manifest(cid: string): Promise<readonly Uint8Array[]> {
+  async manifest(cid: string, mostNodes?: number): Promise<readonly Uint8Array[]> {
     this.#check();
-    return (await this.#answer(this.#client.manifest(cid, false))) as readonly Uint8Array[];
+    return (await this.#answer(this.#client.manifest(cid, false, mostNodes))) as readonly Uint8Array[];
   }
 
   async root(cid: string): Promise<Uint8Array> {
