@@ -5,6 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { KelanaError } from '../../core/errors.ts';
 import { LIMITS, TRANSFER } from '../../core/config.ts';
+import type { BlockSession } from '../../core/transfer/ports.ts';
 import type { Host } from '../host.ts';
 import { until } from '../hosts.testkit.ts';
 import { contextOf } from '../tls/encrypter.ts';
@@ -197,17 +198,29 @@ test('a banned peer is served nothing', async (t) => {
   await assert.rejects(session.block(CID, 0, new Uint8Array(9)), { code: 'TRANSFER_FAILED' });
 });
 
-test('uploads beyond what one peer may have are told that the node is busy', async (t) => {
-  const [holder, asker] = [await start(t, source(9)), await start(t, source(1))];
-  const answers: string[] = [];
-  for (let at = 0; at <= TRANSFER.maxUploadsPerPeer; at += 1) {
+test('uploads beyond what one peer may have hear `busy`, until a place is free or nothing crosses it', async (t) => {
+  let now = 0;
+  const [holder, asker] = [await start(t, source(9), { now: () => now }), await start(t, source(1))];
+  const ask = (session: BlockSession): Promise<string> =>
+    session.block(CID, 0, new Uint8Array(9)).then(() => 'served', refusalOf);
+  const blocks: Blocks[] = [];
+  const next = async (): Promise<BlockSession> => {
     // Each `Blocks` has channels of its own; all show the same peer.
     const more = await another(t, asker);
-    const session = await more.open(holder.provider);
-    answers.push(await session.block(CID, 0, new Uint8Array(9)).then(() => 'served', refusalOf));
-  }
-  assert.equal(answers.at(-1), 'busy');
-  assert.equal(answers.filter((answer) => answer === 'served').length, TRANSFER.maxUploadsPerPeer);
+    blocks.push(more);
+    return await more.open(holder.provider);
+  };
+  for (let at = 0; at < TRANSFER.maxUploadsPerPeer; at += 1) assert.equal(await ask(await next()), 'served');
+  const refused = await next();
+  assert.equal(await ask(refused), 'busy');
+  await blocks[0]?.stop();
+  let answer = 'busy';
+  for (let tries = 0; answer === 'busy' && tries < 1_000; tries += 1) answer = await ask(refused);
+  assert.equal(answer, 'served');
+  const late = await next();
+  assert.equal(await ask(late), 'busy');
+  now += TRANSFER.placeIdleMs;
+  assert.equal(await ask(late), 'served');
 });
 
 /** A service of its own for the same peer: its channels are further ones. */
@@ -244,7 +257,7 @@ function withoutConnections(host: Host): Host {
 }
 
 test('one peer with many lanes takes its own places and nobody else its own', async (t) => {
-  const holder = await start(t, source(9));
+  const holder = await start(t, source(9), { now: () => 0 });
   const [greedy, honest] = [await start(t, source(1)), await start(t, source(1))];
   const answers: string[] = [];
   for (let at = 0; at < TRANSFER.maxUploads + 4; at += 1) {

@@ -5,7 +5,7 @@ import { cidOf, RAW } from '../../core/transfer/cid.ts';
 import { encodeFrame, FRAME, LAST, type BlockFrameReader } from '../../core/wire/blocks.ts';
 import type { ByteChannel } from './channel.ts';
 import { BlockClient } from './client.ts';
-import { serveChannel } from './serve.ts';
+import { Upload } from './serve.ts';
 import { Turns } from '../turns.ts';
 
 const CID = cidOf(RAW, new Uint8Array(32).fill(7)).toString();
@@ -150,7 +150,7 @@ test('an asker that takes nothing loses its place, and one that cancels what it 
   t.mock.timers.enable({ apis: ['setInterval'] });
   let now = 0;
   const serve = (channel: Played): Promise<void> =>
-    serveChannel(channel, {
+    new Upload(channel, {
       source: {
         lookup: () => [],
         list: () => [],
@@ -163,11 +163,12 @@ test('an asker that takes nothing loses its place, and one that cancels what it 
       others: () => [],
       visible: () => undefined,
       peer: 'p',
+      from: '',
       turns: new Turns({ now: () => now, limit: () => null }),
       sent: () => undefined,
-      busy: false,
+      place: () => true,
       now: () => now,
-    });
+    }).run();
   const stuck = new Played(() => (stuck.open ? ended.promise : Promise.reject(new Error('ended'))));
   const ended = Promise.withResolvers<void>();
   const abort = stuck.abort.bind(stuck);
