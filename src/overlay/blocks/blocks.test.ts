@@ -300,3 +300,28 @@ test('the block that a search is shown goes at once after its manifest, whatever
   await until('it waits for its turn', () => ups.info().waiting > 0);
   session.abort('seen enough');
 });
+
+test('more blocks than may wait for a turn at once all come, at the limit and in their order', async (t) => {
+  const [count, size, limit] = [3 * LIMITS.maxWaits, 200, 100_000];
+  const downs = new Turns({ now: () => performance.now(), limit: () => limit });
+  const [holder, asker] = [await start(t, source(size)), await start(t, source(1), { downs })];
+  const session = await asker.blocks.open(holder.provider);
+  const begun = performance.now();
+  const came: number[] = [];
+  await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      await session.block(CID, index, new Uint8Array(size));
+      came.push(index);
+    }),
+  );
+  assert.deepEqual(
+    came,
+    [...came].sort((one, other) => one - other),
+  );
+  const least = (1_000 * count * size) / limit - LIMITS.burstMs;
+  assert.ok(performance.now() - begun > 0.9 * least, 'not faster than the limit');
+  const given = Array.from({ length: count }, (_, index) => session.block(CID, index, new Uint8Array(size)));
+  session.abort('enough');
+  const ends = await Promise.allSettled(given);
+  assert.equal(ends.at(-1)?.status, 'rejected');
+});
