@@ -74,6 +74,11 @@ for (const via of ['lane', 'stream'] as const) {
       'whole',
     ]);
     assert.deepEqual(await session.manifest(CID), []);
+    await assert.rejects(session.block(CID, 3, new Uint8Array(9)), (thrown) => {
+      assert.ok(thrown instanceof KelanaError);
+      assert.match(thrown.describe('id').says, /holder: blok itu belum ada di sana/);
+      return true;
+    });
   });
 
   test(`over a ${via} a download that is given up leaves others of the same provider alone`, async (t) => {

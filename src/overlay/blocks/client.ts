@@ -1,6 +1,7 @@
 import { CID } from 'multiformats/cid';
 import { FOLDER, TRANSFER } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
+import { REFUSAL_TEXT } from '../../core/transfer/refusals.ts';
 import {
   ALL,
   BlockFrameReader,
@@ -335,11 +336,9 @@ export class BlockClient implements FrameTaker {
 
   #refused(request: Request, refusal: (typeof REFUSALS)[number]): KelanaError {
     if (refusal === 'changed') return new KelanaError('SOURCE_CHANGED', { name: request.cid });
-    return new KelanaError('TRANSFER_FAILED', {
-      name: request.cid,
-      why: `${this.label}: ${refusal}`,
-      refusal,
-    });
+    const { id, en } = REFUSAL_TEXT[refusal];
+    const why = { id: `${this.label}: ${id}`, en: `${this.label}: ${en}` };
+    return new KelanaError('TRANSFER_FAILED', { name: request.cid, why, refusal });
   }
 
   #gone(why: string): KelanaError {
