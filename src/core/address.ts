@@ -1,4 +1,5 @@
 import { KelanaError } from './errors.ts';
+import type { Text } from './lang.ts';
 
 /** Where a peer listens: a host (name or IP) and a TCP port, and the peer id where the address names it. */
 export interface PeerAddress {
@@ -12,22 +13,37 @@ const HOST =
 const IPV6 = /^[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?$/;
 const EXAMPLE = '192.168.1.5:5001';
 
+/** What may name a node, for the error of an address that is none. */
+const FORMS: Text = {
+  id: 'harus host:port, multiaddr TCP, atau tautan kelana:',
+  en: 'it must be host:port, a TCP multiaddr or a kelana: link',
+};
+
+/** The same where an identity names a node too. */
+export const NODE_FORMS: Text = {
+  id: 'harus host:port, multiaddr TCP, tautan kelana:, atau identitas node (lihat kelana status)',
+  en: 'it must be host:port, a TCP multiaddr, a kelana: link or the identity of a node (see kelana status)',
+};
+
 /**
  * Reads `host:port`, `[ipv6]:port`, a TCP multiaddr (`/ip4/…/tcp/…[/p2p/…]`) or a `kelana:` link around either.
  * @param before what stands before an address where a person writes one, for the example
+ * @param forms what may stand there, for the error
  * @throws KelanaError BAD_VALUE
  */
-export function parsePeerAddress(text: string, name = '--peer', before = name): PeerAddress {
+export function parsePeerAddress(
+  text: string,
+  name = '--peer',
+  before = name,
+  forms: Text = FORMS,
+): PeerAddress {
   const bare = text.startsWith('kelana:') ? text.slice('kelana:'.length) : text;
   const address = bare.startsWith('/') ? fromMultiaddr(bare) : fromHostPort(bare);
   if (address === null) {
     throw new KelanaError('BAD_VALUE', {
       name,
       value: text,
-      why: {
-        id: 'harus host:port, multiaddr TCP, atau tautan kelana:',
-        en: 'it must be host:port, a TCP multiaddr or a kelana: link',
-      },
+      why: forms,
       example: `${before} ${EXAMPLE}`,
     });
   }

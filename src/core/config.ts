@@ -425,6 +425,8 @@ export const TRANSFER = {
   /** Uploads served at once to one peer and in all; each holds at most one block in memory. */
   maxUploadsPerPeer: 8,
   maxUploads: 64,
+  /** ms without a request to answer after which an upload makes way, where others want its place: longer than a round trip. */
+  placeIdleMs: 2_000,
 } as const;
 
 export const LIMITS = {

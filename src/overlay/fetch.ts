@@ -5,7 +5,7 @@ import type { ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
 import type { BlockSession } from '../core/transfer/ports.ts';
 import { parseCid } from '../core/transfer/cid.ts';
 import { leafOf, sameBytes, type Layout } from '../core/transfer/layout.ts';
-import { verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
+import { mostNodes, verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
@@ -102,7 +102,7 @@ async function showFolder(session: BlockSession, hit: Hit): Promise<void> {
 const LIES: ReadonlySet<string> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL']);
 
 async function layoutOf(session: BlockSession, hit: Hit): Promise<Layout> {
-  const nodes = await session.manifest(hit.cid);
+  const nodes = await session.manifest(hit.cid, mostNodes());
   const layout = verifyManifest(hit.cid, nodes, sha256, { size: hit.size, peer: hit.label });
   if (layout.size === hit.size) return layout;
   const why = `a file of ${layout.size} bytes announced as ${hit.size}`;

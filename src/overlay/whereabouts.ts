@@ -1,6 +1,6 @@
 import type { Connection, Libp2p } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
-import { labelOf, parsePeerAddress } from '../core/address.ts';
+import { labelOf, NODE_FORMS, parsePeerAddress } from '../core/address.ts';
 import { OVERLAY } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Provider } from '../core/ports.ts';
@@ -71,7 +71,7 @@ export class Whereabouts {
     const { host, links } = this.#options;
     const asked = text.trim();
     if (isPeerId(asked)) return { ...(await this.of(this.#other(asked, asked, command))), verified: false };
-    const address = parsePeerAddress(asked, 'NODE', command);
+    const address = parsePeerAddress(asked, 'NODE', command, NODE_FORMS);
     const label = labelOf(address.host, address.port);
     if (address.peer !== null) {
       const known = await this.of(this.#other(address.peer, asked, command));

@@ -3,7 +3,7 @@ import { SWARM } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Provider } from '../core/ports.ts';
 import type { BlockSession, IncomingFolder } from '../core/transfer/ports.ts';
-import { verifyListing, type ListedFile } from '../core/transfer/listing.ts';
+import { listingSteps, type ListedFile } from '../core/transfer/listing.ts';
 import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
 import { DISCARD, type Fetched, type FolderOptions, type FolderItem, type Progress } from './options.ts';
@@ -11,6 +11,7 @@ import { Pace } from './pace.ts';
 import { named, nobodyHas, tooSlow } from './reasons.ts';
 import { Rounds } from './rounds.ts';
 import { bring, mayHave, Smalls, type Brought, type Small } from './smalls.ts';
+import { inSteps } from './steps.ts';
 import { Swarm } from './swarm.ts';
 import { wantedOf } from './wanted.ts';
 
@@ -221,12 +222,23 @@ export class FolderSwarm {
   async #learn(session: BlockSession, peer: string): Promise<void> {
     const { file, sha256 } = this.#options;
     const nodes = await session.manifest(file.cid);
+    const { signal } = this.#stop;
     if (this.#begun === null) {
-      const { files, folders } = verifyListing(file.cid, nodes, sha256, { peer });
-      this.#begun = this.#begin(files, folders, nodes);
-      this.#own(this.#begun.catch((thrown: unknown) => void this.#fail(asKelanaError(thrown))));
+      const { files, folders } = await inSteps(listingSteps(file.cid, nodes, sha256, { peer }), signal);
+      // Another one's may have been read meanwhile.
+      this.#begun ??= this.#started(files, folders, nodes);
     }
     await this.#begun;
+  }
+
+  #started(
+    files: readonly ListedFile[],
+    folders: readonly string[],
+    nodes: readonly Uint8Array[],
+  ): Promise<void> {
+    const begun = this.#begin(files, folders, nodes);
+    this.#own(begun.catch((thrown: unknown) => void this.#fail(asKelanaError(thrown))));
+    return begun;
   }
 
   async #begin(

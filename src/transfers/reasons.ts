@@ -2,12 +2,11 @@ import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import type { Holding } from '../core/ports.ts';
 import type { DropReason } from '../core/transfer/plan.ts';
+import { REFUSAL_TEXT } from '../core/transfer/refusals.ts';
 
 const WHY: Readonly<Record<DropReason, Text>> = {
+  ...REFUSAL_TEXT,
   liar: { id: 'byte-nya salah', en: 'wrong bytes' },
-  changed: { id: 'berkasnya berubah', en: 'its file changed' },
-  'not-here': { id: 'berkasnya tidak ada di sana', en: 'the file is not there' },
-  failed: { id: 'berkasnya tidak terbaca di sana', en: 'the file cannot be read there' },
   silent: { id: 'tidak mengirim apa-apa lagi', en: 'it sends nothing any more' },
   slow: { id: 'jauh lebih lambat daripada yang lain', en: 'much slower than the others' },
 };

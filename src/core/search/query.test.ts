@@ -72,6 +72,15 @@ test('a name is the base name or the path, in any Unicode form but in this very 
   assert.ok(matches(named('a/b.txt'), file('a/b.txt')));
   assert.ok(!matches(named('b/c.txt'), file('a/b/c.txt')));
   assert.ok(!matches(named('B.txt'), file('a/b.txt')));
+  // As it was typed first, in whichever form that was.
+  const [composed, apart] = ['a/caf\u00e9.txt', 'a/cafe\u0301.txt'];
+  for (const [asked, other] of [
+    [composed, apart],
+    [apart, composed],
+  ] as const) {
+    assert.ok(score(named(asked), file(asked)) > score(named(asked), file(other)));
+    assert.ok(score(named(asked.slice(2)), file(asked)) > score(named(asked.slice(2)), file(other)));
+  }
 });
 
 test('words must all be words of one path, whatever their case and accents', () => {

@@ -111,7 +111,8 @@ export function matches(query: Query, holding: Holding): boolean {
 }
 
 /**
- * How well a file that matches answers, above 0: 1 for the exact name, path or CID, then the name without its extension, all
+ * How well a file that matches answers, above 0: 1 for the exact name, path or CID, then the same name in another Unicode
+ * form, then the name without its extension, all
  * words in the name, and words that only its folders have. Between files alike in this, shorter names are better by
  * less than `SCORE_STEP`.
  */
@@ -134,7 +135,8 @@ function bareMatcher(query: Query): Matcher {
       const path = holding.name.normalize('NFC');
       return path === name || baseOf(path) === name;
     };
-    return { matches: same, score: () => 1 };
+    const typed = (path: string): boolean => path === query.name || baseOf(path) === query.name;
+    return { matches: same, score: (holding) => (typed(holding.name) ? 1 : 0.99) };
   }
   if (query.kind === 'glob') {
     const glob = compileGlob(query.pattern);

@@ -18,8 +18,11 @@ export interface BlockSession {
   readonly label: string;
   /** A connection of its own for bulk bytes, or a stream of libp2p where none can be had. */
   readonly via: 'lane' | 'stream';
-  /** The DAG-PB nodes of a file or folder, root first; none where the root is itself the only (raw) block. */
-  manifest(cid: string): Promise<readonly Uint8Array[]>;
+  /**
+   * The DAG-PB nodes of a file or folder, root first; none where the root is itself the only (raw) block. More than
+   * `mostNodes` are a breach; by default those of the largest folder.
+   */
+  manifest(cid: string, mostNodes?: number): Promise<readonly Uint8Array[]>;
   /** The first of them alone, empty where there is none: a listing of a large folder may be megabytes. */
   root(cid: string): Promise<Uint8Array>;
   /** The blocks it has of a file, one bit each, lowest bit first; null: all. Fails with `not-here` where it has none. */

@@ -5,6 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { KelanaError } from '../../core/errors.ts';
 import { LIMITS, TRANSFER } from '../../core/config.ts';
+import type { BlockSession } from '../../core/transfer/ports.ts';
 import type { Host } from '../host.ts';
 import { until } from '../hosts.testkit.ts';
 import { contextOf } from '../tls/encrypter.ts';
@@ -18,7 +19,8 @@ for (const via of ['lane', 'stream'] as const) {
   const how = via === 'lane' ? {} : { lanes: false };
 
   test(`over a ${via} many blocks asked for at once come whole, in any memory, and are told once`, async (t) => {
-    const [holder, asker] = [await start(t, source(SIZE)), await start(t, source(1), how)];
+    const { lookup } = source(32 * SIZE);
+    const [holder, asker] = [await start(t, source(SIZE, { lookup })), await start(t, source(1), how)];
     const session = await asker.blocks.open(holder.provider);
     assert.equal(session.via, via);
     const blocks = await Promise.all(
@@ -72,6 +74,11 @@ for (const via of ['lane', 'stream'] as const) {
       'whole',
     ]);
     assert.deepEqual(await session.manifest(CID), []);
+    await assert.rejects(session.block(CID, 3, new Uint8Array(9)), (thrown) => {
+      assert.ok(thrown instanceof KelanaError);
+      assert.match(thrown.describe('id').says, /holder: blok itu belum ada di sana/);
+      return true;
+    });
   });
 
   test(`over a ${via} a download that is given up leaves others of the same provider alone`, async (t) => {
@@ -197,17 +204,29 @@ test('a banned peer is served nothing', async (t) => {
   await assert.rejects(session.block(CID, 0, new Uint8Array(9)), { code: 'TRANSFER_FAILED' });
 });
 
-test('uploads beyond what one peer may have are told that the node is busy', async (t) => {
-  const [holder, asker] = [await start(t, source(9)), await start(t, source(1))];
-  const answers: string[] = [];
-  for (let at = 0; at <= TRANSFER.maxUploadsPerPeer; at += 1) {
+test('uploads beyond what one peer may have hear `busy`, until a place is free or nothing crosses it', async (t) => {
+  let now = 0;
+  const [holder, asker] = [await start(t, source(9), { now: () => now }), await start(t, source(1))];
+  const ask = (session: BlockSession): Promise<string> =>
+    session.block(CID, 0, new Uint8Array(9)).then(() => 'served', refusalOf);
+  const blocks: Blocks[] = [];
+  const next = async (): Promise<BlockSession> => {
     // Each `Blocks` has channels of its own; all show the same peer.
     const more = await another(t, asker);
-    const session = await more.open(holder.provider);
-    answers.push(await session.block(CID, 0, new Uint8Array(9)).then(() => 'served', refusalOf));
-  }
-  assert.equal(answers.at(-1), 'busy');
-  assert.equal(answers.filter((answer) => answer === 'served').length, TRANSFER.maxUploadsPerPeer);
+    blocks.push(more);
+    return await more.open(holder.provider);
+  };
+  for (let at = 0; at < TRANSFER.maxUploadsPerPeer; at += 1) assert.equal(await ask(await next()), 'served');
+  const refused = await next();
+  assert.equal(await ask(refused), 'busy');
+  await blocks[0]?.stop();
+  let answer = 'busy';
+  for (let tries = 0; answer === 'busy' && tries < 1_000; tries += 1) answer = await ask(refused);
+  assert.equal(answer, 'served');
+  const late = await next();
+  assert.equal(await ask(late), 'busy');
+  now += TRANSFER.placeIdleMs;
+  assert.equal(await ask(late), 'served');
 });
 
 /** A service of its own for the same peer: its channels are further ones. */
@@ -244,7 +263,7 @@ function withoutConnections(host: Host): Host {
 }
 
 test('one peer with many lanes takes its own places and nobody else its own', async (t) => {
-  const holder = await start(t, source(9));
+  const holder = await start(t, source(9), { now: () => 0 });
   const [greedy, honest] = [await start(t, source(1)), await start(t, source(1))];
   const answers: string[] = [];
   for (let at = 0; at < TRANSFER.maxUploads + 4; at += 1) {
@@ -286,4 +305,29 @@ test('the block that a search is shown goes at once after its manifest, whatever
   second.catch(() => undefined);
   await until('it waits for its turn', () => ups.info().waiting > 0);
   session.abort('seen enough');
+});
+
+test('more blocks than may wait for a turn at once all come, at the limit and in their order', async (t) => {
+  const [count, size, limit] = [3 * LIMITS.maxWaits, 200, 100_000];
+  const downs = new Turns({ now: () => performance.now(), limit: () => limit });
+  const [holder, asker] = [await start(t, source(size)), await start(t, source(1), { downs })];
+  const session = await asker.blocks.open(holder.provider);
+  const begun = performance.now();
+  const came: number[] = [];
+  await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      await session.block(CID, index, new Uint8Array(size));
+      came.push(index);
+    }),
+  );
+  assert.deepEqual(
+    came,
+    [...came].sort((one, other) => one - other),
+  );
+  const least = (1_000 * count * size) / limit - LIMITS.burstMs;
+  assert.ok(performance.now() - begun > 0.9 * least, 'not faster than the limit');
+  const given = Array.from({ length: count }, (_, index) => session.block(CID, index, new Uint8Array(size)));
+  session.abort('enough');
+  const ends = await Promise.allSettled(given);
+  assert.equal(ends.at(-1)?.status, 'rejected');
 });

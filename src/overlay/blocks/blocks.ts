@@ -14,7 +14,8 @@ import { dialLane, laneContext, takeLane } from '../tls/lane.ts';
 import { LaneChannel, onreadOf, StreamChannel, type ByteChannel, type Tap } from './channel.ts';
 import { BlockClient } from './client.ts';
 import { Fetchers } from './fetchers.ts';
-import { serveChannel } from './serve.ts';
+import { Places } from './places.ts';
+import { Upload } from './serve.ts';
 import { ClientSession, localSession } from './session.ts';
 import { SentLog } from './sent.ts';
 
@@ -57,9 +58,7 @@ export class Blocks {
   readonly #options: BlocksOptions;
   readonly #context: SecureContext;
   readonly #shared = new Map<string, Shared>();
-  readonly #uploads = new Map<ByteChannel, string>();
-  /** Channels that only hear that this node is busy. */
-  readonly #refused = new Map<ByteChannel, string>();
+  readonly #places: Places;
   readonly #stopped = new AbortController();
   readonly #sent: SentLog;
   readonly #fetchers: Fetchers;
@@ -69,6 +68,7 @@ export class Blocks {
   private constructor(options: BlocksOptions, context: SecureContext) {
     this.#options = options;
     this.#context = context;
+    this.#places = new Places(options.now);
     this.#sent = new SentLog(options);
     this.#fetchers = new Fetchers({
       now: options.now,
@@ -145,7 +145,7 @@ export class Blocks {
     this.#stopped.abort(new Error('stopped'));
     await this.#options.host.unhandle(BLOCKS_PROTOCOL);
     const error = new KelanaError('TRANSFER_FAILED', { name: '', why: 'stopped' });
-    for (const channel of [...this.#uploads.keys(), ...this.#refused.keys()]) channel.abort(error);
+    this.#places.stop(error);
     for (const shared of this.#shared.values()) {
       clearTimeout(shared.idle);
       await shared.client.then(
@@ -237,18 +237,9 @@ export class Blocks {
       channel.abort(new Error('banned'));
       return;
     }
-    const own = [...this.#uploads.values()].filter((other) => other === peer).length;
-    const busy = own >= TRANSFER.maxUploadsPerPeer || this.#uploads.size >= TRANSFER.maxUploads;
-    // Whoever is too many hears so, and takes no place of those who are served; one for each peer is enough.
-    if (busy && (this.#refused.size >= TRANSFER.maxUploads || [...this.#refused.values()].includes(peer))) {
-      channel.abort(new Error('busy'));
-      return;
-    }
-    const places = busy ? this.#refused : this.#uploads;
     const label = labelOf(peer, address);
-    places.set(channel, peer);
     const fetched = new Set<string>();
-    serveChannel(channel, {
+    const upload = new Upload(channel, {
       source,
       visible: (cid) => visible?.(peer, cid),
       partial: (cid) => partial?.(cid),
@@ -257,14 +248,18 @@ export class Blocks {
         return this.#fetchers.ask(cid, { peer, from: address, port });
       },
       peer,
+      from: address,
       turns: ups,
       sent: (cid, bytes, name) => this.#sent.add(label, cid, bytes, name),
-      busy,
+      place: (one) => this.#places.take(one),
       now,
-    })
+    });
+    this.#places.enter(upload);
+    upload
+      .run()
       .catch(() => undefined)
       .finally(() => {
-        places.delete(channel);
+        this.#places.leave(upload);
         for (const cid of fetched) this.#fetchers.left(cid, peer);
         this.#sent.flush(label);
       });

@@ -18,6 +18,11 @@ export class Buffers {
     return new Uint8Array(this.#bytes);
   }
 
+  /** How many are out. */
+  get out(): number {
+    return this.#made - this.#free.length;
+  }
+
   give(buffer: Uint8Array): void {
     this.#free.push(buffer);
   }

@@ -5,7 +5,7 @@ import { cidOf, RAW } from '../../core/transfer/cid.ts';
 import { encodeFrame, FRAME, LAST, type BlockFrameReader } from '../../core/wire/blocks.ts';
 import type { ByteChannel } from './channel.ts';
 import { BlockClient } from './client.ts';
-import { serveChannel } from './serve.ts';
+import { Upload } from './serve.ts';
 import { Turns } from '../turns.ts';
 
 const CID = cidOf(RAW, new Uint8Array(32).fill(7)).toString();
@@ -132,11 +132,25 @@ test('answers that nobody asked for, of another kind, or too long are breaches',
   }
 });
 
+test('a manifest of more nodes than there can be is a breach, however small they are', async (t) => {
+  const long = newClient(t);
+  const none = long.client.manifest(CID, false, 3);
+  none.answer.catch(() => undefined);
+  const node = encodeFrame(FRAME.manifest, 0, none.number, Uint8Array.of(1));
+  long.channel.reader?.push(Buffer.concat([node, node, node]));
+  assert.throws(() => long.channel.reader?.push(node), { code: 'PEER_PROTOCOL' });
+  const { client, channel } = newClient(t);
+  const { answer, number } = client.manifest(CID, false, 3);
+  for (const flags of [0, 0, LAST])
+    channel.reader?.push(encodeFrame(FRAME.manifest, flags, number, Uint8Array.of(1)));
+  assert.equal(((await answer) as unknown[]).length, 3);
+});
+
 test('an asker that takes nothing loses its place, and one that cancels what it never asked for too', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
   let now = 0;
   const serve = (channel: Played): Promise<void> =>
-    serveChannel(channel, {
+    new Upload(channel, {
       source: {
         lookup: () => [],
         list: () => [],
@@ -149,11 +163,12 @@ test('an asker that takes nothing loses its place, and one that cancels what it 
       others: () => [],
       visible: () => undefined,
       peer: 'p',
+      from: '',
       turns: new Turns({ now: () => now, limit: () => null }),
       sent: () => undefined,
-      busy: false,
+      place: () => true,
       now: () => now,
-    });
+    }).run();
   const stuck = new Played(() => (stuck.open ? ended.promise : Promise.reject(new Error('ended'))));
   const ended = Promise.withResolvers<void>();
   const abort = stuck.abort.bind(stuck);

@@ -1,6 +1,7 @@
 import { CID } from 'multiformats/cid';
-import { TRANSFER } from '../../core/config.ts';
+import { FOLDER, TRANSFER } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
+import { REFUSAL_TEXT } from '../../core/transfer/refusals.ts';
 import {
   ALL,
   BlockFrameReader,
@@ -18,6 +19,8 @@ import type { ByteChannel } from './channel.ts';
 
 /** Bytes of a manifest: the largest file has 1,025 nodes of about 50 KiB. */
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
+/** Nodes of a manifest: each costs some 200 bytes beside its own, so that the bytes alone bound nothing. */
+const MAX_MANIFEST_NODES = FOLDER.maxEntries + 1;
 const NOTHING = new Uint8Array(0);
 /** The last number of a request; long before it a channel is made anew. */
 const MAX_REQUEST = 2 ** 31;
@@ -31,8 +34,9 @@ interface Request {
   filled: number;
   /** Its memory is given to the reader: bytes may come into it at any time. */
   active: boolean;
-  /** Of a manifest. */
+  /** Of a manifest, and how many there may be. */
   readonly nodes: Uint8Array[];
+  readonly mostNodes: number;
   /** Of no use any more; the answer, if one comes, is thrown away. */
   cancelled: boolean;
   resolve(answer: unknown): void;
@@ -103,9 +107,9 @@ export class BlockClient implements FrameTaker {
     channel.start(this.reader, (error) => this.#end(error));
   }
 
-  /** `root`: only the first node. */
-  manifest(cid: string, root: boolean): Asked {
-    const request = this.#ask(cid, root ? 'root' : 'manifest', NOTHING);
+  /** `root`: only the first node. `mostNodes`: more are a breach. */
+  manifest(cid: string, root: boolean, mostNodes = MAX_MANIFEST_NODES): Asked {
+    const request = this.#ask(cid, root ? 'root' : 'manifest', NOTHING, mostNodes);
     this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
     return request;
   }
@@ -205,10 +209,12 @@ export class BlockClient implements FrameTaker {
       if (!last) this.#send({ type: 'cancel', request: request.number, count: 1 });
     }
     if (payload.length > 0) {
-      if (request.wants === 'manifest') request.nodes.push(payload.slice());
+      // What is of no use any more is not kept.
+      if (!request.cancelled) request.nodes.push(payload.slice());
     } else if (!last) throw breach('an empty piece of a manifest');
     request.filled += payload.length;
-    if (request.filled > MAX_MANIFEST_BYTES) throw breach('a manifest too large');
+    if (request.filled > MAX_MANIFEST_BYTES || request.nodes.length > request.mostNodes)
+      throw breach('a manifest too large');
     if (last) this.#settle(request.nodes);
   }
 
@@ -239,7 +245,7 @@ export class BlockClient implements FrameTaker {
     return request;
   }
 
-  #ask(cid: string, wants: Request['wants'], into: Uint8Array): Asked {
+  #ask(cid: string, wants: Request['wants'], into: Uint8Array, mostNodes = 0): Asked {
     if (this.#ended !== null) throw this.#ended;
     if (this.#requests.length >= TRANSFER.maxAsked) throw this.#gone('too many requests at once');
     const number = this.#next;
@@ -254,6 +260,7 @@ export class BlockClient implements FrameTaker {
         filled: 0,
         active: false,
         nodes: [],
+        mostNodes,
         cancelled: false,
         resolve,
         reject,
@@ -329,11 +336,9 @@ export class BlockClient implements FrameTaker {
 
   #refused(request: Request, refusal: (typeof REFUSALS)[number]): KelanaError {
     if (refusal === 'changed') return new KelanaError('SOURCE_CHANGED', { name: request.cid });
-    return new KelanaError('TRANSFER_FAILED', {
-      name: request.cid,
-      why: `${this.label}: ${refusal}`,
-      refusal,
-    });
+    const { id, en } = REFUSAL_TEXT[refusal];
+    const why = { id: `${this.label}: ${id}`, en: `${this.label}: ${en}` };
+    return new KelanaError('TRANSFER_FAILED', { name: request.cid, why, refusal });
   }
 
   #gone(why: string): KelanaError {

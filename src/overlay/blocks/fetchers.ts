@@ -88,7 +88,7 @@ export class Fetchers {
 const LOOPBACK = /^\/(?:ip4\/127\.|ip6\/::1\/)/;
 
 /** Where a connection comes from; null where that is a relay. */
-function hostOf(from: string): string | null {
+export function hostOf(from: string): string | null {
   const [, host] = /^\/ip[46]\/([^/]+)\/tcp\/\d+(?:\/p2p\/[^/]+)?$/.exec(from) ?? [];
   // Sockets for both families say IPv4 addresses like this.
   return host?.replace(/^::ffff:(?=\d+\.)/i, '') ?? null;

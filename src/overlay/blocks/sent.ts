@@ -14,7 +14,7 @@ const QUIET_MS = 1_000;
 /** Files of one upload that are told by name; of a folder of thousands the rest is counted. */
 const MAX_NAMED = 16;
 
-/** Tells of uploads, once each, when they are over. */
+/** Tells of uploads, once each, when they are over; of no file more bytes than it has. */
 export class SentLog {
   readonly #options: { readonly source: BlockSourcePort; readonly emit: Emit; readonly who: string };
   readonly #sent = new Map<string, Sent>();
@@ -47,8 +47,10 @@ export class SentLog {
     clearTimeout(sent.timer);
     const { source, emit, who } = this.#options;
     for (const [cid, { bytes, name }] of sent.files) {
-      const shown = name ?? source.lookup({ kind: 'cid', cid })[0]?.name ?? cid;
-      emit({ type: 'file.sent', who, to, name: shown, bytes });
+      const file = name === undefined ? source.lookup({ kind: 'cid', cid })[0] : undefined;
+      // What a search was shown of it goes out again with the file.
+      const most = file?.size ?? bytes;
+      emit({ type: 'file.sent', who, to, name: name ?? file?.name ?? cid, bytes: Math.min(bytes, most) });
     }
     if (sent.others > 0)
       emit({ type: 'file.sent', who, to, name: `+ ${sent.others}`, bytes: sent.otherBytes });

@@ -5,7 +5,7 @@ import { cidOf, RAW } from '../../core/transfer/cid.ts';
 import { encodeAsk, type BlockFrameReader } from '../../core/wire/blocks.ts';
 import { source, unlimited } from './blocks.testkit.ts';
 import type { ByteChannel } from './channel.ts';
-import { serveChannel } from './serve.ts';
+import { Upload } from './serve.ts';
 
 test('an asker may have so many requests open, and breaks the protocol with one more', async () => {
   const { promise: reader, resolve } = Promise.withResolvers<BlockFrameReader>();
@@ -21,17 +21,18 @@ test('an asker may have so many requests open, and breaks the protocol with one 
     close: () => Promise.resolve(),
     abort: () => undefined,
   };
-  const run = serveChannel(channel, {
+  const run = new Upload(channel, {
     source: source(10),
     visible: () => undefined,
     partial: () => undefined,
     others: () => [],
     peer: 'p',
+    from: '',
     turns: unlimited(),
     sent: () => undefined,
-    busy: false,
+    place: () => true,
     now: () => performance.now(),
-  });
+  }).run();
   const asks = await reader;
   const cid = cidOf(RAW, new Uint8Array(32).fill(7)).bytes;
   const ask = (request: number, count: number): void =>

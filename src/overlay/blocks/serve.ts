@@ -2,6 +2,7 @@ import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { BlockReader } from '../../core/messages/ports.ts';
+import { sourceOf } from '../../core/http/ip.ts';
 import type { BlockPieces, BlockSourcePort, Provider } from '../../core/ports.ts';
 import { fromCid, RAW } from '../../core/transfer/cid.ts';
 import type { PartialReader } from '../../core/transfer/ports.ts';
@@ -23,6 +24,9 @@ import { encodeFetchers } from '../../core/wire/fetchers.ts';
 import type { Turns } from '../turns.ts';
 import { Buffers } from './buffers.ts';
 import { PATIENCE_MS, type ByteChannel } from './channel.ts';
+import { DueQueue, type Due } from './due.ts';
+import { hostOf } from './fetchers.ts';
+import type { Asking } from './places.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -39,26 +43,11 @@ export interface ServeOptions {
   readonly turns: Turns;
   /** Told of each block that went out; with the file's name where it is not shared. */
   readonly sent: (cid: string, bytes: number, name?: string) => void;
-  /** All uploads are taken: everything is refused. */
-  readonly busy: boolean;
+  /** Where it comes from: who shares that shares the places. */
+  readonly from: string;
+  /** Whether it is served; asked until it is. Everything is refused before. */
+  readonly place: (upload: Asking) => boolean;
   readonly now: () => number;
-}
-
-/**
- * Answers one asker, in the order of its requests. What is asked for and not yet sent is numbers, not blocks: blocks are
- * read `TRANSFER.readAhead` ahead of the socket at most. Resolves when the channel has ended.
- */
-export async function serveChannel(channel: ByteChannel, options: ServeOptions): Promise<void> {
-  await new Upload(channel, options).run();
-}
-
-/** One answer that is due. */
-interface Due {
-  readonly type: 'manifest' | 'have' | 'block' | 'peers';
-  readonly request: number;
-  readonly cid: Uint8Array;
-  /** Of a block; of `peers` the port. */
-  readonly index: number;
 }
 
 /** Blocks that go out in one write: small ones together, a large one alone. */
@@ -69,12 +58,20 @@ interface Pack {
   readonly blocks: { readonly cid: string; readonly bytes: number; readonly name: string | undefined }[];
 }
 
-class Upload {
+/**
+ * Answers one asker, in the order of its requests. What is asked for and not yet sent is numbers, not blocks: blocks are
+ * read `TRANSFER.readAhead` ahead of the socket at most.
+ */
+export class Upload implements Asking {
+  readonly peer: string;
+  readonly source: string;
   readonly #channel: ByteChannel;
   readonly #options: ServeOptions;
-  #due: Due[] = [];
-  /** Requests less cancels: each cancel looks through all that is due. */
+  readonly #due = new DueQueue();
+  /** Requests less cancels: who cancels more breaks the protocol. */
   #cancellable = 0;
+  #placed = false;
+  #answering = false;
   /** A block may follow what is not yet enough for a write. */
   readonly #packs = new Buffers(TRANSFER.readAhead, TRANSFER.frameBytes + HEAD_BYTES + TRANSFER.blockBytes);
   /** Of large blocks. */
@@ -99,15 +96,31 @@ class Upload {
   constructor(channel: ByteChannel, options: ServeOptions) {
     this.#channel = channel;
     this.#options = options;
+    this.peer = options.peer;
+    this.source = sourceOf(hostOf(options.from) ?? '');
+    this.#movedAt = options.now();
   }
 
+  get movedAt(): number {
+    return this.#movedAt;
+  }
+
+  get owed(): boolean {
+    const unfilled = this.#pack?.end === 0 ? 1 : 0;
+    return this.#due.size > 0 || this.#answering || this.#parts.out + this.#packs.out > unfilled;
+  }
+
+  abort(why: Error): void {
+    this.#fail(why);
+  }
+
+  /** Resolves when the channel has ended. */
   async run(): Promise<void> {
     const { now } = this.#options;
     const reader = new BlockFrameReader({
       room: () => null,
       frame: (head, payload) => this.#take(head, payload),
     });
-    this.#movedAt = now();
     const watch = setInterval(() => {
       // Who asks for nothing, or takes nothing, holds a place that others wait for.
       if (now() - this.#movedAt > PATIENCE_MS) this.#fail(new Error(`idle for ${PATIENCE_MS / 1000} s`));
@@ -121,13 +134,15 @@ class Upload {
     });
     try {
       for (;;) {
-        while (this.#due.length === 0 && !this.#ended)
+        while (this.#due.size === 0 && !this.#ended)
           if (this.#pack === null || this.#pack.end === 0) await this.#change();
           else await this.#flush();
-        const due = this.#due.shift();
+        const due = this.#due.take();
         if (this.#failed !== null) throw this.#failed;
         if (due === undefined) break;
+        this.#answering = true;
         await this.#answer(due);
+        this.#answering = false;
       }
     } catch (thrown) {
       this.#channel.abort(thrown instanceof Error ? thrown : new Error(String(thrown)));
@@ -145,21 +160,18 @@ class Upload {
       this.#cancellable -= 1;
       if (this.#cancellable < 0) throw breach('more cancels than requests');
       if (this.#listing >= request && this.#listing < request + ask.count) this.#listing = -1;
-      this.#due = this.#due.filter((due) => due.request < request || due.request >= request + ask.count);
+      this.#due.cancel(request, ask.count);
       return;
     }
     const count = ask.type === 'blocks' ? ask.count : 1;
-    if (this.#due.length + count > TRANSFER.maxAsked)
-      throw breach('more requests than an asker may have open');
+    if (this.#due.size + count > TRANSFER.maxAsked) throw breach('more requests than an asker may have open');
     this.#cancellable += count;
-    this.#movedAt = this.#options.now();
     if (ask.type === 'blocks')
-      for (let at = 0; at < count; at += 1)
-        this.#due.push({ type: 'block', request: request + at, cid: ask.cid, index: ask.first + at });
-    // A payload is only valid now.
+      this.#due.add({ type: 'block', request, cid: ask.cid, index: ask.first }, count);
     else {
       const index = ask.type === 'peers' ? ask.port : 0;
-      this.#due.push({ type: ask.type, request, cid: ask.cid.slice(), index });
+      // A payload is only valid now.
+      this.#due.add({ type: ask.type, request, cid: ask.cid.slice(), index }, 1);
     }
     this.#wake?.();
   }
@@ -174,12 +186,13 @@ class Upload {
   }
 
   async #answer({ type, request, cid: bytes, index }: Due): Promise<void> {
-    const { source, busy, visible } = this.#options;
+    this.#placed ||= this.#options.place(this);
+    if (!this.#placed) return await this.#refuse(request, 'busy');
+    const { source, visible } = this.#options;
     const cid = this.#textOf(bytes);
     const own = cid === null ? undefined : visible(cid);
     const part = cid === null || own !== undefined ? undefined : this.#partial(cid);
-    if (busy) await this.#refuse(request, 'busy');
-    else if (cid === null) await this.#refuse(request, 'not-here');
+    if (cid === null) await this.#refuse(request, 'not-here');
     else if (type === 'block') await this.#block(request, cid, index, own ?? part);
     else if (type === 'manifest') await this.#manifest(request, cid, own ?? part ?? source);
     else if (own === undefined && part === undefined && !this.#shares(cid))

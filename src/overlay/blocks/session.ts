@@ -14,6 +14,8 @@ export class ClientSession implements BlockSession {
   readonly #stopped = new AbortController();
   readonly #asked = new Set<number>();
   #over: KelanaError | null = null;
+  /** Settles when all turns were had that are waited for; null: none is. */
+  #waiting: Promise<void> | null = null;
 
   /**
    * `turns`: the bandwidth of downloads; each block waits for it before it is asked for. `port`: where this node gives
@@ -38,9 +40,9 @@ export class ClientSession implements BlockSession {
     return this.#client.via;
   }
 
-  async manifest(cid: string): Promise<readonly Uint8Array[]> {
+  async manifest(cid: string, mostNodes?: number): Promise<readonly Uint8Array[]> {
     this.#check();
-    return (await this.#answer(this.#client.manifest(cid, false))) as readonly Uint8Array[];
+    return (await this.#answer(this.#client.manifest(cid, false, mostNodes))) as readonly Uint8Array[];
   }
 
   async root(cid: string): Promise<Uint8Array> {
@@ -60,7 +62,7 @@ export class ClientSession implements BlockSession {
 
   async block(cid: string, index: number, into: Uint8Array): Promise<void> {
     this.#check();
-    const turn = this.#turns.take(this.peer, into.length, this.#stopped.signal);
+    const turn = this.#turn(into.length);
     if (turn !== undefined) await turn;
     this.#check();
     await this.#answer(this.#client.block(cid, index, into));
@@ -86,6 +88,22 @@ export class ClientSession implements BlockSession {
       this.#release();
     }, OVERLAY.closeMs);
     late.unref();
+  }
+
+  /** One after the other: a batch of small files is hundreds of blocks, and a peer may wait for `LIMITS.maxWaits` turns. */
+  #turn(bytes: number): Promise<void> | undefined {
+    const { signal } = this.#stopped;
+    const turn =
+      this.#waiting === null
+        ? this.#turns.take(this.peer, bytes, signal)
+        : this.#waiting.then(() => this.#turns.take(this.peer, bytes, signal));
+    if (turn === undefined) return undefined;
+    const over = (): void => {
+      if (this.#waiting === settled) this.#waiting = null;
+    };
+    const settled: Promise<void> = turn.then(over, over);
+    this.#waiting = settled;
+    return turn;
   }
 
   async #answer({ number, answer }: Asked): Promise<unknown> {
