@@ -1,6 +1,6 @@
-import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
+import { cidBytes } from '../../core/transfer/cid.ts';
 import {
   ALL,
   BlockFrameReader,
@@ -342,7 +342,7 @@ export class BlockClient implements FrameTaker {
 
   #bytesOf(cid: string): Uint8Array {
     if (cid !== this.#cidText) {
-      this.#cidBytes = CID.parse(cid).bytes;
+      this.#cidBytes = cidBytes(cid);
       this.#cidText = cid;
     }
     return this.#cidBytes;
