@@ -14,14 +14,15 @@ test('slots are bounded, waited for in order, and an abort ends the wait', async
   assert.equal(one.bytes.length, MiB);
   assert.notEqual(one.bytes.buffer, two.bytes.buffer);
   const order: string[] = [];
-  const third = writer.slot().then((slot) => (order.push('third'), slot));
+  const wait = async (signal?: AbortSignal) => await writer.slot(signal);
+  const third = wait().then((slot) => (order.push('third'), slot));
   const why = new Error('no longer wanted');
   const stop = new AbortController();
-  const never = writer.slot(stop.signal);
-  const fourth = writer.slot().then((slot) => (order.push('fourth'), slot));
+  const never = wait(stop.signal);
+  const fourth = wait().then((slot) => (order.push('fourth'), slot));
   stop.abort(why);
   await assert.rejects(never, why);
-  await assert.rejects(writer.slot(AbortSignal.abort(why)), why);
+  await assert.rejects(wait(AbortSignal.abort(why)), why);
   one.release();
   one.release();
   assert.equal((await third).bytes.buffer, one.bytes.buffer);
@@ -131,10 +132,11 @@ test('small files are written, looked at and synced in batches; an error says ho
 
 test('a writer that is closed takes no more work and keeps no process alive', async (t) => {
   const writer = new Writer({ slots: 1 });
-  const held = await writer.slot();
-  const waiting = writer.slot();
+  const wait = async () => await writer.slot();
+  const held = await wait();
+  const waiting = wait();
   await Promise.all([assert.rejects(waiting, fails('TRANSFER_FAILED')), writer.close()]);
-  await assert.rejects(writer.slot(), fails('TRANSFER_FAILED'));
+  await assert.rejects(wait(), fails('TRANSFER_FAILED'));
   held.release();
   await writer.close();
   const run = child(

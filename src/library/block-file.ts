@@ -105,12 +105,12 @@ export class BlockFile {
     return this.#layout.size === 0 || this.missing === this.#layout.count;
   }
 
-  slot(signal?: AbortSignal): Promise<Slot> {
+  slot(signal?: AbortSignal): Slot | Promise<Slot> {
     return this.#writer.slot(signal);
   }
 
   /** @throws RangeError for a block that the file does not have */
-  async write(index: number, slot: Slot): Promise<boolean> {
+  write(index: number, slot: Slot): Promise<boolean> {
     if (!Number.isInteger(index) || index < 0 || index >= this.#layout.count) {
       slot.release();
       throw new RangeError(`block ${index} of ${this.#layout.count}`);

@@ -19,6 +19,8 @@ export class Handles {
   /** In the order of last use. */
   readonly #open = new Map<string, Open>();
   #timer: NodeJS.Timeout | undefined;
+  /** Since the timer began. */
+  #used = false;
 
   get size(): number {
     return this.#open.size;
@@ -42,13 +44,13 @@ export class Handles {
   open(key: string): number | null {
     const entry = this.#open.get(key);
     if (entry === undefined || entry.now === null) return null;
-    this.#timer?.refresh();
+    this.#used = true;
     return entry.now.fd;
   }
 
   /** Closes what is not in use now and the rest as soon as it is not. */
   closeAll(): void {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     this.#timer = undefined;
     for (const entry of this.#open.values()) this.#drop(entry);
   }
@@ -71,8 +73,11 @@ export class Handles {
       if (this.#open.size <= LIBRARY.maxHandles) break;
       this.#drop(other);
     }
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.closeAll(), LIBRARY.handleIdleMs).unref();
+    this.#used = true;
+    this.#timer ??= setInterval(() => {
+      if (!this.#used) this.closeAll();
+      this.#used = false;
+    }, LIBRARY.handleIdleMs).unref();
     return entry;
   }
 

@@ -56,6 +56,8 @@ export async function openIncomingFolder(options: IncomingFolderOptions): Promis
   const tree = { files: new Set(entries.map(({ path }) => path)), folders: new Set(folders) };
   const folder = await openFolder(options.folder);
   const whole = options.whole ?? { entries, folders: options.folders ?? [] };
+  const all =
+    whole.entries.length === entries.length && whole.folders.length === (options.folders ?? []).length;
   let part: Claim | null = null;
   let base: There | null = null;
   try {
@@ -77,9 +79,7 @@ export async function openIncomingFolder(options: IncomingFolderOptions): Promis
     const mine = base === null ? tree : treeWithout(entries, tree, base.have);
     const keep: Tree = {
       files: new Set(whole.entries.flatMap(({ path }) => (base?.files.has(path) === true ? [] : path))),
-      folders: new Set(
-        options.whole === undefined ? mine.folders : checkEntries(whole.entries, whole.folders).folders,
-      ),
+      folders: all ? tree.folders : new Set(checkEntries(whole.entries, whole.folders).folders),
     };
     if (!part.fresh) {
       await prune(root, keep, MINE);

@@ -111,12 +111,9 @@ export class Incoming implements IncomingFile {
     return this.#blocks.have;
   }
 
-  async slot(signal?: AbortSignal): Promise<Slot> {
-    try {
-      return await this.#blocks.slot(signal);
-    } catch (thrown) {
-      throw thrown instanceof DiskError ? cannotWrite(this.#shown, thrown) : thrown;
-    }
+  slot(signal?: AbortSignal): Slot | Promise<Slot> {
+    const given = this.#blocks.slot(signal);
+    return given instanceof Promise ? this.#waited(given) : given;
   }
 
   /** @throws KelanaError CANNOT_WRITE, TRANSFER_FAILED (it has ended); RangeError for a block it does not have */
@@ -175,6 +172,14 @@ export class Incoming implements IncomingFile {
     });
     // Nothing more can be done where that fails; the next start sweeps the folder.
     await this.#ended.catch(() => undefined);
+  }
+
+  async #waited(given: Promise<Slot>): Promise<Slot> {
+    try {
+      return await given;
+    } catch (thrown) {
+      throw thrown instanceof DiskError ? cannotWrite(this.#shown, thrown) : thrown;
+    }
   }
 
   #failed(why: Text): KelanaError {

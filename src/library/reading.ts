@@ -30,6 +30,8 @@ export class Reading {
   /** One in a row was slow, most likely as something else had the core: what is read on and on shows it soon again. */
   readonly #pieces = new Care(1);
   readonly #isRemote: (root: string) => boolean;
+  /** Of the file that was read last. */
+  #key = { identity: '', path: '', key: '' };
 
   /** `isRemote` says of a shared folder's key that its file system may not answer. */
   constructor(isRemote: (root: string) => boolean) {
@@ -52,7 +54,7 @@ export class Reading {
    * hashed, cannot be read, or was slow lately. `read` then says what it is.
    */
   now(entry: Readable, into: Uint8Array, position: number): boolean {
-    const fd = this.#isRemote(entry.root) ? null : this.#handles.open(keyOf(entry));
+    const fd = this.#isRemote(entry.root) ? null : this.#handles.open(this.#keyOf(entry));
     if (fd === null) return false;
     try {
       return this.#pieces.timed(() => readOpen(fd, entry, into, position)) === true;
@@ -63,6 +65,13 @@ export class Reading {
 
   close(): void {
     this.#handles.closeAll();
+  }
+
+  #keyOf({ identity, path }: Readable): string {
+    const last = this.#key;
+    if (last.identity !== identity || last.path !== path)
+      this.#key = { identity, path, key: keyOf({ identity, path }) };
+    return this.#key.key;
   }
 
   #readSlowly(entry: Readable, into: Uint8Array, position: number): Promise<Seen> {
@@ -101,7 +110,7 @@ export class Care {
   }
 }
 
-function keyOf({ identity, path }: Readable): string {
+function keyOf({ identity, path }: Pick<Readable, 'identity' | 'path'>): string {
   return `${identity} ${path}`;
 }
 

@@ -3,8 +3,9 @@ import { KelanaError } from '../core/errors.ts';
 import type { Slot } from '../core/transfer/ports.ts';
 
 interface Waiting {
+  readonly signal: AbortSignal | undefined;
   readonly give: (slot: PoolSlot) => void;
-  readonly fail: (why: unknown) => void;
+  readonly fail: (why: Error) => void;
 }
 
 /** One lease of a slot: whoever gave it back cannot give it back again under its next holder. */
@@ -47,6 +48,8 @@ export class SlotPool {
   #buffers: SharedArrayBuffer[] = [];
   #free: number[] = [];
   readonly #waiting = new Set<Waiting>();
+  /** Those that are listened to: each block of a download waits with the same one. */
+  readonly #signals = new WeakSet<AbortSignal>();
   readonly #made: (slot: number, bytes: SharedArrayBuffer) => void;
   #out = 0;
 
@@ -64,35 +67,31 @@ export class SlotPool {
     return this.#buffers;
   }
 
-  /** @throws the signal's reason; KelanaError TRANSFER_FAILED of `fail` */
-  take(signal?: AbortSignal): Promise<PoolSlot> {
+  /** At once where one is free. @throws the signal's reason; KelanaError TRANSFER_FAILED of `fail` */
+  take(signal?: AbortSignal): PoolSlot | Promise<PoolSlot> {
     if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
     const slot = this.#next();
-    if (slot !== null) return Promise.resolve(slot);
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiting.delete(waiting);
-        reject(asError(signal?.reason));
-      };
-      const waiting: Waiting = {
-        give: (given) => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve(given);
-        },
-        fail: (why) => {
-          signal?.removeEventListener('abort', onAbort);
-          reject(asError(why));
-        },
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.add(waiting);
+    if (slot !== null) return slot;
+    if (signal !== undefined && !this.#signals.has(signal)) {
+      this.#signals.add(signal);
+      signal.addEventListener('abort', () => this.#end(signal.reason, signal), { once: true });
+    }
+    return new Promise((give, fail) => {
+      this.#waiting.add({ signal, give, fail });
     });
   }
 
   /** Ends all waits. */
   fail(why: unknown): void {
-    for (const waiting of this.#waiting) waiting.fail(why);
-    this.#waiting.clear();
+    this.#end(why, null);
+  }
+
+  #end(why: unknown, signal: AbortSignal | null): void {
+    for (const waiting of this.#waiting) {
+      if (signal !== null && waiting.signal !== signal) continue;
+      this.#waiting.delete(waiting);
+      waiting.fail(asError(why));
+    }
   }
 
   /** Gives the memory back to the system; only while nobody holds a slot. */

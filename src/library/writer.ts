@@ -27,6 +27,8 @@ export class DiskError extends Error {
 
 interface Job {
   readonly slot: PoolSlot | null;
+  /** An answer beside an error is one too. */
+  readonly partly: boolean;
   /** null: nobody waits any more, the thread hung. */
   waiter: { resolve: (answer: Answer) => void; reject: (why: unknown) => void } | null;
 }
@@ -69,8 +71,8 @@ export class Writer {
     return this.#worker !== null;
   }
 
-  /** @throws the signal's reason; KelanaError TRANSFER_FAILED once the writer is closed */
-  slot(signal?: AbortSignal): Promise<Slot> {
+  /** At once where one is free. @throws the signal's reason; KelanaError TRANSFER_FAILED once the writer is closed */
+  slot(signal?: AbortSignal): Slot | Promise<Slot> {
     if (this.#closed) return Promise.reject(closed());
     if (this.#hangs) return Promise.reject(hangs());
     this.#running();
@@ -164,30 +166,27 @@ export class Writer {
     return slot;
   }
 
-  async #ask(
+  #ask(
     ask: Unnumbered<Extract<Ask, { seq: number }>>,
     slot: PoolSlot | null,
     partly = false,
   ): Promise<Answer> {
-    slot?.toThread();
-    if (this.#closed || this.#hangs) {
-      slot?.fromThread();
-      throw this.#closed ? closed() : hangs();
-    }
-    const worker = this.#running();
-    this.#seq += 1;
-    const seq = this.#seq;
-    if (this.#jobs.size === 0) {
-      this.#since = performance.now();
-      worker.ref();
-    }
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      this.#jobs.set(seq, { slot, waiter: { resolve, reject } });
+    return new Promise((resolve, reject) => {
+      slot?.toThread();
+      if (this.#closed || this.#hangs) {
+        slot?.fromThread();
+        throw this.#closed ? closed() : hangs();
+      }
+      const worker = this.#running();
+      this.#seq += 1;
+      const seq = this.#seq;
+      if (this.#jobs.size === 0) {
+        this.#since = performance.now();
+        worker.ref();
+      }
+      this.#jobs.set(seq, { slot, partly, waiter: { resolve, reject } });
       worker.postMessage({ ...ask, seq });
     });
-    const error = errorOf(answer);
-    if (error !== null && !partly) throw error;
-    return answer;
   }
 
   #running(): Worker {
@@ -220,7 +219,9 @@ export class Writer {
     this.#jobs.delete(answer.seq);
     this.#since = performance.now();
     job.slot?.fromThread();
-    job.waiter?.resolve(answer);
+    const error = job.partly ? null : errorOf(answer);
+    if (error === null) job.waiter?.resolve(answer);
+    else job.waiter?.reject(error);
     this.#advance();
   }
 

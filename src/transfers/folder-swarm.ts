@@ -247,11 +247,11 @@ export class FolderSwarm {
     nodes: readonly Uint8Array[],
   ): Promise<void> {
     const { file, only, incomingFolder, together = false, random, now } = this.#options;
-    const { items, listed, all } = wantedOf(file.name, files, only);
+    const { items, listed } = wantedOf(file.name, files, only);
     this.#items = items;
     if (only.length > 0) this.#size = items.reduce((sum, { size }) => sum + size, 0);
     this.#count = files.length;
-    const whole = { entries: all, folders };
+    const whole = { entries: files, folders };
     const listing = { nodes, listed, count: files.length, folders: only.length === 0 ? folders : [], whole };
     const folder = await incomingFolder(file, this.#items, this.#stop.signal, listing);
     this.#folder = folder;
@@ -259,7 +259,7 @@ export class FolderSwarm {
     for (const [index, { cid, size, digest }] of this.#items.entries()) {
       if (hasBit(folder.have, index)) this.#bytes += size;
       else if (digest !== null && folder.path === null)
-        smalls.push({ index, listed: listed[index] ?? 0, cid, size, without: new Set() });
+        smalls.push({ index, listed: listed[index] ?? 0, cid, size, without: null });
     }
     this.#smalls = new Smalls(smalls, together ? Math.floor(random() * smalls.length) : 0);
     this.#lastGood = now();

@@ -5,7 +5,7 @@ import { Pace } from './pace.ts';
 import type { Small } from './smalls.ts';
 
 const batch = (index: number): readonly Small[] => [
-  { index, listed: index, cid: `cid ${index}`, size: 10, without: new Set() },
+  { index, listed: index, cid: `cid ${index}`, size: 10, without: null },
 ];
 
 test('a batch is taken back when the idle one would have brought it eight times, and later the next time', () => {

@@ -11,13 +11,13 @@ export interface Small {
   readonly listed: number;
   readonly cid: string;
   readonly size: number;
-  /** Peers that said they do not have it. */
-  readonly without: Set<string>;
+  /** Peers that said they do not have it; null: none did. */
+  without: Set<string> | null;
 }
 
 /** `have` as in `BlockSession.have`, by the listing. */
 export function mayHave({ without, listed }: Small, peer: string, have: Uint8Array | null): boolean {
-  return !without.has(peer) && (have === null || hasBit(have, listed));
+  return without?.has(peer) !== true && (have === null || hasBit(have, listed));
 }
 
 /** Small files that nobody was asked for, and how many somebody was. */
@@ -125,7 +125,7 @@ export async function bring(
         const error = asKelanaError(thrown);
         // It may have all the other files.
         if (error.code === 'SOURCE_CHANGED' || ONE_FILE.has(error.params['refusal']))
-          small.without.add(session.peer);
+          (small.without ??= new Set()).add(session.peer);
         else broken ??= error;
         failed = { small, error };
         missing.push(small);

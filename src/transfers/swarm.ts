@@ -247,7 +247,8 @@ export class Swarm {
     if (layout === null || incoming === null) return;
     let slot: Slot;
     try {
-      slot = await incoming.slot(this.#stop.signal);
+      const given = incoming.slot(this.#stop.signal);
+      slot = given instanceof Promise ? await given : given;
     } catch (thrown) {
       return this.#fail(thrown);
     }

@@ -1,6 +1,5 @@
 import { KelanaError } from '../core/errors.ts';
 import { compileGlob } from '../core/search/glob.ts';
-import { parseCid, RAW } from '../core/transfer/cid.ts';
 import type { ListedFile } from '../core/transfer/listing.ts';
 import type { FolderItem } from './options.ts';
 
@@ -15,22 +14,16 @@ export function wantedOf(
 ): {
   readonly items: readonly FolderItem[];
   readonly listed: readonly number[];
-  /** All of the listing. */
-  readonly all: readonly FolderItem[];
 } {
   const globs = only.map((pattern) => compileGlob(pattern));
   const items: FolderItem[] = [];
   const listed: number[] = [];
-  const all: FolderItem[] = [];
-  for (const [at, { path, cid, size }] of files.entries()) {
-    const parsed = parseCid(cid);
-    const item = { path, cid, size, digest: parsed?.codec === RAW ? parsed.digest : null };
-    all.push(item);
-    if (globs.length > 0 && !globs.some((glob) => glob.matches(path))) continue;
-    items.push(item);
+  for (const [at, file] of files.entries()) {
+    if (globs.length > 0 && !globs.some((glob) => glob.matches(file.path))) continue;
+    items.push(file);
     listed.push(at);
   }
-  if (items.length > 0 || only.length === 0) return { items, listed, all };
+  if (items.length > 0 || only.length === 0) return { items, listed };
   throw new KelanaError('NONE_CHOSEN', { name, only: only.map((pattern) => `'${pattern}'`).join(' ') });
 }
 

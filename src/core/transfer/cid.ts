@@ -18,9 +18,33 @@ export function cidOf(codec: Codec, digest: Uint8Array): CID {
   return CID.createV1(codec, createDigest(SHA2_256, digest));
 }
 
-/** CIDv1 in base32, the one form kelana writes. */
+/** Characters of a CIDv1 in base32, with the `b` before it, and their codes: a folder has ten thousand of them. */
+const TEXT = new Uint8Array(1 + Math.ceil(((4 + DIGEST_BYTES) * 8) / 5));
+const LETTERS = Uint8Array.from('abcdefghijklmnopqrstuvwxyz234567', (letter) => letter.charCodeAt(0));
+
+/** CIDv1 in base32, the one form kelana writes. multiformats adds letter to letter, and each sum is a string. */
 export function cidText(codec: Codec, digest: Uint8Array): string {
-  return cidOf(codec, digest).toString(base32);
+  TEXT[0] = 0x62;
+  let at = 1;
+  let bits = 0;
+  let held = 0;
+  for (let byte = 0; byte < 4 + DIGEST_BYTES; byte += 1) {
+    held = ((held << 8) | (byte < 4 ? headAt(codec, byte) : (digest[byte - 4] ?? 0))) & 0xfff;
+    bits += 8;
+    for (; bits >= 5; bits -= 5, at += 1) TEXT[at] = LETTERS[(held >> (bits - 5)) & 31] ?? 0;
+  }
+  if (bits > 0) TEXT[at] = LETTERS[(held << (5 - bits)) & 31] ?? 0;
+  return String.fromCharCode(...TEXT);
+}
+
+/** Version, codec, hash and its length: what a CIDv1 begins with. */
+function headAt(codec: Codec, byte: number): number {
+  return byte === 0 ? 1 : byte === 1 ? codec : byte === 2 ? SHA2_256 : DIGEST_BYTES;
+}
+
+/** The bytes of a CID that `cidText` wrote. @throws SyntaxError, RangeError where it is none */
+export function cidBytes(text: string): Uint8Array {
+  return text.length === TEXT.length && text.startsWith('b') ? base32.decode(text) : CID.parse(text).bytes;
 }
 
 export interface ParsedCid {
@@ -30,6 +54,7 @@ export interface ParsedCid {
   readonly text: string;
 }
 
+const READ = base32.decoder.or(base36.decoder).or(base58btc.decoder);
 /** Longest text of a 36-byte CID in the bases below is 59 characters; anything far longer is no CID. */
 const MAX_TEXT = 80;
 
@@ -37,8 +62,7 @@ const MAX_TEXT = 80;
 export function parseCid(text: string): ParsedCid | null {
   if (text.length > MAX_TEXT) return null;
   try {
-    const cid = CID.parse(text, base32.decoder.or(base36.decoder).or(base58btc.decoder));
-    return fromCid(cid);
+    return fromCid(CID.parse(text, READ));
   } catch {
     return null;
   }
@@ -49,6 +73,18 @@ export function fromCid(cid: CID): ParsedCid | null {
   if (code !== SHA2_256 || digest.length !== DIGEST_BYTES) return null;
   if (cid.code !== RAW && cid.code !== DAG_PB) return null;
   return { codec: cid.code, digest, text: cidText(cid.code, digest) };
+}
+
+/** The same of a binary CID. */
+export function fromCidBytes(bytes: Uint8Array): ParsedCid | null {
+  const [version, codec, hash, length] = bytes;
+  const plain = version === 1 && hash === SHA2_256 && length === DIGEST_BYTES;
+  if (plain && bytes.length === 4 + DIGEST_BYTES && (codec === RAW || codec === DAG_PB)) {
+    const digest = bytes.subarray(4);
+    return { codec, digest, text: cidText(codec, digest) };
+  }
+  const cid = decodeCid(bytes);
+  return cid === null ? null : fromCid(cid);
 }
 
 /** A binary CID of any codec and hash, or null where the bytes are none. */

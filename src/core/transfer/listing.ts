@@ -20,6 +20,8 @@ export interface ListedFile {
    * verified. Where no file of this layout has that `Tsize` (another tool cut it), it is the `Tsize` itself.
    */
   readonly size: number;
+  /** SHA-256 of the file where it is one raw block; null: it has a manifest of its own. */
+  readonly digest: Uint8Array | null;
 }
 
 export interface Listing {
@@ -191,7 +193,7 @@ class Reader {
     if (!Number.isSafeInteger(total) || total < 0 || total > 2 * TRANSFER.maxFileBytes)
       throw this.refuse({ id: 'ukuran berkasnya tidak sah', en: 'the size of a file is not valid' });
     const size = cid.codec === RAW ? total : (sizeFrom(total) ?? total);
-    this.#files.push({ path, cid: cid.text, size });
+    this.#files.push({ path, cid: cid.text, size, digest: cid.codec === RAW ? cid.digest : null });
     return null;
   }
 

@@ -133,6 +133,8 @@ export class Plan {
         break;
       case 'good':
         this.#good(input.block, out);
+        // It was counted when it came: nobody may be asked for more.
+        if (this.#left > 0 && out.length === 0 && !this.#stale) return out;
         break;
       case 'bad':
         if (this.#state[input.block] === CHECKING) this.#giveBack(input.block);
@@ -196,12 +198,12 @@ export class Plan {
     const here = first !== undefined && this.#sources.has(first.id);
     if (here && (first.have !== null || this.#rarity.parts === 0)) this.#ask(first, now, out);
     if (this.#outstanding >= SWARM.maxOutstanding) return;
-    const sources = [...this.#sources.values()];
+    const sources = this.#sources;
     if (this.#rarity.parts > 0) {
-      for (const source of sources) if (source.have !== null) this.#ask(source, now, out);
+      for (const source of sources.values()) if (source.have !== null) this.#ask(source, now, out);
       if (here) this.#ask(first, now, out);
     }
-    for (const source of sources) if (source !== first) this.#ask(source, now, out);
+    for (const source of sources.values()) if (source !== first) this.#ask(source, now, out);
   }
 
   #ask(source: Source, now: number, out: PlanOutput[]): void {

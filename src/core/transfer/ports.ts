@@ -61,8 +61,8 @@ export interface IncomingFile {
   readonly path: string | null;
   /** Blocks that were found on the disk and match their hash, one bit each, lowest bit first; kept up to date. */
   readonly have: Uint8Array;
-  /** Waits for memory for one block: what bounds a download. */
-  slot(signal?: AbortSignal): Promise<Slot>;
+  /** Memory for one block, at once where some is free: what bounds a download. */
+  slot(signal?: AbortSignal): Slot | Promise<Slot>;
   /** Hashes the first bytes of the slot and, where they are block `index`, writes them; false where they are not. */
   write(index: number, slot: Slot): Promise<boolean>;
   /** Makes it durable and visible under its name, never over a different file; gives its path. */
@@ -79,7 +79,7 @@ export interface IncomingFolder {
   readonly path: string | null;
   /** Files that are on the disk and match their CID, one bit each in the order of the entries; kept up to date. */
   readonly have: Uint8Array;
-  slot(signal?: AbortSignal): Promise<Slot>;
+  slot(signal?: AbortSignal): Slot | Promise<Slot>;
   /**
    * Hashes and writes files of one raw block each, which lie in the slot at their offsets; at most
    * `INCOMING.batchFiles`. Gives the indices of those whose bytes are wrong: they are not written.

@@ -7,7 +7,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import { importBytes } from 'ipfs-unixfs-importer';
 import { fixedSize } from 'ipfs-unixfs-importer/chunker';
 import { balanced } from 'ipfs-unixfs-importer/layout';
-import { cidOf, cidText, DAG_PB, parseCid, RAW } from './cid.ts';
+import { cidBytes, cidOf, cidText, DAG_PB, fromCidBytes, parseCid, RAW, type Codec } from './cid.ts';
 import { leafOf, SHAPE, type Shape } from './layout.ts';
 import { buildManifest, type Manifest } from './manifest.ts';
 import { mostNodes, verifyBlock, verifyManifest } from './verify.ts';
@@ -230,6 +230,14 @@ test('a CID is read in every base and version that names the same bytes', () => 
   const v0 = cidOf(DAG_PB, digest).toV0().toString();
   assert.match(v0, /^Qm/);
   assert.equal(parseCid(v0)?.text, cidText(DAG_PB, digest));
+  const [first, second] = [cidOf(RAW, digest), cidOf(DAG_PB, sha256(sample(6)))];
+  for (const cid of [first, second]) {
+    assert.equal(cidText(cid.code as Codec, cid.multihash.digest), cid.toString());
+    assert.deepEqual(cidBytes(cid.toString()), cid.bytes);
+    assert.equal(fromCidBytes(cid.bytes)?.text, cid.toString());
+    assert.equal(fromCidBytes(cid.bytes.subarray(0, 35)), null);
+  }
+  assert.equal(fromCidBytes(cidOf(DAG_PB, digest).toV0().bytes)?.text, cidText(DAG_PB, digest));
   for (const bad of ['', 'contoh.txt', text.slice(0, -1), `${text}a`, text.toUpperCase(), 'b'.repeat(10_000)])
     assert.equal(parseCid(bad), null, bad.slice(0, 20));
 });

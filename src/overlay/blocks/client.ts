@@ -1,6 +1,6 @@
-import { CID } from 'multiformats/cid';
 import { FOLDER, TRANSFER } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
+import { cidBytes } from '../../core/transfer/cid.ts';
 import { REFUSAL_TEXT } from '../../core/transfer/refusals.ts';
 import {
   ALL,
@@ -347,7 +347,7 @@ export class BlockClient implements FrameTaker {
 
   #bytesOf(cid: string): Uint8Array {
     if (cid !== this.#cidText) {
-      this.#cidBytes = CID.parse(cid).bytes;
+      this.#cidBytes = cidBytes(cid);
       this.#cidText = cid;
     }
     return this.#cidBytes;

@@ -1,10 +1,9 @@
-import { CID } from 'multiformats/cid';
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { BlockReader } from '../../core/messages/ports.ts';
 import { sourceOf } from '../../core/http/ip.ts';
 import type { BlockPieces, BlockSourcePort, Provider } from '../../core/ports.ts';
-import { fromCid, RAW } from '../../core/transfer/cid.ts';
+import { fromCidBytes, RAW } from '../../core/transfer/cid.ts';
 import type { PartialReader } from '../../core/transfer/ports.ts';
 import {
   ALL,
@@ -284,12 +283,12 @@ export class Upload implements Asking {
   /** A large block in several frames: what could not be read is refused, whatever went before. */
   async #pieces(request: number, cid: string, block: BlockPieces): Promise<void> {
     await this.#flush();
-    const { peer, turns } = this.#options;
+    const { peer, turns, now } = this.#options;
     const { size } = block;
     const single = this.#single();
     let paid = 0;
     for (let at = 0; at < size;) {
-      const buffer = await this.#memory(this.#parts);
+      const buffer = this.#parts.take() ?? (await this.#memory(this.#parts));
       const end = Math.min(size, at + turns.piece(TRANSFER.pieceBytes));
       const frame = buffer.subarray(0, HEAD_BYTES + end - at);
       try {
@@ -307,11 +306,15 @@ export class Upload implements Asking {
         const wait = turns.take(peer, paid - at, this.#over.signal);
         if (wait !== undefined) await wait;
       }
-      this.#write(frame).then(() => {
-        if (end === size) this.#options.sent(cid, size);
-        this.#parts.give(buffer);
-        this.#wake?.();
-      }, ignore);
+      this.#channel.write(frame).then(
+        () => {
+          this.#movedAt = now();
+          if (end === size) this.#options.sent(cid, size);
+          this.#parts.give(buffer);
+          this.#wake?.();
+        },
+        (thrown: unknown) => this.#fail(thrown),
+      );
       at = end;
     }
   }
@@ -389,13 +392,9 @@ export class Upload implements Asking {
   /** In the one form that libraries know, or null where it is no CID of a file. */
   #textOf(bytes: Uint8Array): string | null {
     if (this.#lastCid !== null && Buffer.compare(this.#lastCid.bytes, bytes) === 0) return this.#lastCid.text;
-    try {
-      const cid = fromCid(CID.decode(bytes));
-      if (cid !== null) this.#lastCid = { bytes, text: cid.text, single: cid.codec === RAW };
-      return cid?.text ?? null;
-    } catch {
-      return null;
-    }
+    const cid = fromCidBytes(bytes);
+    if (cid !== null) this.#lastCid = { bytes, text: cid.text, single: cid.codec === RAW };
+    return cid?.text ?? null;
   }
 }
 

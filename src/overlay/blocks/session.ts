@@ -63,9 +63,17 @@ export class ClientSession implements BlockSession {
   async block(cid: string, index: number, into: Uint8Array): Promise<void> {
     this.#check();
     const turn = this.#turn(into.length);
-    if (turn !== undefined) await turn;
-    this.#check();
-    await this.#answer(this.#client.block(cid, index, into));
+    if (turn !== undefined) {
+      await turn;
+      this.#check();
+    }
+    const { number, answer } = this.#client.block(cid, index, into);
+    this.#asked.add(number);
+    try {
+      await answer;
+    } finally {
+      this.#asked.delete(number);
+    }
   }
 
   close(): Promise<void> {
