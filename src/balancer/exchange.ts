@@ -472,10 +472,10 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #addResponseBody(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
-    addBody(this.#client.outgoing, bytes, this.#chunksOut);
+    addBody(this.#client.outgoing, bytes, this.#chunksOut());
   }
 
-  get #chunksOut(): boolean {
+  #chunksOut(): boolean {
     return this.#response !== null && sendsChunked(this.#response, this.#request.minor);
   }
 
@@ -492,7 +492,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const upstream = this.#upstream;
     const head = this.#response;
     if (upstream === null || head === null) return;
-    if (this.#chunksOut) this.#client.outgoing.text(chunkedEnd(trailers, this.#response?.options));
+    if (this.#chunksOut()) this.#client.outgoing.text(chunkedEnd(trailers, head.options));
     this.#flushResponse();
     // Bytes after the answer, or an answer before the whole request, would be taken for part of the next.
     const clean = this.#requestDone && upstream.flushed && upstream.parser.idle;

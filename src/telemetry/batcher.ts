@@ -106,9 +106,9 @@ export function createBatcher(store: Store, options: BatcherOptions): Sink {
   return {
     name,
     start: () => Promise.resolve(),
-    add: (event) => {
+    add: (event, size) => {
       if (stopped) return;
-      queue.push(event);
+      queue.push(event, size);
       plan(gatherMs);
       if (queue.length === maxBatch && !failing && writing === null) hurry();
     },

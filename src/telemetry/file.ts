@@ -11,6 +11,7 @@ const NEWLINE = 0x0a;
 /** A piece of a line that stays the same for so many looks, so many ms apart, is one that its writer left. */
 const TORN_LOOKS = 3;
 const TORN_MS = 20;
+const TORN_MOST_LOOKS = 50;
 
 interface Open {
   readonly file: FileHandle;
@@ -93,16 +94,19 @@ export function createFileStore(
 async function endsTorn(file: FileHandle, size: number): Promise<boolean> {
   const last = Buffer.alloc(1);
   let known = size;
-  for (let looks = 0; ;) {
+  let same = 0;
+  for (let looks = 0; looks < TORN_MOST_LOOKS; looks += 1) {
     if (known === 0) return false;
     const { bytesRead } = await file.read(last, 0, 1, known - 1);
     if (bytesRead === 1 && last[0] === NEWLINE) return false;
-    if (looks === TORN_LOOKS) return true;
+    if (same === TORN_LOOKS) return true;
     await sleep(TORN_MS);
     const { size: now } = await file.stat();
-    looks = now === known ? looks + 1 : 0;
+    same = now === known ? same + 1 : 0;
     known = now;
   }
+  // Somebody writes all the time, and each write of theirs is whole before ours.
+  return false;
 }
 
 function lineOf(event: KelanaEvent, lang: Lang, localTime: (at: number) => string): string {

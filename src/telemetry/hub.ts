@@ -1,10 +1,12 @@
 import type { Emit, EventBody, KelanaEvent } from '../core/events.ts';
+import { sizeOf } from './queue.ts';
 
 /** Where events go. `add` never throws and never blocks: it queues within a bound and counts what it drops. */
 export interface Sink {
   readonly name: string;
   start(): Promise<void>;
-  add(event: KelanaEvent): void;
+  /** `size`: what `sizeOf` says of the event, where the caller knows. */
+  add(event: KelanaEvent, size?: number): void;
   /** Writes what is queued, within `LOG.stopMs`, and lets go of the file. Never rejects. */
   stop(): Promise<void>;
 }
@@ -23,9 +25,10 @@ export function createHub({ now, sinks }: { now: () => number; sinks: readonly S
     // With nobody listening an event costs one call.
     if (!open || sinks.length === 0) return;
     const event: KelanaEvent = { ...body, at: now() };
+    let size: number | undefined;
     for (const sink of sinks) {
       try {
-        sink.add(event);
+        sink.add(event, (size ??= sizeOf(event)));
       } catch {
         // A part must never fail because of its log; the other sinks still get the event.
       }

@@ -46,8 +46,7 @@ export class EventQueue {
     return this.#events.length === 0 && this.#dropped === 0;
   }
 
-  push(event: KelanaEvent): void {
-    const size = sizeOf(event);
+  push(event: KelanaEvent, size: number = sizeOf(event)): void {
     if (this.#events.length >= this.#limits.maxQueued || this.#bytes + size > this.#limits.maxQueuedBytes) {
       this.drop(1, event);
       return;
