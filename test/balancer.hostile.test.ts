@@ -83,6 +83,8 @@ for (const [what, answer] of BAD_BODIES) {
       const text = await browser.closes();
       assert.equal(readResponses([bytesOf(text)], [], browser.over === 'end').messages.length, 0, text);
       assert.equal(one.requests.length + other.requests.length, 1, 'nobody else goes on with it');
+      const [told] = bench.events.filter((event) => event.type === 'balancer.request');
+      assert.deepEqual([told?.status, told?.cut], [200, true]);
     });
   }
 }

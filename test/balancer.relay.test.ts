@@ -195,8 +195,29 @@ test('a client that leaves takes its request with it', async (t) => {
   hasty.socket.resetAndDestroy();
   await eventually(() => closed, 'the backend connection to close');
   const [told] = bench.events.filter((event) => event.type === 'balancer.request');
-  assert.equal(told?.status, 499);
+  assert.deepEqual([told?.status, told?.cut], [499, undefined]);
   assert.equal(bench.balancer.stats().active, 0);
+});
+
+test('of a client that leaves in the middle of its answer the log says that it was not whole, of others nothing', async (t) => {
+  const back = await backend(t, ({ head }) =>
+    head.path === '/whole' ? HELLO : 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart',
+  );
+  const bench = await balance(t, back.url);
+  const hasty = client(t, bench);
+  await hasty.send(get('/whole')).reads('hello');
+  await hasty.send(get('/part')).reads('part');
+  hasty.socket.resetAndDestroy();
+  await eventually(() => bench.balancer.stats().active === 0, 'its end');
+  assert.deepEqual(
+    bench.events.flatMap((event) =>
+      event.type === 'balancer.request' ? [[event.target, event.status, event.bytes, event.cut]] : [],
+    ),
+    [
+      ['/whole', 200, 5, undefined],
+      ['/part', 200, 4, true],
+    ],
+  );
 });
 
 test('half a request body is never completed for the backend', async (t) => {

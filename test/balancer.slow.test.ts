@@ -158,6 +158,8 @@ test('an answer of which nothing moves is cut by a reset, and told as cut', asyn
   assert.equal(slow.logged, slow.asked);
   assert.match(errors(bench).join(), /^GATEWAY_TIMEOUT .*the client stopped reading/);
   assert.equal(bench.balancer.stats().backends[0]?.failures, 0);
+  const told = bench.events.flatMap((event) => (event.type === 'balancer.request' ? [event.cut] : []));
+  assert.equal(told.pop(), true);
   assert.equal(await slow.closes(), 'error');
 });
 

@@ -10,6 +10,7 @@ import {
   sendsChunked,
   switchesTo,
 } from '../core/http/forward.ts';
+import type { EventBody } from '../core/events.ts';
 import type { Field } from '../core/http/head.ts';
 import type { Origin } from '../core/http/provenance.ts';
 import type { RequestHead } from '../core/http/request.ts';
@@ -180,7 +181,7 @@ export class Exchange implements UpstreamUser, Waiter {
   clientGone(): void {
     if (this.#over) return;
     this.#drop('left');
-    this.#end(this.#response?.status ?? CLIENT_GONE, this.#shared.clock(), this.#leaving);
+    this.#end(this.#response?.status ?? CLIENT_GONE, this.#shared.clock(), this.#headSent);
   }
 
   /** A part of what was written has left. */
@@ -572,7 +573,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const tally = this.#response === null || backend === null ? shared.own : backend.tally;
     tally.ended(status, ms, this.#bytes, retries);
     if (!shared.access.logs(status, cut)) return;
-    shared.emit({
+    const told: EventBody = {
       type: 'balancer.request',
       who: shared.who,
       client: this.#client.label,
@@ -583,7 +584,8 @@ export class Exchange implements UpstreamUser, Waiter {
       seconds: (now - this.#startedAt) / 1000,
       bytes: this.#bytes,
       retries,
-    });
+    };
+    shared.emit(cut ? { ...told, cut } : told);
   }
 
   #addBody(outgoing: Outgoing, bytes: Uint8Array): void {
