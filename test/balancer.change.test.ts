@@ -119,6 +119,7 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['add', 'dns://x:1'], 2, /a name belongs in the settings/],
     [['add', 'P2P://x'], 2, /a name belongs in the settings/],
     [['add', `http://localhost:${port}`], 2, /this balancer itself/],
+    [['add', `http://127.0.0.1:${port},max=3`], 2, /this balancer itself/],
     [['add', 'http://127.0.0.1:1,weight=2'], 2, /does not use weights/],
     [['weight', a, '2'], 2, /does not use weights/],
     [['weight', a, 'two'], 2, /whole number/],

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bytesOf, readResponses } from '../src/core/http/testing.ts';
-import { backend, balance, client, eventually, get, HELLO, HOST, once, post } from './balancer.kit.ts';
+import {
+  backend,
+  balance,
+  client,
+  eventually,
+  freePort,
+  get,
+  HELLO,
+  HOST,
+  once,
+  post,
+} from './balancer.kit.ts';
 
 test('requests take turns at the backends, and both sides keep their connections', async (t) => {
   const [one, two] = [await backend(t), await backend(t)];
@@ -117,6 +128,18 @@ test('RFC 9110 7.6.2: Max-Forwards is counted down for TRACE and OPTIONS, and at
   assert.match(last.received, /Content-Type: message\/http\r\n/);
   assert.equal(upstream.requests.length, 4);
   assert.deepEqual(bench.balancer.stats().own?.causes, undefined);
+});
+
+test('RFC 9110 7.6.3: a ring of balancers is seen by Via, and costs one request a few rounds', async (t) => {
+  const nowhere = await freePort();
+  const bench = await balance(t, `http://127.0.0.1:${nowhere}`);
+  const { backends, port } = bench.balancer;
+  backends.add({ url: `http://127.0.0.1:${port}`, weight: 1, maxConnections: 0 });
+  await backends.remove(`127.0.0.1:${nowhere}`);
+  const text = await once(t, bench, get('/', 'Connection: close\r\n'));
+  assert.match(text, /^HTTP\/1\.1 508 Loop Detected\r\n[^]*in a ring/);
+  const asked = bench.events.filter((event) => event.type === 'balancer.request' && event.target === '/');
+  assert.equal(asked.length, 9);
 });
 
 test('HEAD, 204 and 304 end with their head, and the connection goes on', async (t) => {

@@ -1,6 +1,7 @@
-import { hostPort, parseBackend, parseBackendUrl, type ListenAddress } from '../../balancer/address.ts';
+import { parseBackend, parseBackendUrl, type ListenAddress } from '../../balancer/address.ts';
 import { readAuthorities } from '../../balancer/dial.ts';
 import type { Configuration } from '../../balancer/manager.ts';
+import { reaches } from '../../balancer/own.ts';
 import type { Desired, Edit, GivenBackend } from '../../core/balance/changes.ts';
 import { methodText, parseMethod } from '../../core/balance/choice.ts';
 import { createMethod } from '../../core/balance/methods.ts';
@@ -225,8 +226,9 @@ function weightless(method: string): Text {
 }
 
 /** @throws KelanaError BAD_VALUE for the balancer itself, which would ask itself without end */
-export function refuseOwn({ name, spec }: GivenBackend, listen: ListenAddress): void {
-  if (name !== hostPort(listen.host, listen.port)) return;
+export function refuseOwn({ spec }: GivenBackend, listen: ListenAddress): void {
+  const { host, port } = parseBackendUrl(parseBackend(spec).url);
+  if (!reaches(host, port, listen)) return;
   throw badBackend(spec, { id: 'itu alamat balancer ini sendiri', en: 'it is this balancer itself' });
 }
 
