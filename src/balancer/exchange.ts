@@ -130,6 +130,11 @@ export class Exchange implements UpstreamUser, Waiter {
     return this.#requestDone;
   }
 
+  /** It waits for room. */
+  get queued(): boolean {
+    return this.#turn.waiting;
+  }
+
   /** The answer is whole before the request: what still comes of that is read and dropped. */
   get deaf(): boolean {
     return this.#leaving && !this.#requestDone;
