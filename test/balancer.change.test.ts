@@ -104,6 +104,15 @@ test('backends are added, weighed, drained and removed while it runs, and all of
   await again.run.end();
 });
 
+test('in TCP mode a method that looks at requests is refused later too', async (t) => {
+  const { names, balancer, command, view } = await house(t, 1);
+  const args = ['--listen', 'localhost:0', '--mode', 'tcp', '--backend', `tcp://${names[0] ?? ''}`];
+  await balancer(...args, '--method', 'hash:source');
+  const said = await command('method', 'sticky');
+  assert.deepEqual([said.code, /no requests to look at/.test(said.err)], [2, true], said.err);
+  assert.equal((await view('method', 'least-connections')).method, 'least-connections');
+});
+
 test('what cannot be done is refused with its reason, and nothing changes', async (t) => {
   const { names, balancer, command, view } = await house(t, 1);
   const [a = ''] = names;
@@ -116,9 +125,11 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['remove', '127.0.0.1:1'], 1, /no server '127\.0\.0\.1:1'.*\n.*There is: /],
     [['add', `http://${a}`], 1, /already has/],
     [['add', 'ftp://x'], 2, /only http/],
+    [['add', 'tcp://127.0.0.1:1'], 2, /for --mode tcp only/],
     [['add', 'dns://x:1'], 2, /a name belongs in the settings/],
     [['add', 'P2P://x'], 2, /a name belongs in the settings/],
     [['add', `http://localhost:${port}`], 2, /this balancer itself/],
+    [['add', `http://127.0.0.1:${port},max=3`], 2, /this balancer itself/],
     [['add', 'http://127.0.0.1:1,weight=2'], 2, /does not use weights/],
     [['weight', a, '2'], 2, /does not use weights/],
     [['weight', a, 'two'], 2, /whole number/],

@@ -112,6 +112,7 @@ test('a taken port, a bad address, a bad backend and a useless weight each have 
     ['--backend', 'localhost'],
     ['--backend', 'ftp://localhost:1'],
     ['--backend', 'tcp://localhost'],
+    ['--backend', 'tcp://localhost:1'],
     ['--backend', 'http://localhost:1,verify=off'],
     ['--backend', 'http://localhost:1/path'],
     ['--backend', 'http://localhost:1,weight=0'],

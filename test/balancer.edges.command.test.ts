@@ -97,6 +97,10 @@ const WRONG: readonly (readonly [RegExp, ...string[]])[] = [
   [/needs --tls-cert/, '--listen', 'https://localhost:0'],
   [/--rate-burst needs --rate-limit/, '--rate-burst', '5'],
   [/for --mode http only/, '--mode', 'tcp', '--rate-limit', '5'],
+  [/no requests to look at/, '--mode', 'tcp', '--method', 'sticky'],
+  [/no requests to look at/, '--mode', 'tcp', '--method', 'hash:header=x-user'],
+  [/no requests to look at/, '--mode', 'tcp', '--method', 'hash:cookie=sid'],
+  [/no requests to look at/, '--mode', 'tcp', '--method', 'hash:path'],
   [/IP address or a network/, '--accept-proxy', '10.0.0.0/33'],
   [/IP address or a network/, '--accept-proxy', 'localhost'],
 ];

@@ -108,6 +108,30 @@ test('beyond its limit a backend gets nothing, who waits is served in order, and
   assert.equal(bench.balancer.stats().shed, 1);
 });
 
+test('who closes while a request waits has left the queue, and nothing of it is carried out', async (t) => {
+  const held: (() => void)[] = [];
+  const full = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
+  const bench = await balanceWith(t, {}, `${full.url},max=1`);
+  const first = client(t, bench).send(get('/first'));
+  await eventually(() => held.length === 1, 'the first');
+  const gone = client(t, bench).send(post('order'));
+  await eventually(() => bench.balancer.stats().queued === 1, 'the second to wait');
+  gone.socket.end();
+  await eventually(() => bench.balancer.stats().queued === 0, 'it to be gone');
+  held.shift()?.();
+  await first.reads('hello');
+  first.send(get('/third'));
+  await eventually(() => held.length === 1, 'the third');
+  held.shift()?.();
+  await first.reads('hello', 'hello');
+  assert.deepEqual(
+    full.requests.map(({ head }) => head.path),
+    ['/first', '/third'],
+  );
+  const told = bench.events.flatMap((one) => (one.type === 'balancer.request' ? [one.status] : []));
+  assert.deepEqual(told, [499, 200, 200]);
+});
+
 test('room that a waiting request has no use for, as it failed there, goes to those behind it and to newcomers', async (t) => {
   const held: (() => void)[] = [];
   const full = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));

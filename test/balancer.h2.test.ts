@@ -132,6 +132,55 @@ test('a client that goes is gone at once, with what it asked for, and its place 
   await eventually(() => dropped === 4, 'the backend to hear of it');
 });
 
+/** What no field may hold (RFC 9113 section 8.2.1). */
+const NO_FIELDS: readonly (readonly [name: string, value: string])[] = [
+  ['a', '1\r\nb: c'],
+  ['a', '1\nb: c'],
+  ['a', '1\0'],
+  ['a\r\nb: c', '1'],
+  ['a b', '1'],
+  ['a:b', '1'],
+  ['', '1'],
+];
+
+test('a field that is none goes nowhere: node:http2 drops it without a word, and the rest goes on', async (t) => {
+  const back = await backend(t);
+  const { bench, ca } = await tlsBalancer(t, {}, back.url);
+  const raw = await rawH2(t, bench.balancer.port, ca);
+  let stream = -1;
+  const POST = [[':method', 'POST'] as const, ...GET.slice(1)];
+  for (const one of NO_FIELDS) {
+    raw.send(frame(TYPE.headers, 5, (stream += 2), fields(...GET, one, ['x-kept', '1'])));
+    // The same as a trailer.
+    raw.send(
+      frame(TYPE.headers, 4, (stream += 2), fields(...POST)),
+      frame(TYPE.data, 0, stream, Buffer.from('body')),
+    );
+    raw.send(frame(TYPE.headers, 5, stream, fields(one, ['x-kept', '1'])));
+  }
+  await eventually(() => back.requests.length === 2 * NO_FIELDS.length, 'the requests');
+  for (const { head, body, trailers } of back.requests) {
+    const sent = head.fields
+      .map(({ name, value }) => `${name}: ${value}`)
+      .filter((line) => /^[abx]\b/.test(line));
+    const ours = sent.filter((line) => !line.startsWith('x-forwarded'));
+    assert.deepEqual(
+      [ours, body, trailers],
+      body === '' ? [['x-kept: 1'], '', []] : [[], 'body', ['x-kept: 1']],
+    );
+  }
+  // Of what says where a request goes, nothing is dropped: it is refused.
+  for (const [at, [name]] of GET.entries()) {
+    const wrong = GET.map((pair, place) => (place === at ? ([name, 'x\r\ny'] as const) : pair));
+    raw.send(frame(TYPE.headers, 5, (stream += 2), fields(...wrong)));
+    await eventually(
+      () => raw.got(TYPE.reset, stream) || raw.got(TYPE.headers, stream),
+      `an answer to ${name}`,
+    );
+  }
+  assert.equal(back.requests.length, 2 * NO_FIELDS.length);
+});
+
 test('many streams at once, each with its own answer', async (t) => {
   const back = await backend(
     t,

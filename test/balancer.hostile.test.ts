@@ -83,9 +83,26 @@ for (const [what, answer] of BAD_BODIES) {
       const text = await browser.closes();
       assert.equal(readResponses([bytesOf(text)], [], browser.over === 'end').messages.length, 0, text);
       assert.equal(one.requests.length + other.requests.length, 1, 'nobody else goes on with it');
+      const [told] = bench.events.filter((event) => event.type === 'balancer.request');
+      assert.deepEqual([told?.status, told?.cut], [200, true]);
     });
   }
 }
+
+for (const version of ['HTTP/1.1', 'HTTP/1.0'])
+  test(`${version}: an answer up to the close that ends in a reset is no whole one`, async (t) => {
+    let reset = (): void => {};
+    const hostile = await backend(t, (_, socket) => {
+      reset = () => socket.resetAndDestroy();
+      return `${OK}\r\nPart`;
+    });
+    const bench = await balance(t, hostile.url);
+    const browser = client(t, bench).send(`GET / ${version}\r\n${HOST}\r\n`);
+    await browser.reads('Part');
+    reset();
+    const text = await browser.closes();
+    assert.deepEqual([browser.over, text.endsWith('0\r\n\r\n')], ['error', false]);
+  });
 
 test('of an answer that is wrong in the piece its head comes in, nothing goes out, and nothing is left for the next', async (t) => {
   const [chunk = '', longer = '', trailer = ''] = BAD_BODIES.map(([, answer]) => answer);

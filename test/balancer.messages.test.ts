@@ -69,7 +69,7 @@ test('a method that is not known in changes.json is told with that file', async 
   await writeFile(join(at, 'changes.json'), JSON.stringify({ version: 1, ...changes }));
   const { code, err } = await command('--listen', `127.0.0.1:${port}`, ...QUIET);
   assert.equal(code, 2);
-  assert.match(err, /changes\.json.*best.*delete it/s);
+  assert.match(err, /changes\.json.*best.*Delete that file/s);
 });
 
 test('a data folder in which others may write, or which is theirs, is refused with what to do', async (t) => {

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bytesOf, readResponses } from '../src/core/http/testing.ts';
-import { backend, balance, client, eventually, get, HELLO, HOST, once, post } from './balancer.kit.ts';
+import {
+  backend,
+  balance,
+  client,
+  eventually,
+  freePort,
+  get,
+  HELLO,
+  HOST,
+  once,
+  post,
+} from './balancer.kit.ts';
 
 test('requests take turns at the backends, and both sides keep their connections', async (t) => {
   const [one, two] = [await backend(t), await backend(t)];
@@ -119,6 +130,18 @@ test('RFC 9110 7.6.2: Max-Forwards is counted down for TRACE and OPTIONS, and at
   assert.deepEqual(bench.balancer.stats().own?.causes, undefined);
 });
 
+test('RFC 9110 7.6.3: a ring of balancers is seen by Via, and costs one request a few rounds', async (t) => {
+  const nowhere = await freePort();
+  const bench = await balance(t, `http://127.0.0.1:${nowhere}`);
+  const { backends, port } = bench.balancer;
+  backends.add({ url: `http://127.0.0.1:${port}`, weight: 1, maxConnections: 0 });
+  await backends.remove(`127.0.0.1:${nowhere}`);
+  const text = await once(t, bench, get('/', 'Connection: close\r\n'));
+  assert.match(text, /^HTTP\/1\.1 508 Loop Detected\r\n[^]*in a ring/);
+  const asked = bench.events.filter((event) => event.type === 'balancer.request' && event.target === '/');
+  assert.equal(asked.length, 9);
+});
+
 test('HEAD, 204 and 304 end with their head, and the connection goes on', async (t) => {
   const quiet = await backend(t, ({ head }) => {
     if (head.method === 'HEAD') return 'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n';
@@ -195,8 +218,29 @@ test('a client that leaves takes its request with it', async (t) => {
   hasty.socket.resetAndDestroy();
   await eventually(() => closed, 'the backend connection to close');
   const [told] = bench.events.filter((event) => event.type === 'balancer.request');
-  assert.equal(told?.status, 499);
+  assert.deepEqual([told?.status, told?.cut], [499, undefined]);
   assert.equal(bench.balancer.stats().active, 0);
+});
+
+test('of a client that leaves in the middle of its answer the log says that it was not whole, of others nothing', async (t) => {
+  const back = await backend(t, ({ head }) =>
+    head.path === '/whole' ? HELLO : 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart',
+  );
+  const bench = await balance(t, back.url);
+  const hasty = client(t, bench);
+  await hasty.send(get('/whole')).reads('hello');
+  await hasty.send(get('/part')).reads('part');
+  hasty.socket.resetAndDestroy();
+  await eventually(() => bench.balancer.stats().active === 0, 'its end');
+  assert.deepEqual(
+    bench.events.flatMap((event) =>
+      event.type === 'balancer.request' ? [[event.target, event.status, event.bytes, event.cut]] : [],
+    ),
+    [
+      ['/whole', 200, 5, undefined],
+      ['/part', 200, 4, true],
+    ],
+  );
 });
 
 test('half a request body is never completed for the backend', async (t) => {

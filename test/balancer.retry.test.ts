@@ -109,6 +109,13 @@ test('a body too large to keep is not sent again, even with an Idempotency-Key',
   const status = statusOf(await once(t, bench, post(large, `Idempotency-Key: k\r\n${CLOSE}`)));
   assert.equal(status, 502);
   assert.deepEqual([dying.requests.length, one.requests.length], [1, 0]);
+  // Nor one whose size is not said before.
+  await eventually(() => bench.balancer.stats().backends.every(({ up }) => up), 'both up');
+  const chunks = `${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`;
+  const raw = `POST / HTTP/1.1\r\n${HOST}Idempotency-Key: k\r\n${CLOSE}Transfer-Encoding: chunked\r\n\r\n${chunks}`;
+  while (dying.requests.length < 2) await once(t, bench, raw);
+  const told = bench.events.flatMap((event) => (event.type === 'balancer.request' ? [event.retries] : []));
+  assert.deepEqual(new Set(told), new Set([0]));
 });
 
 test('a PUT is sent again only while none of its body was sent', async (t) => {
@@ -156,6 +163,7 @@ test('a stale connection is replaced by a new one to the same backend', async (t
     racing.requests.map(({ head }) => head.path),
     ['/1', '/2', '/2'],
   );
+  assert.equal(bench.balancer.stats().backends[0]?.failures, 0, 'it says nothing of the server');
   const text = await browser.send(post('m', CLOSE)).closes();
   assert.match(text, /HTTP\/1\.1 502 Bad Gateway/);
   assert.equal(racing.requests.filter(({ head }) => head.method === 'POST').length, 1);

@@ -137,6 +137,8 @@ for (const [how, request] of HOW) {
   test(`${how}: an answer that has not left is waited for, and logged once it has`, async (t) => {
     const { back, bench } = await setting(t);
     const slow = await stuckBy(t, { back, bench }, request);
+    const answering = (): number => bench.balancer.stats().backends[0]?.figures.latency.sumMs ?? 0;
+    const before = answering();
     await swept(t, bench);
     await swept(t, bench);
     assert.equal(slow.logged, slow.asked - 1);
@@ -144,6 +146,7 @@ for (const [how, request] of HOW) {
     await eventually(() => slow.received.endsWith(bodyOf('/last').slice(-40)), 'the end of the answer');
     assert.ok(slow.received.endsWith(bodyOf('/last')));
     await eventually(() => slow.logged === slow.asked, 'the log');
+    assert.ok(answering() - before < 1_500, 'what the client takes to read is not the time of the server');
     bench.skip(1_500);
     await eventually(() => slow.over !== null, 'the close');
     assert.deepEqual([slow.over, errors(bench)], ['end', []]);
@@ -158,6 +161,8 @@ test('an answer of which nothing moves is cut by a reset, and told as cut', asyn
   assert.equal(slow.logged, slow.asked);
   assert.match(errors(bench).join(), /^GATEWAY_TIMEOUT .*the client stopped reading/);
   assert.equal(bench.balancer.stats().backends[0]?.failures, 0);
+  const told = bench.events.flatMap((event) => (event.type === 'balancer.request' ? [event.cut] : []));
+  assert.equal(told.pop(), true);
   assert.equal(await slow.closes(), 'error');
 });
 

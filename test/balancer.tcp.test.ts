@@ -163,6 +163,21 @@ test('a connection on which nothing moves ends', async (t) => {
   assert.equal(outcomes(bench)[0]?.[0], 'idle');
 });
 
+test('once one side has ended, the other has half a minute of silence', async (t) => {
+  const back = await tcp(t, (socket) => void socket.resume());
+  const bench = await relay(t, [back.url]);
+  const raw = client(t, bench).send('x');
+  await eventually(() => back.sockets.length === 1, 'the connection');
+  bench.skip(40_000);
+  raw.send('y');
+  raw.socket.end();
+  await eventually(() => back.sockets[0]?.readableEnded === true, 'its end at the backend');
+  assert.deepEqual(outcomes(bench), []);
+  bench.skip(31_000);
+  await eventually(() => outcomes(bench).length === 1, 'the end');
+  assert.equal(outcomes(bench)[0]?.[0], 'idle');
+});
+
 test('TLS ends at the balancer in TCP mode too, and a PROXY header says who is there', async (t) => {
   const back = await tcp(t, (socket) => {
     socket.once('data', (bytes) => socket.end(bytes));

@@ -254,7 +254,9 @@ export class ClientConnection implements ExchangeClient, Connection {
     // Reading goes on while a response is awaited, so that the client's leaving is noticed; but not past one read.
     const exchange = this.#exchange;
     const stays = exchange === null ? this.#full : !exchange.wantsBody && !exchange.deaf;
-    if (waiting && stays) this.#pause();
+    // Before the end of a short body its client's leaving would not be seen, and so nobody would be let out of the queue.
+    const short = exchange?.queued === true && this.#parser.buffered <= BALANCER.joinBytes;
+    if (waiting && stays && !short) this.#pause();
     else this.#resume();
   }
 
@@ -264,8 +266,9 @@ export class ClientConnection implements ExchangeClient, Connection {
     const exchange = this.#exchange;
     if (exchange === null) this.#close();
     else if (exchange.tunnel !== null) exchange.clientEnded();
-    else if (!exchange.complete && !exchange.deaf) {
-      // Half a request will never be whole: nothing of it may count.
+    else if (exchange.queued || (!exchange.complete && !exchange.deaf)) {
+      // Half a request will never be whole: nothing of it may count. And nearly all who end their side while their
+      // request has not begun have given up: carried out, it would take room from those who have not.
       this.#exchange = null;
       exchange.clientGone();
       this.#reset();

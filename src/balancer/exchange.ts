@@ -10,6 +10,7 @@ import {
   sendsChunked,
   switchesTo,
 } from '../core/http/forward.ts';
+import type { EventBody } from '../core/events.ts';
 import type { Field } from '../core/http/head.ts';
 import { clientOf, type Origin } from '../core/http/provenance.ts';
 import type { RequestHead } from '../core/http/request.ts';
@@ -134,6 +135,11 @@ export class Exchange implements UpstreamUser, Waiter {
     return this.#requestDone;
   }
 
+  /** It waits for room. */
+  get queued(): boolean {
+    return this.#turn.waiting;
+  }
+
   /** The answer is whole before the request: what still comes of that is read and dropped. */
   get deaf(): boolean {
     return this.#leaving && !this.#requestDone;
@@ -185,7 +191,7 @@ export class Exchange implements UpstreamUser, Waiter {
   clientGone(): void {
     if (this.#over) return;
     this.#drop('left');
-    this.#end(this.#response?.status ?? CLIENT_GONE, this.#shared.clock(), this.#leaving);
+    this.#end(this.#response?.status ?? CLIENT_GONE, this.#shared.clock(), this.#headSent);
   }
 
   /** A part of what was written has left. */
@@ -577,7 +583,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const tally = this.#response === null || backend === null ? shared.own : backend.tally;
     tally.ended(status, ms, this.#bytes, retries);
     if (!shared.access.logs(status, cut)) return;
-    shared.emit({
+    const told: EventBody = {
       type: 'balancer.request',
       who: shared.who,
       client: this.#client.label,
@@ -589,7 +595,8 @@ export class Exchange implements UpstreamUser, Waiter {
       seconds: Math.round((now - this.#startedAt) * 1000) / 1e6,
       bytes: this.#bytes,
       retries,
-    });
+    };
+    shared.emit(cut ? { ...told, cut } : told);
   }
 
   #addBody(outgoing: Outgoing, bytes: Uint8Array): void {

@@ -42,8 +42,8 @@ export interface ManagerOptions {
   readonly read: () => Configuration;
   /** @throws KelanaError BAD_VALUE */
   readonly parseBackend: (spec: string) => GivenBackend;
-  /** Whether a change makes sense as things are. @throws KelanaError BAD_VALUE */
-  readonly check: (asked: Edit, now: Desired) => void;
+  /** Whether a change makes sense as things are, with the options that run. @throws KelanaError BAD_VALUE */
+  readonly check: (asked: Edit, now: Desired, running: Configuration) => void;
   /** @throws KelanaError CANNOT_WRITE */
   readonly save: (changes: Changes) => Promise<void>;
   /** Options that only a restart changes; all others but backends and method take an upgrade. */
@@ -116,7 +116,7 @@ export class Manager {
   change(asked: Edit): Promise<BalancerView> {
     return this.#inTurn(async () => {
       const given = this.#given();
-      this.#options.check(asked, desired(given, this.#changes));
+      this.#options.check(asked, desired(given, this.#changes), this.#running);
       await this.#settle(this.#configuration, edit(given, this.#changes, asked));
       this.#tell(...changeOf(asked));
       if (asked.type === 'add') this.#warn([asked.backend]);

@@ -49,6 +49,11 @@ export class Turn {
     this.waiter = waiter;
   }
 
+  /** In the queue. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
   /** First choice: or the answer of a balancer that has too much to do. */
   begin(now: number): Next {
     return this.#turns.overloaded() ?? this.#choose(false, now);

@@ -89,6 +89,27 @@ test('texts, small and large parts leave in order, however full the socket is', 
   assert.ok((await all(far)).equals(expected));
 });
 
+test('a text that the system takes only a part of has not left, and is told once it has', async (t) => {
+  const [near, far] = await pair(t);
+  const { promise: left, resolve: tell } = Promise.withResolvers<void>();
+  const writer = new Writer(near, tell);
+  near.once('drain', tell);
+  // The first write shows how this Node writes.
+  writer.write('<');
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  const large = 'x'.repeat(32 * 1024 * 1024);
+  assert.equal(writer.write(large), false);
+  assert.deepEqual([writer.flushed, writer.settled()], [false, false]);
+  writer.write('>');
+  const bytes = all(far);
+  await left;
+  near.end();
+  const text = (await bytes).toString('latin1');
+  assert.ok(text === `<${large}>`);
+});
+
 test('a writer tells once when all has left', async (t) => {
   const [near, far] = await pair(t);
   let drained = 0;

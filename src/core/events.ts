@@ -103,6 +103,8 @@ export type EventBody =
       seconds: number;
       bytes: number;
       retries: number;
+      /** Only where it is so: the client got the head of an answer, and not all of it. */
+      cut?: true;
     }
   | { type: 'backend.up'; who: string; backend: string }
   | { type: 'backend.down'; who: string; backend: string; reason: string }

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism, networkInterfaces } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Balancer } from '../../balancer/balancer.ts';
-import { hostPort } from '../../balancer/address.ts';
+import { hostPort, type ListenAddress } from '../../balancer/address.ts';
 import { Certificates } from '../../balancer/certificates.ts';
 import { Discovery } from '../../balancer/discovery.ts';
 import { Fleet } from '../../balancer/fleet.ts';
 import { Manager, type Configuration } from '../../balancer/manager.ts';
+import { reaches } from '../../balancer/own.ts';
 import { Resolving } from '../../balancer/resolving.ts';
 import type { StatsServer } from '../../balancer/stats-server.ts';
 import { LocalWorker } from '../../balancer/worker.ts';
@@ -70,19 +71,20 @@ export async function openBalancer(
   emit: Emit,
 ): Promise<BalancerApp> {
   const configuration = configurationOf(values, availableParallelism());
-  const [{ host, port }, ...more] = listenOf(values);
+  const listen = listenOf(values);
+  const [{ host, port }] = listen;
   // What lies in it is believed, so it is looked at before it is read.
   if (port !== 0) await refuseOpenFolder(folderOf(context, values, port), context.uid);
   // With a port of the system's choosing there is nothing to come back to.
   const kept = port === 0 ? NO_CHANGES : await keptChanges(folderOf(context, values, port));
-  const self = { who: hostPort(host, port), host, port };
+  const self: { who: string; listen: readonly ListenAddress[] } = { who: hostPort(host, port), listen };
   const resolving = new Resolving(values.texts('dns'));
   const overlay = new OverlayServers(context, values);
   const discovery = new Discovery({
     resolve: (source) => (source.kind === 'p2p' ? overlay.resolve(source.name) : resolving.resolve(source)),
     who: () => self.who,
     emit,
-    isOwn: (address, at) => at === self.port && isOwnAddress(self.host, address),
+    isOwn: (address, at) => self.listen.some((own) => reaches(address, at, own)),
   });
   await discovery.follow(configuration.sources ?? []);
   let late = false;
@@ -104,7 +106,7 @@ export async function openBalancer(
     if (await isAlive(socket)) throw new KelanaError('DATA_IN_USE', { path: folder, pid: '?' });
     const who = balancer.url.replace(/^[a-z]+:\/\//, '');
     self.who = who;
-    self.port = balancer.port;
+    self.listen = listen.map((own, at) => ({ ...own, port: balancer.ports[at] ?? own.port }));
     const fleet = new Fleet({
       local: new LocalWorker(balancer, context.pid),
       launcher: {
@@ -131,7 +133,7 @@ export async function openBalancer(
       read: () => readAgain(context, command),
       parseBackend: (spec) => {
         const backend = addedBackend(spec);
-        for (const address of [{ host, port: balancer.port }, ...more]) refuseOwn(backend, address);
+        for (const own of self.listen) refuseOwn(backend, own);
         return backend;
       },
       check: checkEdit,
@@ -172,18 +174,6 @@ export async function openBalancer(
     await balancer.close();
     throw thrown;
   }
-}
-
-/** Whether who listens on this host would be reached at that address of the same port. */
-function isOwnAddress(host: string, found: string): boolean {
-  // An IPv4 address may come as an IPv6 one.
-  const address = found.replace(/^::ffff:/i, '');
-  if (address === host) return true;
-  if (host === 'localhost') return address === '127.0.0.1' || address === '::1';
-  if (host !== '0.0.0.0' && host !== '::') return false;
-  return Object.values(networkInterfaces()).some(
-    (all) => all?.some((one) => one.address === address) ?? false,
-  );
 }
 
 /** @throws KelanaError PORT_IN_USE, BAD_ADDRESS */

@@ -1,6 +1,7 @@
-import { hostPort, parseBackend, parseBackendUrl, type ListenAddress } from '../../balancer/address.ts';
+import { parseBackend, parseBackendUrl, type ListenAddress } from '../../balancer/address.ts';
 import { readAuthorities } from '../../balancer/dial.ts';
 import type { Configuration } from '../../balancer/manager.ts';
+import { reaches } from '../../balancer/own.ts';
 import type { Desired, Edit, GivenBackend } from '../../core/balance/changes.ts';
 import { methodText, parseMethod } from '../../core/balance/choice.ts';
 import { createMethod } from '../../core/balance/methods.ts';
@@ -19,11 +20,15 @@ export const LISTEN = `localhost:${PORTS.balancer}`;
 /** What the settled options say. @throws KelanaError BAD_VALUE */
 export function configurationOf(values: Values, cores: number): Configuration {
   const listen = listenOf(values);
-  edgesFrom(values, listen);
+  const { mode = 'http' } = edgesFrom(values, listen);
   const method = methodText(parseMethod(values.text('method') ?? 'round-robin'));
+  checkMethod(method, mode);
   const { backends, sources } = inFile(values, () => {
     const found = backendsFrom(values.texts('backend'), method);
-    for (const backend of found.backends) for (const address of listen) refuseOwn(backend, address);
+    for (const backend of found.backends) {
+      checkScheme(backend, mode);
+      for (const address of listen) refuseOwn(backend, address);
+    }
     return found;
   });
   return {
@@ -174,12 +179,38 @@ export function backendsFrom(
   return { backends, sources };
 }
 
+/** @throws KelanaError BAD_VALUE for a method that looks at requests, where there are none */
+function checkMethod(method: string, mode: Mode): void {
+  const { keySource } = createMethod(parseMethod(method));
+  if (mode === 'http' || keySource === null || keySource.from === 'source') return;
+  throw new KelanaError('BAD_VALUE', {
+    value: method,
+    name: '--method',
+    why: {
+      id: 'pada --mode tcp tidak ada permintaan yang bisa dilihat; dari client hanya alamatnya yang dikenal',
+      en: 'with --mode tcp there are no requests to look at; of a client only its address is known',
+    },
+    example: '--method hash:source',
+  });
+}
+
+/** @throws KelanaError BAD_VALUE */
+function checkScheme({ spec }: GivenBackend, mode: Mode): void {
+  if (mode === 'tcp' || !parseBackend(spec).url.startsWith('tcp:')) return;
+  throw badBackend(spec, { id: 'tcp:// hanya untuk --mode tcp', en: 'tcp:// is for --mode tcp only' });
+}
+
+type Mode = 'http' | 'tcp';
+
 /**
  * Whether a change makes sense where everything else stays as it is.
  * @throws KelanaError BAD_VALUE
  */
-export function checkEdit(asked: Edit, { method, backends }: Desired): void {
+export function checkEdit(asked: Edit, { method, backends }: Desired, { settings }: Configuration): void {
+  const mode = settings.some(([name, value]) => name === 'mode' && value === 'tcp') ? 'tcp' : 'http';
+  if (asked.type === 'add') checkScheme(asked.backend, mode);
   if (asked.type === 'method') {
+    checkMethod(asked.method, mode);
     if (createMethod(parseMethod(asked.method)).usesWeights) return;
     // As at the start: a weight that somebody gave is not left without effect. Those of SRV records are nobody's word.
     const weighed = backends.find(
@@ -225,8 +256,9 @@ function weightless(method: string): Text {
 }
 
 /** @throws KelanaError BAD_VALUE for the balancer itself, which would ask itself without end */
-export function refuseOwn({ name, spec }: GivenBackend, listen: ListenAddress): void {
-  if (name !== hostPort(listen.host, listen.port)) return;
+export function refuseOwn({ spec }: GivenBackend, listen: ListenAddress): void {
+  const { host, port } = parseBackendUrl(parseBackend(spec).url);
+  if (!reaches(host, port, listen)) return;
   throw badBackend(spec, { id: 'itu alamat balancer ini sendiri', en: 'it is this balancer itself' });
 }
 

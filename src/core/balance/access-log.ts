@@ -11,7 +11,7 @@ export class AccessLog {
     this.#random = random;
   }
 
-  /** `cut`: the client got a part of the answer, and then a reset. */
+  /** `cut`: the client got a part of the answer, and left or was cut off. */
   logs(status: number, cut: boolean): boolean {
     return this.#rate >= 1 || status >= 500 || cut || (this.#rate > 0 && this.#random() < this.#rate);
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chunkedEnd, forwardInterim, forwardRequest, forwardResponse, selfDelimited } from './forward.ts';
-import { noMemo } from './head.ts';
+import { noMemo, type MessageHead } from './head.ts';
 import { originOf } from './provenance.ts';
 import type { RequestHead } from './request.ts';
 import type { ResponseHead } from './response.ts';
@@ -19,6 +19,11 @@ function response(raw: string, method = 'GET'): ResponseHead {
   const [message] = readResponses([bytesOf(raw)], [method], true).messages;
   assert.ok(message, raw);
   return message.head;
+}
+
+/** The same, as it was read the first time. */
+function unseen<H extends MessageHead>(head: H): H {
+  return { ...head, memo: noMemo() };
 }
 
 function lines(text: string): string[] {
@@ -55,6 +60,42 @@ test('a head that comes again from others names each of them', () => {
         assert.equal(again, forwardRequest({ ...others, memo: noMemo() }, { ...ROUTE, origin }));
         assert.equal(forwardRequest(head, { ...ROUTE, origin }), again);
       }
+});
+
+test('a response head that comes again is written as it would be for that client, whoever had it before', () => {
+  let time = 0;
+  const date = (): string => `time ${(time += 1)}`;
+  for (const fields of ['Date: then\r\n', '']) {
+    const raw = `HTTP/1.1 200 OK\r\n${fields}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`;
+    const head = response(raw);
+    for (const minor of [1, 0, 1] as const)
+      for (const keepAlive of [true, false, true])
+        for (const added of ['', 'Set-Cookie: k=1\r\n', '']) {
+          const again = forwardResponse(head, { minor, keepAlive, added, date: () => 'now' });
+          assert.equal(
+            again,
+            forwardResponse(unseen(head), { minor, keepAlive, added, date: () => 'now' }),
+            `${minor} ${keepAlive} ${added}`,
+          );
+        }
+  }
+  const undated = response('HTTP/1.1 204 No Content\r\n\r\n');
+  const seen = [1, 2].map(
+    () => /Date: (.*)\r/.exec(forwardResponse(undated, { minor: 1, keepAlive: true, date }))?.[1],
+  );
+  assert.deepEqual(seen, ['time 1', 'time 2']);
+});
+
+test('a request head that comes again goes on as it would the first time, whatever backend and form it had before', () => {
+  for (const raw of ['GET / HTTP/1.0\r\n\r\n', 'GET / HTTP/1.1\r\nHost: kelana.test\r\n\r\n']) {
+    const head = request(raw);
+    for (const form of ['x-forwarded', 'forwarded', 'none', 'both'] as const)
+      for (const client of ['10.1.2.3', '::1'])
+        for (const fallbackHost of ['one:80', 'two:80', 'one:80']) {
+          const route = { origin: originOf(client, 'http', form), fallbackHost };
+          assert.equal(forwardRequest(head, route), forwardRequest(unseen(head), route));
+        }
+  }
 });
 
 test('Connection cannot take away Host, the framing or what this hop adds', () => {

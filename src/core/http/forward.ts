@@ -1,5 +1,5 @@
 import type { Field, MessageHead } from './head.ts';
-import { PROVENANCE, tellHost, tellTrusted, type Origin } from './provenance.ts';
+import { PROVENANCE, tellHost, tellTrusted, VIA, type Origin } from './provenance.ts';
 import type { RequestHead } from './request.ts';
 import type { ResponseHead } from './response.ts';
 
@@ -47,9 +47,6 @@ const NO_TRAILER: ReadonlySet<string> = new Set([
   'content-range',
   'idempotency-key',
 ]);
-
-/** The name this hop goes by in Via; no host name, which would tell strangers about the inside. */
-const VIA = 'kelana';
 
 /** The same text in one piece: engines keep what was added together as its parts until a character is asked for. */
 function joined(text: string): string {

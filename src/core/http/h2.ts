@@ -7,6 +7,7 @@ import { HttpRefusal, isText, isToken, type HttpProblem } from './syntax.ts';
 /**
  * HTTP/2 requests and responses in the terms of HTTP/1.1 (RFC 9113 section 8), so that both are judged, relayed, retried
  * and logged by the same code. A request's fields are written as an HTTP/1.1 head and read by the strict parser.
+ * Fields with bytes that none may have do not come here: node:http2 leaves them out of what it gives, and tells nobody.
  */
 
 /** Fields that speak of a connection: malformed in HTTP/2 (section 8.2.2). */

@@ -74,6 +74,8 @@ export interface FramingFields {
   readonly options: readonly string[];
   readonly upgrade: string | null;
   readonly expect: string | undefined;
+  /** Of all Via fields. */
+  readonly via: string | undefined;
 }
 
 const NO_OPTIONS: readonly string[] = [];
@@ -90,6 +92,7 @@ export function readFraming(fields: readonly Field[], minor: 0 | 1): FramingFiel
   let options = NO_OPTIONS;
   let upgrade: string | null = null;
   let expect: string | undefined;
+  let via: string | undefined;
   for (const { name, value } of fields) {
     switch (name) {
       case 'host':
@@ -113,6 +116,9 @@ export function readFraming(fields: readonly Field[], minor: 0 | 1): FramingFiel
       case 'expect':
         expect = value;
         break;
+      case 'via':
+        via = via === undefined ? value : `${via},${value}`;
+        break;
       default:
     }
   }
@@ -123,7 +129,7 @@ export function readFraming(fields: readonly Field[], minor: 0 | 1): FramingFiel
     if (length !== undefined) throw new HttpRefusal(400, 'both Content-Length and Transfer-Encoding');
   }
   if (!options.includes('upgrade')) upgrade = null;
-  return { host, hosts, length, chunked: coding !== undefined, options, upgrade, expect };
+  return { host, hosts, length, chunked: coding !== undefined, options, upgrade, expect, via };
 }
 
 /** 1*DIGIT only: no sign, space, list, exponent or hex; and a number that arithmetic holds exactly. */

@@ -16,6 +16,9 @@ export const PROVENANCE: ReadonlySet<string> = new Set([
   'x-real-ip',
 ]);
 
+/** The name this hop goes by in Via; no host name, which would tell strangers about the inside. */
+export const VIA = 'kelana';
+
 /** One client's connection, as backends are told of it. Made once a connection, since it is the same for each request. */
 export interface Origin {
   readonly form: ForwardedForm;

@@ -149,6 +149,16 @@ test('white space in a huge value does not slow the reading', () => {
   assert.ok(performance.now() - started < 2_000);
 });
 
+test('a request that our own hops have handed on too often is refused; what others say of their way is not counted', () => {
+  const refused = (fields: string): string | null => readRequests([bytesOf(get(fields))]).refusal;
+  const hops = (count: number, hop = '1.1 kelana'): string =>
+    Array.from({ length: count }, () => hop).join(', ');
+  assert.equal(refused(`Via: ${hops(8)}\r\n`), null);
+  assert.match(refused(`Via: ${hops(9)}\r\n`) ?? '', /^508 /);
+  assert.match(refused(`Via: ${hops(4)}, 1.0 other\r\nVia: ${hops(5, '2.0 kelana (a)')}\r\n`) ?? '', /^508 /);
+  assert.equal(refused(`Via: ${hops(20, '1.1 other')}, ${hops(20, '1.1 kelana.test')}\r\n`), null);
+});
+
 test('an absolute target replaces Host, and its path goes on', () => {
   const head = (raw: string) => readRequests([bytesOf(raw)]).messages[0]?.head;
   const absolute = head(`GET http://other.test:81?q=1 HTTP/1.1\r\n${HOST}\r\n`);

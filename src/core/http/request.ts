@@ -1,4 +1,5 @@
 import { noMemo, parseFields, persists, readFraming, type Field, type MessageHead } from './head.ts';
+import { VIA } from './provenance.ts';
 import { HttpRefusal, isHost, isToken, trimOws } from './syntax.ts';
 
 export interface RequestHead extends MessageHead {
@@ -41,10 +42,12 @@ export function parseRequestHead(text: string): RequestHead {
   const target = line.slice(first + 1, second);
   const { path, authority } = parseTarget(method, target);
   const fields = parseFields(text, lineEnd + 2);
-  const { host, hosts, length, chunked, options, upgrade, expect } = readFraming(fields, minor);
+  const { host, hosts, length, chunked, options, upgrade, expect, via } = readFraming(fields, minor);
   if (hosts > 1) throw new HttpRefusal(400, 'more than one Host');
   if (host === undefined ? minor === 1 : !isHost(host))
     throw new HttpRefusal(400, host === undefined ? 'no Host' : 'invalid Host');
+  if (via !== undefined && passes(via) > MOST_PASSES)
+    throw new HttpRefusal(508, 'balancers lead to each other in a ring');
   return {
     method,
     target,
@@ -63,6 +66,14 @@ export function parseRequestHead(text: string): RequestHead {
     memo: noMemo(),
   };
 }
+
+/** How often a request came through one of kelana's balancers, by its Via (RFC 9110 section 7.6.3). */
+function passes(via: string): number {
+  return via.split(',').filter((hop) => trimOws(hop).split(' ')[1] === VIA).length;
+}
+
+/** More than stand one before the other on purpose; in a ring, so often is a request sent for nothing. */
+const MOST_PASSES = 8;
 
 /** With other methods it may be ignored. @throws HttpRefusal 400 */
 function maxForwards(fields: readonly Field[]): number | null {

@@ -79,7 +79,7 @@ export const latin1: Decode = (bytes, start, end) => {
 
 /** Why a message is refused, with the status a server answers (a balancer answers 502 where the backend sent it). */
 export interface HttpProblem {
-  readonly status: 400 | 414 | 431 | 501 | 505;
+  readonly status: 400 | 414 | 431 | 501 | 505 | 508;
   /** Short English reason, safe to send and to log: it never repeats what was received. */
   readonly why: string;
 }

@@ -12,8 +12,10 @@ type FieldOf<V> = [V] extends [Verdict]
         ? 'number'
         : [V] extends [number | null]
           ? 'number or null'
-          : 'params';
-export type Field = 'verdict' | 'text' | 'texts' | 'number' | 'number or null' | 'params';
+          : [V] extends [true | undefined]
+            ? 'flag'
+            : 'params';
+export type Field = 'verdict' | 'text' | 'texts' | 'number' | 'number or null' | 'flag' | 'params';
 
 type Table = {
   readonly [T in EventType]: {
@@ -71,6 +73,7 @@ export const FIELDS: Table = {
     seconds: 'number',
     bytes: 'number',
     retries: 'number',
+    cut: 'flag',
   },
   'backend.up': { who, backend: 'text' },
   'backend.down': { who, backend: 'text', reason: 'text' },
@@ -109,6 +112,7 @@ const CHECKS: Readonly<Record<Field, (value: unknown) => boolean>> = {
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   number: (value) => typeof value === 'number',
   'number or null': (value) => value === null || typeof value === 'number',
+  flag: (value) => value === undefined || value === true,
   params: (value) => value === undefined || (isObject(value) && Object.values(value).every(isParam)),
   verdict: (value) => value === 'found' || value === 'absent' || value === 'incomplete',
 };

@@ -50,6 +50,7 @@ const anyEvent = (text: fc.Arbitrary<string>): fc.Arbitrary<KelanaEvent> => {
     texts: fc.array(text, { maxLength: 12 }),
     number,
     'number or null': fc.option(number, { nil: null }),
+    flag: fc.constantFrom(true, undefined),
     verdict: fc.constantFrom('found', 'absent', 'incomplete'),
     params: fc.option(
       fc.dictionary(
@@ -135,6 +136,26 @@ test('text from outside never changes the words around it', () => {
     }),
     RUNS,
   );
+});
+
+test('a request whose answer was cut off says so; one that was logged before that was told reads as it did', () => {
+  const old = {
+    type: 'balancer.request',
+    who: 'lb:8000',
+    client: 'c:1',
+    backend: 's:1',
+    method: 'GET',
+  } as const;
+  const body = { ...old, target: '/', status: 200, seconds: 0.5, bytes: 9, retries: 0 };
+  assert.ok(line(body, 'en').endsWith('0 retries.') && line(body, 'id').endsWith('0 percobaan ulang.'));
+  assert.match(line({ ...body, cut: true }, 'en'), /: status 200, 9 bytes, .*, 0 retries, cut off\.$/);
+  assert.match(line({ ...body, cut: true }, 'id'), /, 0 percobaan ulang, terpotong\.$/);
+  for (const event of [
+    { ...body, at: 1 },
+    { ...body, cut: true, at: 1 },
+  ])
+    assert.deepEqual(parseEvent(JSON.stringify(event)), event);
+  assert.equal(parseEvent(JSON.stringify({ ...body, cut: 'yes', at: 1 })), null);
 });
 
 test('quoted text reads back as it was', () => {

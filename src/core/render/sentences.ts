@@ -145,9 +145,9 @@ export const SENTENCES: Sentences = {
   },
   'balancer.request': {
     id: (e) =>
-      `Balancer ${t(e.who)} meneruskan ${t(e.method)} ${t(e.target)} dari ${t(e.client)} ke ${t(e.backend)}: status ${e.status}, ${e.bytes} byte, ${six(e.seconds)}s, ${e.retries} percobaan ulang.`,
+      `Balancer ${t(e.who)} meneruskan ${t(e.method)} ${t(e.target)} dari ${t(e.client)} ke ${t(e.backend)}: status ${e.status}, ${e.bytes} byte, ${six(e.seconds)}s, ${e.retries} percobaan ulang${e.cut === true ? ', terpotong' : ''}.`,
     en: (e) =>
-      `Balancer ${t(e.who)} relayed ${t(e.method)} ${t(e.target)} from ${t(e.client)} to ${t(e.backend)}: status ${e.status}, ${e.bytes} bytes, ${six(e.seconds)}s, ${e.retries} retries.`,
+      `Balancer ${t(e.who)} relayed ${t(e.method)} ${t(e.target)} from ${t(e.client)} to ${t(e.backend)}: status ${e.status}, ${e.bytes} bytes, ${six(e.seconds)}s, ${e.retries} retries${e.cut === true ? ', cut off' : ''}.`,
   },
   'backend.up': {
     id: (e) => `Server ${t(e.backend)} siap melayani, menurut balancer ${t(e.who)}.`,
