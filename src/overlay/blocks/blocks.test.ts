@@ -19,8 +19,9 @@ for (const via of ['lane', 'stream'] as const) {
   const how = via === 'lane' ? {} : { lanes: false };
 
   test(`over a ${via} many blocks asked for at once come whole, in any memory, and are told once`, async (t) => {
-    const { lookup } = source(32 * SIZE);
-    const [holder, asker] = [await start(t, source(SIZE, { lookup })), await start(t, source(1), how)];
+    const whole = source(32 * SIZE);
+    const shared = source(SIZE, { lookup: (query) => whole.lookup(query) });
+    const [holder, asker] = [await start(t, shared), await start(t, source(1), how)];
     const session = await asker.blocks.open(holder.provider);
     assert.equal(session.via, via);
     const blocks = await Promise.all(
