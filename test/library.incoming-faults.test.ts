@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openIncoming } from '../src/library/incoming.ts';
@@ -11,7 +11,12 @@ import { bitsOf, layoutOf, writerFor } from './library.incoming.helpers.ts';
 const STRACE = spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;
 
 /** A download of two blocks that says how each step ended. */
-function underStrace(t: TestContext, base: string, inject: string, diskTimeoutMs = 60_000): string[] {
+function underStrace(
+  t: TestContext,
+  base: string,
+  inject: string,
+  { diskTimeoutMs = 60_000, trace = '/dev/null', gives = true } = {},
+): string[] {
   const source = `
     import { openIncoming } from '../src/library/incoming.ts';
     import { Writer } from '../src/library/writer.ts';
@@ -25,8 +30,7 @@ function underStrace(t: TestContext, base: string, inject: string, diskTimeoutMs
     const bytes = sample(${2 * MiB});
     const writer = new Writer({ diskTimeoutMs: ${diskTimeoutMs} });
     const file = await openIncoming({ folder: '${base}', name: 'a', layout: layoutOf(bytes), writer });
-    await told('0', () => give(file, 0, bytes));
-    await told('1', () => give(file, 1, bytes));
+    for (const at of ${gives ? '[0, 1]' : '[]'}) await told(String(at), () => give(file, at, bytes));
     await told('finish', () => file.finish());
     await told('suspend', () => file.suspend());
     await writer.close();`;
@@ -36,11 +40,10 @@ function underStrace(t: TestContext, base: string, inject: string, diskTimeoutMs
       '-f',
       '--seccomp-bpf',
       '-o',
-      '/dev/null',
+      trace,
       '-e',
       `trace=${inject.split(':')[0] ?? ''}`,
-      '-e',
-      `inject=${inject}`,
+      ...(inject.includes(':') ? ['-e', `inject=${inject}`] : []),
     ].concat([process.execPath, '--input-type=module-typescript', '--eval', source]),
     { cwd: HERE, encoding: 'utf8', timeout: 60_000 },
   );
@@ -77,18 +80,33 @@ test(
     const layout = layoutOf(sample(2 * MiB));
     // Without its bitmap, whoever goes on writes each right block again before it counts.
     assert.deepEqual(await readdir(base), [`.kelana-${layout.root}.part`]);
-    const writer = writerFor(t);
-    const again = await openIncoming({ folder: base, name: 'a', layout, writer });
-    assert.deepEqual(bitsOf(again.have, 2), [0, 1]);
-    const path = await again.finish();
-    assert.equal(path, join(base, 'a'));
-    assert.ok((await readFile(path)).equals(sample(2 * MiB)));
+    // The next one finds both blocks, and yet writes them; then the file is on the disk before its name, and its name
+    // before anybody is told.
+    const trace = join(base, '.calls');
+    const calls = 'pwrite64,fsync,link,linkat,rename,renameat2';
+    assert.match(underStrace(t, base, calls, { trace, gives: false })[0] ?? '', /^finish .*\/a /);
+    const made = (await readFile(trace, 'utf8')).split('\n');
+    await rm(trace);
+    const lines = (what: RegExp): number[] => made.flatMap((line, at) => (what.test(line) ? [at] : []));
+    const [first, second] = [lines(new RegExp(`, ${MiB}, 0`)), lines(new RegExp(`, ${MiB}, ${MiB}`))];
+    const [named = -1] = lines(/(?:link|rename).*\/a"/);
+    const synced = lines(/fsync\(/);
+    assert.deepEqual([first.length, second.length], [1, 1], 'each block once');
+    assert.ok(
+      synced.some((at) => at > Math.max(...first, ...second) && at < named),
+      'the bytes before the name',
+    );
+    assert.ok(
+      synced.some((at) => at > named),
+      'the name',
+    );
+    assert.ok((await readFile(join(base, 'a'))).equals(sample(2 * MiB)));
     assert.deepEqual(await readdir(base), ['a']);
   },
 );
 
 test('a disk that hangs is given up in time', { skip: !STRACE && 'strace is not here' }, async (t) => {
   const base = await folder(t);
-  const said = underStrace(t, base, 'pwrite64:delay_enter=3000000:when=3', 200);
+  const said = underStrace(t, base, 'pwrite64:delay_enter=3000000:when=3', { diskTimeoutMs: 200 });
   assert.match(said[1] ?? '', /^1 CANNOT_WRITE .*ETIMEDOUT: the disk does not answer.*soon$/);
 });

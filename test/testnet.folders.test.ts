@@ -193,6 +193,37 @@ test('where nobody has the right bytes nothing appears, and what is told is why'
   );
 });
 
+test('a folder whose holder has another version by now is told as changed, with its file, small or large', async () => {
+  await using net = await startTestnet(3, { topology: 'star' });
+  const holder = net.node(0);
+  await share(holder);
+  for (const [asker, name] of [
+    [net.node(1), 'catatan.txt'],
+    [net.node(2), 'video.mp4'],
+  ] as const) {
+    const [file] = holder.library.lookup({ kind: 'name', name });
+    const overlay = {
+      ...asker.overlay,
+      open: async (provider: Provider, signal?: AbortSignal) => {
+        const session = await asker.overlay.open(provider, signal);
+        const gone = new KelanaError('TRANSFER_FAILED', {
+          name: file?.cid ?? '',
+          why: 'x',
+          refusal: 'not-here',
+        });
+        return withBlocks(session, async (cid, index, into) => {
+          if (cid === file?.cid) throw gone;
+          await session.block(cid, index, into);
+        });
+      },
+    };
+    const got = await get({ ...asker, overlay }, 'liburan');
+    assert.ok(got.type === 'failed', JSON.stringify(got));
+    assert.equal(got.error.code, 'SOURCE_CHANGED');
+    assert.match(got.error.message, new RegExp(name));
+  }
+});
+
 test('a holder that is busy or breaks off is waited for, and gives the folder then', async () => {
   await using net = await startTestnet(2);
   const [asker, holder] = [net.node(0), net.node(1)];

@@ -28,7 +28,7 @@ async function fileRoot(path: string): Promise<Root> {
 
 /**
  * What to share under a path that a person named.
- * @throws KelanaError NO_FOLDER, NOT_A_FOLDER (nor a file), BAD_VALUE (the data folder, or a hidden file), CANNOT_READ
+ * @throws KelanaError NO_FOLDER, NOT_A_FOLDER (nor a file), BAD_VALUE (the data folder, a hidden file, or no disk), CANNOT_READ
  */
 export async function rootOf(path: string, dataDir: string, flag: string): Promise<Root> {
   let isFile: boolean;
@@ -51,6 +51,11 @@ export async function rootOf(path: string, dataDir: string, flag: string): Promi
       id: 'berkas yang namanya diawali titik tidak pernah dibagikan',
       en: 'files whose names begin with a dot are never shared',
     });
+  if (MADE_UP.has(await fileSystemOf(real)))
+    throw unfit(path, flag, {
+      id: 'isinya dibuat sistem setiap kali dibaca, bukan berkas di disk',
+      en: 'what is there is made by the system whenever it is read, and no file on a disk',
+    });
   return await (isFile ? fileRoot(real) : folderRoot(real));
 }
 
@@ -63,11 +68,25 @@ const REMOTE: ReadonlySet<number> = new Set([
   0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x01021997, 0x65735546, 0x00c36400, 0x5346414f, 0x6b414653,
 ]);
 
-/** Whether the file system there is one of those. Of what is not there: no. */
+/**
+ * File systems of Linux without files, whose sizes are no sizes and whose ends never come: proc, sysfs, cgroup (1 and 2),
+ * debugfs, tracefs, devpts, securityfs, configfs, bpf, selinuxfs, efivarfs.
+ */
+const MADE_UP: ReadonlySet<number> = new Set([
+  0x9fa0, 0x62656572, 0x0027e0eb, 0x63677270, 0x64626720, 0x74726163, 0x1cd1, 0x73636673, 0x62656570,
+  0xcafe4a11, 0xf97cff8c, 0xde5e81e4,
+]);
+
+/** Whether the file system there is one of those that change elsewhere. Of what is not there: no. */
 export async function isRemote(folder: string): Promise<boolean> {
+  return REMOTE.has(await fileSystemOf(folder));
+}
+
+/** `f_type` of statfs(2); 0 where nobody can say. */
+async function fileSystemOf(path: string): Promise<number> {
   try {
-    return REMOTE.has((await statfs(folder)).type >>> 0);
+    return (await statfs(path)).type >>> 0;
   } catch {
-    return false;
+    return 0;
   }
 }

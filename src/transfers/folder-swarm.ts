@@ -8,7 +8,7 @@ import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
 import { DISCARD, type Fetched, type FolderOptions, type FolderItem, type Progress } from './options.ts';
 import { Pace } from './pace.ts';
-import { named, nobodyHas, tooSlow } from './reasons.ts';
+import { named, nobodyHas, ofFolder, tooSlow } from './reasons.ts';
 import { Rounds } from './rounds.ts';
 import { bring, mayHave, Smalls, type Brought, type Small } from './smalls.ts';
 import { inSteps } from './steps.ts';
@@ -354,7 +354,7 @@ export class FolderSwarm {
         this.#bytes = before + size;
         for (const { provider, bytes } of from) this.#gained(provider, bytes);
       } catch (thrown) {
-        this.#fail(asKelanaError(thrown));
+        this.#fail(ofFolder({ name: path, cid, size }, thrown));
         return;
       } finally {
         clearInterval(watch);
@@ -416,7 +416,7 @@ export class FolderSwarm {
 
   #about(small: Small, error: KelanaError): KelanaError {
     const { path = small.cid } = this.#items[small.index] ?? {};
-    return named({ name: path, cid: small.cid, size: small.size }, error);
+    return ofFolder({ name: path, cid: small.cid, size: small.size }, error);
   }
 
   /** Ends where all is there, or where nobody is left who could bring the rest. */

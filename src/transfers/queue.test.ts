@@ -179,6 +179,20 @@ test('a provider that is away: it waits, longer each time, and comes when the pr
   assert.equal(desk.queue.list()[0]?.error, null);
 });
 
+test('a clock that was set back does not make a transfer wait for the time that it had then', async (t) => {
+  const desk = await deskFor(t);
+  const node = desk.share(41, 20 * kB);
+  node.manner.down = true;
+  desk.open();
+  const { id } = desk.add(node);
+  await until('waiting', () => desk.state(id) === 'waiting');
+  node.manner.down = false;
+  await desk.queue.close();
+  desk.ahead = -365 * 24 * 3_600_000;
+  desk.open();
+  await until('done', () => desk.state(id) === 'done');
+});
+
 test('a provider that links again is asked at once, where it is now; one that has nothing to do with it is not', async (t) => {
   const desk = await deskFor(t);
   const [node, liar] = [desk.share(1, 20 * kB), desk.share(2, 20 * kB)];

@@ -30,6 +30,13 @@ export function named(file: Holding, thrown: unknown): KelanaError {
   return new KelanaError(error.code, { ...error.params, name: file.name }, error);
 }
 
+/** Of a file in a folder: who offered the folder and has no such file has another version of it by now. */
+export function ofFolder(file: Holding, thrown: unknown): KelanaError {
+  const error = named(file, thrown);
+  if (error.params['refusal'] !== 'not-here') return error;
+  return new KelanaError('SOURCE_CHANGED', { name: file.name }, error);
+}
+
 export function nobodyHas(file: Holding): KelanaError {
   const why = { id: 'blok yang kurang tidak ada pada siapa pun', en: 'nobody has the missing blocks' };
   return new KelanaError('TRANSFER_FAILED', { name: file.name, why });

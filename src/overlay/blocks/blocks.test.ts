@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, Socket } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { KelanaError } from '../../core/errors.ts';
-import { LIMITS, TRANSFER } from '../../core/config.ts';
+import { LIMITS, OVERLAY, TRANSFER } from '../../core/config.ts';
 import type { BlockSession } from '../../core/transfer/ports.ts';
 import type { Host } from '../host.ts';
 import { until } from '../hosts.testkit.ts';
@@ -19,8 +19,9 @@ for (const via of ['lane', 'stream'] as const) {
   const how = via === 'lane' ? {} : { lanes: false };
 
   test(`over a ${via} many blocks asked for at once come whole, in any memory, and are told once`, async (t) => {
-    const { lookup } = source(32 * SIZE);
-    const [holder, asker] = [await start(t, source(SIZE, { lookup })), await start(t, source(1), how)];
+    const whole = source(32 * SIZE);
+    const shared = source(SIZE, { lookup: (query) => whole.lookup(query) });
+    const [holder, asker] = [await start(t, shared), await start(t, source(1), how)];
     const session = await asker.blocks.open(holder.provider);
     assert.equal(session.via, via);
     const blocks = await Promise.all(
@@ -330,4 +331,24 @@ test('more blocks than may wait for a turn at once all come, at the limit and in
   session.abort('enough');
   const ends = await Promise.allSettled(given);
   assert.equal(ends.at(-1)?.status, 'rejected');
+});
+
+test('of handshakes only so many are under way at once', async (t) => {
+  const { blocks } = await start(t, source(9));
+  const raws = Array.from({ length: OVERLAY.maxPendingInbound + 1 }, () => new Socket());
+  for (const raw of raws) blocks.take(raw);
+  assert.deepEqual([raws.at(-2)?.destroyed, raws.at(-1)?.destroyed], [false, true]);
+  for (const raw of raws) raw.destroy();
+});
+
+test('who is gone waits for no turn any more', async (t) => {
+  const ups = new Turns({ now: () => performance.now(), limit: () => LIMITS.leastBytesPerSecond });
+  const [holder, asker] = [await start(t, source(TRANSFER.blockBytes), { ups }), await start(t, source(0))];
+  const session = await asker.blocks.open(holder.provider);
+  await session.block(CID, 0, new Uint8Array(TRANSFER.blockBytes));
+  const second = session.block(CID, 1, new Uint8Array(TRANSFER.blockBytes));
+  second.catch(() => undefined);
+  await until('it waits', () => ups.info().waiting > 0);
+  await asker.blocks.stop();
+  await until('it does not', () => ups.info().waiting === 0);
 });

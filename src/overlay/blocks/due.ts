@@ -24,23 +24,23 @@ export class DueQueue {
     return this.#size;
   }
 
-  /** @throws KelanaError PEER_PROTOCOL where the numbers do not rise */
-  add(due: Due, count: number): void {
-    if (due.request < this.#next) throw breach('requests out of order');
-    this.#next = due.request + count;
+  /** `count` answers, the first with these numbers. @throws KelanaError PEER_PROTOCOL where the numbers do not rise */
+  add(type: Due['type'], request: number, cid: Uint8Array, index: number, count: number): void {
+    if (request < this.#next) throw breach('requests out of order');
+    this.#next = request + count;
     this.#size += count;
-    this.#runs.push({ ...due, count });
+    this.#runs.push({ type, request, cid, index, count });
   }
 
   take(): Due | undefined {
     const [first] = this.#runs;
     if (first === undefined) return undefined;
-    const { type, request, cid, index } = first;
     this.#size -= 1;
+    if (first.count === 1) return this.#runs.shift();
+    const { type, request, cid, index } = first;
     first.request += 1;
     first.index += 1;
     first.count -= 1;
-    if (first.count === 0) this.#runs.shift();
     return { type, request, cid, index };
   }
 

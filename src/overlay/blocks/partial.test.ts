@@ -44,10 +44,24 @@ test('of a file that still comes a node gives what is there, and tells of others
   assert.equal((await others(one)).length, 1, 'who gives nothing is told of to nobody');
   for (const node of [one, two]) assert.deepEqual(await others(node, OTHER), [], 'a file that is sent');
   assert.deepEqual(new Set(heard), new Set([one, two].map(({ provider }) => `${CID} ${provider.peer}`)));
+  // Whoever has gone gives nothing any more.
+  await two.blocks.stop();
+  let left = ['two'];
+  for (let tries = 0; left.length > 0 && tries < 1_000; tries += 1) left = [...(await others(one))];
+  assert.deepEqual(left, []);
   parts.clear();
   for (const ask of [session.have(CID), session.others?.(CID)])
     await assert.rejects(
       async () => await ask,
       (thrown) => refusalOf(thrown) === 'not-here',
     );
+});
+
+test('what a node has whole it does not give in parts, though it still fetches it', async (t) => {
+  const never = (): Promise<never> => Promise.reject(new RangeError('none'));
+  const part = { name: 'a.bin', have: Uint8Array.of(1), manifest: never, readBlock: never };
+  const [holder, asker] = [await start(t, source(9), { partial: () => part }), await start(t, source(1))];
+  const session = await asker.blocks.open(holder.provider);
+  assert.equal(await session.have(CID), null);
+  await session.block(CID, 1, new Uint8Array(9));
 });

@@ -165,12 +165,11 @@ export class Upload implements Asking {
     const count = ask.type === 'blocks' ? ask.count : 1;
     if (this.#due.size + count > TRANSFER.maxAsked) throw breach('more requests than an asker may have open');
     this.#cancellable += count;
-    if (ask.type === 'blocks')
-      this.#due.add({ type: 'block', request, cid: ask.cid, index: ask.first }, count);
+    if (ask.type === 'blocks') this.#due.add('block', request, ask.cid, ask.first, count);
     else {
       const index = ask.type === 'peers' ? ask.port : 0;
       // A payload is only valid now.
-      this.#due.add({ type: ask.type, request, cid: ask.cid.slice(), index }, 1);
+      this.#due.add(ask.type, request, ask.cid.slice(), index, 1);
     }
     this.#wake?.();
   }
