@@ -1,5 +1,5 @@
 /**
- * A lane beside a stream of libp2p. Run: npm run bench:lanes [-- --size 1024 --runs 3 --json]
+ * A lane beside a stream of libp2p. Run: npm run bench:lanes [-- --size 1024 --runs 3 --json]; V8 then uses memory as in a node.
  *
  * One process shares a file of `--size` MiB (in /dev/shm where there is one), this one asks for all its blocks over the
  * blocks protocol, 16 at once, and hashes each in its own thread: over a lane and over a stream of libp2p in turn. For

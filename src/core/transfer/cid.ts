@@ -19,7 +19,7 @@ export function cidOf(codec: Codec, digest: Uint8Array): CID {
 }
 
 /** Characters of a CIDv1 in base32, with the `b` before it, and their codes: a folder has ten thousand of them. */
-const TEXT = new Uint8Array(1 + Math.ceil(((4 + DIGEST_BYTES) * 8) / 5));
+const TEXT = Array.from({ length: 1 + Math.ceil(((4 + DIGEST_BYTES) * 8) / 5) }, () => 0);
 const LETTERS = Uint8Array.from('abcdefghijklmnopqrstuvwxyz234567', (letter) => letter.charCodeAt(0));
 
 /** CIDv1 in base32, the one form kelana writes. multiformats adds letter to letter, and each sum is a string. */

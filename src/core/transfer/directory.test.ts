@@ -10,6 +10,7 @@ import { cidOf, DAG_PB, RAW, type Sha256 } from './cid.ts';
 import { buildFolder, type FolderEntry } from './directory.ts';
 import { verifyListing } from './listing.ts';
 import { buildManifest } from './manifest.ts';
+import { sameBytes } from './layout.ts';
 import { linkBytes, sizeFrom, totalOf } from './tsize.ts';
 
 const sha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer');
@@ -133,9 +134,16 @@ for (const [name, tree] of Object.entries(TREES)) {
     const expected = [...tree].flatMap(([path, content]) =>
       content === null ? [] : [{ path, cid: fileEntry('', content).cid.toString(), size: content.length }],
     );
+    for (const { path, digest } of files) {
+      const content = tree.get(path) ?? new Uint8Array();
+      assert.ok(
+        content.length > MiB ? digest === null : digest !== null && sameBytes(digest, sha256(content)),
+      );
+    }
     const byPath = (one: { path: string }, other: { path: string }): number =>
       one.path < other.path ? -1 : 1;
-    assert.deepEqual(files.toSorted(byPath), expected.toSorted(byPath));
+    const listed = files.map(({ path, cid: text, size }) => ({ path, cid: text, size }));
+    assert.deepEqual(listed.toSorted(byPath), expected.toSorted(byPath));
     const above = [...tree].flatMap(([path, content]) => {
       const segments = path.split('/');
       return segments.map((_, at) => segments.slice(0, at + (content === null ? 1 : 0)).join('/'));

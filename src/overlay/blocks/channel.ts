@@ -1,9 +1,9 @@
 import type { Stream } from '@libp2p/interface';
 import type { TLSSocket } from 'node:tls';
-import { TRANSFER } from '../../core/config.ts';
 import { asKelanaError } from '../../core/errors.ts';
 import type { BlockFrameReader } from '../../core/wire/blocks.ts';
 import { chunksOf } from '../chunks.ts';
+import { lend } from '../tls/lent.ts';
 
 /** Bytes both ways between two nodes, for the blocks protocol: a lane, or a stream of libp2p. */
 export interface ByteChannel {
@@ -138,9 +138,14 @@ export class StreamChannel implements ByteChannel {
   readonly via = 'stream';
   readonly #stream: Stream;
   #sending: Promise<void> = Promise.resolve();
+  /** The connection below says when memory that was lent to it is free again; known after the first large piece. */
+  #lends = false;
+  /** Ends the wait for that. */
+  #broken: (error: Error) => void = () => undefined;
 
   constructor(stream: Stream) {
     this.#stream = stream;
+    stream.addEventListener('close', () => this.#broken(new Error('the stream has ended')));
   }
 
   get open(): boolean {
@@ -181,16 +186,32 @@ export class StreamChannel implements ByteChannel {
     this.#stream.abort(error);
   }
 
+  /**
+   * libp2p's queues, and OpenSSL's below them, keep what they are given, and the caller's memory is overwritten soon: what
+   * is small, or nobody gives back, is copied.
+   */
   async #send(bytes: Uint8Array): Promise<void> {
     const stream = this.#stream;
-    for (let at = 0; at < bytes.length; at += TRANSFER.frameBytes) {
-      // libp2p's queues, and OpenSSL's below them, keep what they are given; the caller's memory is overwritten soon.
-      const piece = Buffer.allocUnsafeSlow(Math.min(TRANSFER.frameBytes, bytes.length - at));
-      piece.set(bytes.subarray(at, at + piece.length));
-      if (!stream.send(piece)) await drained(stream);
+    if (this.#lends && bytes.length >= LARGE) {
+      await new Promise<void>((resolve, reject) => {
+        this.#broken = reject;
+        lend(bytes, resolve);
+        stream.send(bytes);
+      });
+      return;
     }
+    const piece = Buffer.allocUnsafeSlow(bytes.length);
+    piece.set(bytes);
+    if (bytes.length >= LARGE)
+      lend(piece, () => {
+        this.#lends = true;
+      });
+    if (!stream.send(piece)) await drained(stream);
   }
 }
+
+/** Bytes of a piece that is worth no copy; smaller ones may lie in memory that others use as well. */
+const LARGE = 16 * 1024;
 
 /** ms a receiver may take nothing: it may be writing to a slow disk. */
 export const PATIENCE_MS = 120_000;

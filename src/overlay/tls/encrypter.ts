@@ -14,6 +14,7 @@ import type {
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import { createCertificate, peerOf } from './certificate.ts';
+import { giveBack } from './lent.ts';
 
 /** The protocol of libp2p/specs, tls/tls.md. */
 export const TLS_PROTOCOL = '/tls/1.0.0';
@@ -251,14 +252,18 @@ class SecureStream extends AbstractMessageStream {
   sendData(data: Uint8ArrayList): SendResult {
     const { byteLength } = data;
     // One copy of little costs less than a call that gathers it.
-    if (byteLength <= SMALL) return { sentBytes: byteLength, canSendMore: this.#socket.write(data.slice()) };
+    if (byteLength <= SMALL) {
+      const copy = data.slice();
+      for (const piece of data) giveBack(piece);
+      return { sentBytes: byteLength, canSendMore: this.#socket.write(copy) };
+    }
     let canSendMore = true;
     let sentBytes = 0;
     // One record and one system call for all pieces, not one for each.
     this.#socket.cork();
     for (const piece of data) {
       sentBytes += piece.byteLength;
-      canSendMore = this.#socket.write(piece);
+      canSendMore = this.#socket.write(piece, () => giveBack(piece));
     }
     this.#socket.uncork();
     return { sentBytes, canSendMore };
