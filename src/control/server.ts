@@ -111,7 +111,7 @@ export interface NodeStatus {
 
 /**
  * Serves the commands of this machine's user over a Unix socket (0600). Resolves to the way to stop it. What answers is
- * loaded by the first command: it takes 30 MiB, and most nodes of a network are never asked anything by a person.
+ * loaded by the first command: it takes 5 MiB, and most nodes of a network are never asked anything by a person.
  */
 export function serveControl(path: string, controls: NodeControls): Promise<() => Promise<void>> {
   return serveSocket(path, () => import('./routes.ts').then(({ openRoutes }) => openRoutes(controls)));
