@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once as event } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
@@ -47,7 +47,7 @@ async function run(t: TestContext, files: number, ...args: readonly string[]): P
     signal: AbortSignal.timeout(15_000),
   })) as [string];
   const { port } = JSON.parse(line) as { port: number };
-  return { port, pid: child.pid ?? 0, log: () => readFileSync(log, 'utf8') };
+  return { port, pid: child.pid ?? 0, log: () => (existsSync(log) ? readFileSync(log, 'utf8') : '') };
 }
 
 function connect(t: TestContext, port: number): RawClient {
@@ -81,17 +81,21 @@ test('who cannot open another connection blames no server, answers 503, and goes
   const waits = connect(t, port);
   const allow = (files: number): void =>
     void execFileSync('prlimit', ['--pid', String(pid), `--nofile=${files}:256`]);
-  await eventually(() => waits.socket.readyState === 'open', 'the connection');
+  // An answer shows that it was accepted.
+  await waits.send(get('/', '')).reads('hello');
+  waits.received = '';
   const checks = back.heads;
   // A number of a descriptor is the lowest that is free, and those are all below.
   allow(5);
   for (let sent = 0; sent < 3; sent += 1) {
     waits.send(get('/', ''));
-    await waits.reads('EXHAUSTED');
+    await waits.reads('EXHAUSTED', '}\n');
     waits.received = '';
   }
   allow(256);
   assert.equal(statusOf(await waits.send(get('/', '')).reads('hello')), 200);
   await eventually(() => back.heads > checks + 1, 'checks again');
+  // The log was written to again, too.
+  await eventually(() => /status 503/.test(log()), 'the log');
   assert.doesNotMatch(log(), /is down/);
 });
