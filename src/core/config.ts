@@ -740,7 +740,7 @@ export const LIBRARY = {
   listChunk: 512,
   listFolders: 32,
   listHere: 2_048,
-  /** Files kept open for readers, and ms after which an idle one is closed. */
+  /** Files kept open for readers, and ms after which idle ones are closed, twice as many at most. */
   maxHandles: 32,
   handleIdleMs: 10_000,
   /** Rows written to the index in one transaction; the index is a cache, so a crash only costs hashing again. */
