@@ -4,7 +4,7 @@ import { LIBRARY } from '../core/config.ts';
 import { KelanaError, reason } from '../core/errors.ts';
 import { DIGEST_BYTES } from '../core/transfer/cid.ts';
 import { blockCount } from '../core/transfer/layout.ts';
-import type { Hashed } from './hash.ts';
+import { cidFrom, type Hashed } from './hash.ts';
 import { writtenAs } from './identity.ts';
 
 /** Written into the file; another number means another layout, and the cache starts anew. */
@@ -47,7 +47,9 @@ export class IndexStore {
     if (row['identity'] !== identity && !old) return null;
     if (!(digests instanceof Uint8Array)) return null;
     if (digests.length !== blockCount(size, LIBRARY.readBytes) * DIGEST_BYTES) return null;
-    const hashed = { size, identity, cid, digests };
+    // Those of 2 to 4 GiB were once computed wrong (core/transfer/manifest.ts).
+    const anew = size >= 2 ** 31 && size < 2 ** 32;
+    const hashed = { size, identity, cid: anew ? cidFrom(digests, size) : cid, digests };
     if (old) this.put(path, hashed);
     return hashed;
   }

@@ -1,5 +1,4 @@
 import { encode } from '@ipld/dag-pb';
-import { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { KelanaError } from '../errors.ts';
 import { cidOf, DAG_PB, DIGEST_BYTES, RAW, type Sha256 } from './cid.ts';
@@ -77,9 +76,8 @@ export function lowestNode(
 }
 
 export function join(children: readonly Child[], sha256: Sha256): { node: Uint8Array; parent: Child } {
-  const unixfs = new UnixFS({ type: 'file', blockSizes: children.map((child) => BigInt(child.size)) });
   const node = encode({
-    Data: unixfs.marshal(),
+    Data: fileData(children),
     Links: children.map((child) => ({ Name: '', Tsize: child.total, Hash: child.cid })),
   });
   const sum = (of: (child: Child) => number): number =>
@@ -92,4 +90,28 @@ export function join(children: readonly Child[], sha256: Sha256): { node: Uint8A
       total: node.length + sum((child) => child.total),
     },
   };
+}
+
+/**
+ * The UnixFS message of a node of a file: its type, its bytes, the bytes below each link (fields 1, 3 and 4 of the UnixFS
+ * specification). Written here, since protons-runtime 7.1 writes numbers from 2^31 to 2^32 wrong: of the size of a file
+ * of 2 to 4 GiB four bytes were whatever memory held, and its CID was another each time.
+ */
+function fileData(children: readonly Child[]): Uint8Array {
+  const bytes = [0x08, 2, 0x18];
+  varint(
+    children.reduce((sum, { size }) => sum + size, 0),
+    bytes,
+  );
+  for (const { size } of children) {
+    bytes.push(0x20);
+    varint(size, bytes);
+  }
+  return Uint8Array.from(bytes);
+}
+
+function varint(value: number, into: number[]): void {
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) into.push((rest % 0x80) | 0x80);
+  into.push(rest);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { encode } from '@ipld/dag-pb';
+import { decode, encode } from '@ipld/dag-pb';
 import fc from 'fast-check';
 import { UnixFS } from 'ipfs-unixfs';
 import { importBytes } from 'ipfs-unixfs-importer';
@@ -104,6 +104,25 @@ const refused = (thrown: unknown): boolean => {
   const code = (thrown as { code?: unknown }).code;
   return code === 'PEER_PROTOCOL' || code === 'BAD_BLOCK';
 };
+
+test('the size of a file is written whole, also where it needs the 32nd bit', () => {
+  const GiB = 1024 ** 3;
+  for (const size of [2 * GiB - 1, 2 * GiB, 2 * GiB + 1, 3 * GiB, 4 * GiB - 1, 4 * GiB, 6 * GiB + 7]) {
+    const digests = new Uint8Array(Math.ceil(size / SHAPE.blockBytes) * 32);
+    const { root, nodes } = buildManifest(digests, size, sha256);
+    assert.equal(buildManifest(digests, size, sha256).root, root);
+    const { Data: data = new Uint8Array(0) } = decode(nodes[0] ?? new Uint8Array(0));
+    const { blockSizes, type } = UnixFS.unmarshal(data);
+    assert.deepEqual([type, blockSizes.reduce((sum, each) => sum + each, 0n)], ['file', BigInt(size)]);
+    // Field 3, as protobuf says it: seven bits a byte, the lowest first.
+    let rest = BigInt(size);
+    const expected = [0x08, 2, 0x18];
+    for (; rest > 127n; rest >>= 7n) expected.push(Number(rest & 127n) | 128);
+    expected.push(Number(rest), 0x20);
+    assert.deepEqual([...data.subarray(0, expected.length)], expected);
+    assert.equal(verifyManifest(root, nodes, sha256, { size, peer: 'a' }).size, size);
+  }
+});
 
 test('any flipped bit in any node is refused', () => {
   const { root, nodes } = build(sample(16 * 20), TINY);
