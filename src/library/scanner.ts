@@ -12,6 +12,7 @@ import type { Hasher } from './hasher.ts';
 import { IGNORE_FILE, isIgnored, Ignores } from './ignores.ts';
 import type { IndexStore } from './index-store.ts';
 import { changedAt, isTouched } from './identity.ts';
+import { Reports } from './reports.ts';
 import type { Root } from './roots.ts';
 import { inodeOf, isDataFolder, isHidden, lookAt, walk, type Found, type WalkOptions } from './walk.ts';
 
@@ -69,14 +70,15 @@ export class Scanner {
   readonly missing = new Set<string>();
   readonly #options: ScannerOptions;
   readonly #ignores: Ignores;
-  readonly #reported = new Set<string>();
+  readonly #reports: Reports;
   /** Paths that wait for their hash, by the identity that is being hashed. */
   readonly #under = new Map<string, string>();
   #scan: Scan | null = null;
 
   constructor(options: ScannerOptions) {
     this.#options = options;
-    this.#ignores = new Ignores((path, thrown) => this.#report(path, cannotRead(path, thrown)));
+    this.#reports = new Reports(options.emit, options.who);
+    this.#ignores = new Ignores((path, thrown) => this.#reports.error(path, cannotRead(path, thrown)));
   }
 
   /** Files that the present scan has met; null when none runs. */
@@ -132,7 +134,7 @@ export class Scanner {
     const below = path.slice(root.path === '/' ? 1 : root.path.length + 1);
     const options = this.#walkOptions(root, scan);
     const found = await lookAt(root.path, below, options);
-    if (scan.refused > 0) this.#reportName(path, scan);
+    if (scan.refused > 0) this.#reports.namesAt(path, scan);
     if (found === null || (root.only === null && (await this.#isIgnored(root, below, 'inode' in found)))) {
       this.gone(path);
       return false;
@@ -143,7 +145,7 @@ export class Scanner {
       if (root.only === null)
         for await (const batch of walk(root.path, options, below))
           for (const file of batch) await this.#visit(root, file, scan, true);
-      if (scan.refused > 0) this.#reportName(path, scan);
+      if (scan.refused > 0) this.#reports.namesAt(path, scan);
     } else {
       if (this.#options.folders.has(path)) this.gone(path);
       await this.#visit(root, found, scan, true);
@@ -242,7 +244,7 @@ export class Scanner {
       },
       unreadable: (path, thrown) => {
         if (path === root.path) this.missing.add(root.key);
-        this.#report(path, cannotRead(path, thrown));
+        this.#reports.error(path, cannotRead(path, thrown));
       },
       folder: (path, inode) => {
         watch(path, inode);
@@ -272,7 +274,7 @@ export class Scanner {
     if (entry !== undefined && !touched) catalog.remove(entry);
     if (!touched && catalog.size + this.#under.size >= LIBRARY.maxFiles) {
       const params = { path: root.path, max: LIBRARY.maxFiles, flag: '--share' };
-      this.#report(root.path, new KelanaError('TOO_MANY_FILES', params));
+      this.#reports.error(root.path, new KelanaError('TOO_MANY_FILES', params));
       return;
     }
     const known = this.#guard(() => store.get(file.path, file.identity)) ?? null;
@@ -305,11 +307,12 @@ export class Scanner {
       if (hashed === 'changing') {
         scan.postponed += 1;
         again(path, LIBRARY.changingMs);
-      } else if (hashed === 'too-large') this.#report(path, cannotRead(path, new Error('larger than 1 TiB')));
+      } else if (hashed === 'too-large')
+        this.#reports.error(path, cannotRead(path, new Error('larger than 1 TiB')));
       if (typeof hashed !== 'object') return;
       this.stats.hashed += 1;
       this.stats.hashedBytes += hashed.size;
-      this.#reported.delete(path);
+      this.#reports.forget(path);
       this.add(root, path, hashed);
     } catch (thrown) {
       if (this.#under.get(path) === identity) {
@@ -317,7 +320,7 @@ export class Scanner {
         const entry = this.#options.catalog.at(path);
         if (entry !== undefined) this.#options.catalog.remove(entry);
       }
-      if (!isGone(thrown)) this.#report(path, cannotRead(path, thrown));
+      if (!isGone(thrown)) this.#reports.error(path, cannotRead(path, thrown));
     }
   }
 
@@ -359,26 +362,7 @@ export class Scanner {
   }
 
   #reportRefused(scan: Scan): void {
-    if (scan.refused === 0 || scan.refused === this.stats.refused) return;
-    this.#sayRefused(scan);
-  }
-
-  /** Names that a change brought, once for each path. */
-  #reportName(path: string, scan: Scan): void {
-    if (this.#reported.has(path)) return;
-    if (this.#reported.size >= LIBRARY.maxReported) this.#reported.clear();
-    this.#reported.add(path);
-    this.#sayRefused(scan);
-  }
-
-  #sayRefused(scan: Scan): void {
-    const detail = `${scan.refused} file names cannot be shared; the first is ${scan.firstRefused ?? ''}`;
-    const why = {
-      id: `seluruhnya ${scan.refused} nama berkas tidak bisa dibagikan`,
-      en: `${scan.refused} file names in all cannot be shared`,
-    };
-    const params = { name: scan.firstRefused ?? '', why };
-    this.#options.emit({ type: 'error', who: this.#options.who, code: 'BAD_NAME', detail, params });
+    if (scan.refused > 0 && scan.refused !== this.stats.refused) this.#reports.names(scan);
   }
 
   /** The index is a cache: when it fails, it is said once, and the library goes on without it. */
@@ -390,17 +374,9 @@ export class Scanner {
         thrown instanceof KelanaError
           ? thrown
           : new KelanaError('DATABASE', { path: 'index.db', why: String(thrown) }, thrown);
-      this.#report('index.db', error);
+      this.#reports.error('index.db', error);
       return undefined;
     }
-  }
-
-  #report(path: string, error: KelanaError): void {
-    if (this.#reported.has(path)) return;
-    if (this.#reported.size >= LIBRARY.maxReported) this.#reported.clear();
-    this.#reported.add(path);
-    const { emit, who } = this.#options;
-    emit({ type: 'error', who, code: error.code, detail: error.message, params: error.params });
   }
 }
 

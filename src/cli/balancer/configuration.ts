@@ -6,7 +6,7 @@ import type { Desired, Edit, GivenBackend } from '../../core/balance/changes.ts'
 import { methodText, parseMethod } from '../../core/balance/choice.ts';
 import { createMethod } from '../../core/balance/methods.ts';
 import { parseSource, type Source } from '../../core/balance/source.ts';
-import { WEIGHTS } from '../../core/balance/spec.ts';
+import { checkWeight, WEIGHTS } from '../../core/balance/spec.ts';
 import { BALANCER_CHANGE, BALANCER_DISCOVERY, PORTS } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import type { Text } from '../../core/lang.ts';
@@ -232,16 +232,7 @@ export function checkEdit(asked: Edit, { method, backends }: Desired, { settings
   const weight =
     asked.type === 'weight' ? asked.weight : asked.type === 'add' ? asked.backend.weight : undefined;
   if (weight === undefined) return;
-  if (weight < WEIGHTS.least || weight > WEIGHTS.most)
-    throw new KelanaError('BAD_VALUE', {
-      value: String(weight),
-      name: 'weight',
-      why: {
-        id: `harus bilangan bulat dari ${WEIGHTS.least} sampai ${WEIGHTS.most}`,
-        en: `it must be a whole number from ${WEIGHTS.least} to ${WEIGHTS.most}`,
-      },
-      example: 'kelana balancer weight localhost:8080 3',
-    });
+  checkWeight(weight, 'kelana balancer weight localhost:8080 3');
   if (weight === 1 || createMethod(parseMethod(method)).usesWeights) return;
   throw new KelanaError('BAD_VALUE', {
     value: String(weight),

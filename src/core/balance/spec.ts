@@ -28,8 +28,8 @@ export function backendText(spec: BackendSpec): string {
   return `${spec.url}${weight}${max}${proxy}${ca}${verify}`;
 }
 
-/** @throws KelanaError BAD_VALUE */
-export function checkWeight(weight: number): void {
+/** `example`: of what to write instead. @throws KelanaError BAD_VALUE */
+export function checkWeight(weight: number, example = '2'): void {
   if (Number.isInteger(weight) && weight >= WEIGHTS.least && weight <= WEIGHTS.most) return;
   throw new KelanaError('BAD_VALUE', {
     value: String(weight),
@@ -38,6 +38,6 @@ export function checkWeight(weight: number): void {
       id: `harus bilangan bulat dari ${WEIGHTS.least} sampai ${WEIGHTS.most}`,
       en: `it must be a whole number from ${WEIGHTS.least} to ${WEIGHTS.most}`,
     },
-    example: '2',
+    example,
   });
 }
