@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { constants } from 'node:http2';
+import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { backend, eventually, type TestBackend } from './balancer.kit.ts';
-import { tlsBalancer, type EdgeBench } from './balancer.edge.kit.ts';
+import { edgeBalancer, tlsBalancer, type EdgeBench } from './balancer.edge.kit.ts';
+import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
+import { certificate } from './support/certificate.ts';
+import { temporaryFolder } from './support/basics.ts';
 import { fields, frame, GET, rawH2, TYPE, type RawH2 } from './balancer.h2.raw.ts';
 
 const MiB = 1024 * 1024;
@@ -145,6 +150,39 @@ test('what is no HTTP/2 ends the connection at once', async (t) => {
   set.raw.send(Buffer.from('GET / HTTP/1.1\r\n\r\n'.repeat(10)));
   await set.raw.ends();
   await set.others();
+});
+
+test('bodies that wait for a server are no flood', async (t) => {
+  // It answers nobody: one request is at it, and the others wait for their turn.
+  const back = await backend(t, () => undefined);
+  const made = await certificate(await temporaryFolder(t), 'kelana', 'kelana.test');
+  const queue = { ...BALANCE_DEFAULTS.queue, timeoutMs: 60_000, busyTimeoutMs: 60_000 };
+  const servers = [{ url: back.url, maxConnections: 1 }];
+  const bench = await edgeBalancer(t, { certificates: [made] }, servers, { queue });
+  const raw = await rawH2(t, bench.balancer.port, made.pem);
+  // A handshake that does not end is ended by a look at all connections.
+  const looked = async (): Promise<void> => {
+    const silent = connect(bench.balancer.port, '127.0.0.1');
+    t.after(() => silent.destroy());
+    const gone = once(silent, 'close');
+    await eventually(() => bench.balancer.stats().connections === 2, 'the handshake');
+    bench.skip(11_000);
+    await gone;
+  };
+  const post = fields([':method', 'POST'], ...GET.slice(1));
+  const streams = Array.from({ length: 40 }, (_, at) => 1 + 2 * at);
+  raw.send(...streams.map((stream) => frame(TYPE.headers, 4, stream, post)));
+  const waiting = (): number => bench.balancer.stats().queued;
+  await eventually(() => waiting() === 39, 'all but one to wait');
+  await looked();
+  // In all twice what a connection's window and the burst of what is useless come to.
+  for (let sent = 0; sent < 4; sent += 1)
+    for (const stream of streams) raw.send(frame(TYPE.data, 0, stream, Buffer.alloc(16_000)));
+  raw.send(frame(TYPE.reset, 0, streams.at(-1) ?? 0, Buffer.from([0, 0, 0, 8])));
+  await eventually(() => waiting() === 38 || raw.closed, 'what came after all of that');
+  await looked();
+  assert.deepEqual([raw.closed, raw.goaway, waiting()], [false, null, 38]);
+  raw.socket.destroy();
 });
 
 test('ordinary use is far from the limits: hundreds of requests, cancels and pings one after another', async (t) => {

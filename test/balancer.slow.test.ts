@@ -115,11 +115,11 @@ async function stuckBy(t: TestContext, { back, bench }: Setting, request: string
 }
 
 /** Waits until the deadlines were looked at with what the clock says then: a client that idles is closed by it. */
-async function swept(t: TestContext, bench: Bench): Promise<void> {
+async function swept(t: TestContext, bench: Bench, ms = 1_500): Promise<void> {
   const { connections } = bench.balancer.stats();
   const idle = client(t, bench);
   await eventually(() => bench.balancer.stats().connections > connections, 'one more client');
-  bench.skip(1_500);
+  bench.skip(ms);
   await idle.closes();
   await eventually(() => bench.balancer.stats().connections <= connections, 'its close');
 }
@@ -224,4 +224,22 @@ test('answers of our own are not heaped up either', async (t) => {
   bench.skip(31_000);
   await eventually(() => bench.balancer.stats().connections === 0, 'the cut');
   assert.equal(await slow.closes(), 'error');
+});
+
+test('RFC 9112 9.6: who still sends after its answer is read on for a while, so that no reset overtakes the answer', async (t) => {
+  const timeouts = { ...BALANCE_DEFAULTS.timeouts, idleMs: 500 };
+  const bench = await balanceWith(t, { timeouts });
+  const sends = new Unread(t, bench).send('nonsense\r\n\r\n');
+  await eventually(() => bench.balancer.stats().requests > 0, 'the answer');
+  // Far more than what one look forward allows, and less than the end of all patience.
+  for (let round = 0; round < 4; round += 1) {
+    sends.send('and on\r\n');
+    await swept(t, bench, 900);
+    assert.equal(bench.balancer.stats().connections, 1, `round ${round}`);
+  }
+  assert.equal(sends.over, null);
+  bench.skip(1_100);
+  await eventually(() => bench.balancer.stats().connections === 0, 'the end of its patience');
+  sends.read();
+  await eventually(() => sends.received.includes('400 Bad Request'), 'the answer');
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { test } from 'node:test';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import { backend, CLOSE, client, eventually, get, HELLO, HOST, once, RawClient } from './balancer.kit.ts';
 import { edgeBalancer, exchange, tlsBalancer, tlsClient } from './balancer.edge.kit.ts';
@@ -188,6 +188,33 @@ test('the redirect waits for a head no longer than --head-timeout says', async (
   await eventually(() => bench.balancer.stats().connections === 1, 'the connection');
   bench.skip(2_500);
   assert.match(await drips.closes(), /^HTTP\/1\.1 408 /);
+});
+
+test('the redirect reads on while a client sends, so that its answer is not lost to a reset', async (t) => {
+  const redirect = { host: '127.0.0.1', port: 0 };
+  const timeouts = { ...BALANCE_DEFAULTS.timeouts, headMs: 500 };
+  const certificates = [await certificate(await temporaryFolder(t), 'kelana', 'kelana.test')];
+  const bench = await edgeBalancer(t, { certificates, redirect }, ['http://127.0.0.1:1'], { timeouts });
+  const port = bench.balancer.ports[1] ?? 0;
+  const sends = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  t.after(() => sends.destroy());
+  const reset = new Promise<never>((_, reject) => sends.once('error', reject));
+  sends.write(`POST / HTTP/1.1\r\nHost: kelana.test\r\nContent-Length: 100\r\n\r\n`);
+  const answered = new Promise((resolve) => sends.once('end', resolve));
+  sends.resume();
+  await Promise.race([answered, reset]);
+  for (let sent = 0; sent < 4; sent += 1) {
+    sends.write('body');
+    // Its 408 shows that the deadlines were looked at.
+    const silent = new RawClient(port);
+    await eventually(() => bench.balancer.stats().connections === 2, 'the silent one');
+    bench.skip(900);
+    assert.match(await silent.closes(), /^HTTP\/1\.1 408 /);
+    silent.socket.destroy();
+    await Promise.race([eventually(() => bench.balancer.stats().connections === 1, 'its close'), reset]);
+  }
+  bench.skip(1_100);
+  await eventually(() => bench.balancer.stats().connections === 0, 'the end of its patience');
 });
 
 test('plain HTTP on the TLS port, and a handshake that never ends, hurt nobody', async (t) => {

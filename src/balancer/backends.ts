@@ -381,8 +381,9 @@ export class Backends {
     const running = probe(backend.pool, backend.label, this.#options.balance.check, (why) => {
       this.#probes.delete(backend);
       // A check that could not be made says nothing: what was known stays.
-      const reason = why !== null && isOurs(why) && backend.up ? null : why;
-      backend.prompt = reason === null || refused(reason);
+      const ours = why !== null && isOurs(why);
+      const reason = ours && backend.up ? null : why;
+      if (!ours) backend.prompt = why === null || refused(why);
       if (!backend.removed) this.#step({ type: 'checked', backend: backend.index, reason });
     });
     this.#probes.set(backend, running);

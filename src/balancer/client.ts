@@ -9,6 +9,7 @@ import { hostPort } from './address.ts';
 import { resetWire, unsent, type ClientFacts, type Connection } from './connection.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
 import { HTTP_LIMITS, SEEN_REQUESTS } from './limits.ts';
+import { lingerUntil } from './linger.ts';
 import { Outgoing } from './outgoing.ts';
 import { reading } from './reading.ts';
 import { badRequest, ownResponse, requestStalled, tooManyRequests, type OwnReply } from './reply.ts';
@@ -313,15 +314,14 @@ export class ClientConnection implements ExchangeClient, Connection {
   #end(): void {
     if (this.#closeAt !== Number.POSITIVE_INFINITY || !this.#writer.settled()) return;
     this.#lingeringSince = this.#shared.clock();
-    this.#closeAt = this.#lingeringSince + BALANCER.lingerMs;
+    this.#closeAt = lingerUntil(this.#lingeringSince, this.#lingeringSince);
     this.#socket.end();
   }
 
   /** It still sends, and has not read the answer yet. */
   #linger(): void {
     if (this.#lingeringSince === 0) return;
-    const most = this.#lingeringSince + BALANCER.lingerMaxMs;
-    this.#closeAt = Math.min(most, this.#shared.clock() + BALANCER.lingerMs);
+    this.#closeAt = lingerUntil(this.#lingeringSince, this.#shared.clock());
   }
 
   /** Ends a response that cannot be completed. */

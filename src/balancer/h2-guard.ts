@@ -15,10 +15,16 @@ export class H2Guard {
   #credit = 0;
   #read = 0;
   #written = 0;
+  #waiting = 0;
 
-  /** A request was read, or so many bytes of a body: what they took on the wire is no overhead. */
+  /** A request was read, or so many bytes of a body given on: what they took on the wire is no overhead. */
   useful(bytes: number): void {
     this.#credit += bytes;
+  }
+
+  /** A piece of a body was given on: at most one frame, with its part of the records of TLS. */
+  body(bytes: number): void {
+    this.#credit += bytes + Math.min(bytes, EDGE.h2FrameBytes) + Math.floor(bytes / 32);
   }
 
   /** Why the connection is to end, or null. */
@@ -34,12 +40,14 @@ export class H2Guard {
     return this.#settings.take(EDGE.h2Settings, now) > 0 ? 'too many SETTINGS frames' : null;
   }
 
-  /** `read` and `written`: bytes of the TCP connection since it began. */
-  check(now: number, read: number, written: number): string | null {
+  /** `read` and `written`: bytes of the TCP connection since it began; `waiting`: of bodies, in their streams now. */
+  check(now: number, read: number, written: number, waiting: number): string | null {
     // Each frame sent may be answered by two WINDOW_UPDATEs: less than 1 in 64 of what was sent.
-    const overhead = read - this.#read - this.#credit - Math.floor((written - this.#written) / 64);
+    const paid = this.#credit + waiting - this.#waiting + Math.floor((written - this.#written) / 64);
+    const overhead = read - this.#read - paid;
     this.#read = read;
     this.#written = written;
+    this.#waiting = waiting;
     this.#credit = 0;
     if (overhead <= 0) return null;
     return this.#overhead.take(EDGE.h2Overhead, now, overhead) > 0 ? 'too much that is no request' : null;

@@ -6,7 +6,7 @@ import { ResponseParser } from '../core/http/parser.ts';
 import type { ResponseHead } from '../core/http/response.ts';
 import type { Origin } from '../core/http/provenance.ts';
 import { hostPort } from './address.ts';
-import type { ClientFacts } from './connection.ts';
+import { unsent, type ClientFacts } from './connection.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import { Outgoing } from './outgoing.ts';
@@ -16,8 +16,10 @@ import { mayAsk, originOfClient, refused, type Shared } from './shared.ts';
 export interface H2StreamOwner {
   /** So many bytes of a body came. */
   took(bytes: number): void;
-  /** It is over; `whole`: with a whole answer. */
-  gone(whole: boolean): void;
+  /** The last of its answer was written, and has not left. */
+  answered(): void;
+  /** It is over; `whole`: with a whole answer; `open`: before the end of the request's body. */
+  gone(whole: boolean, open: boolean): void;
 }
 
 /**
@@ -46,6 +48,8 @@ export class H2Stream implements ExchangeClient {
   /** The exchange waits to be told that there is room. */
   #full = false;
   #closed = false;
+  /** It is reset once all that was written has left. */
+  #dropping = false;
   /** When it was answered without an exchange, ms. */
   #answeredAt = 0;
   /** The last of a body is held until it is known whether it is the end, so that both go as one frame. */
@@ -77,7 +81,7 @@ export class H2Stream implements ExchangeClient {
       this.#closed = this.#whole && stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR;
       if (this.#closed) this.#exchange?.clientWritable();
       this.#leave();
-      owner.gone(this.#whole);
+      owner.gone(this.#whole, !ended && !stream.readableEnded);
     });
   }
 
@@ -172,14 +176,20 @@ export class H2Stream implements ExchangeClient {
   /** The answer is whole and the request is not: the rest is not wanted (RFC 9113 section 8.1). */
   #dropRest(): void {
     const stream = this.#stream;
-    const drop = (): void => {
-      stream.close(constants.NGHTTP2_NO_ERROR);
-      // A stream with bytes that nobody reads never closes.
-      stream.resume();
-    };
+    // A reset takes back what is not on its way yet, and an answer without a body counts as finished before it is.
+    const drop = (): void => void setImmediate(() => this.#drop());
     // Closed before, it could no longer be reset where its answer is not read.
     if (stream.writableFinished) drop();
     else stream.once('finish', drop);
+  }
+
+  #drop(): void {
+    const stream = this.#stream;
+    this.#dropping = unsent(this.facts.wire) > 0;
+    if (this.#dropping || stream.destroyed) return;
+    stream.close(constants.NGHTTP2_NO_ERROR);
+    // A stream with bytes that nobody reads never closes.
+    stream.resume();
   }
 
   answer(reply: OwnReply, keepAlive: boolean, method: string): void {
@@ -188,7 +198,13 @@ export class H2Stream implements ExchangeClient {
     this.finished(keepAlive);
   }
 
+  /** Bytes of its body that came and were not given on yet. */
+  get waiting(): number {
+    return this.#stream.readableLength;
+  }
+
   check(now: number): void {
+    if (this.#dropping) this.#drop();
     if (this.#exchange !== null) this.#exchange.check(now);
     // Reset, and kept by what it would still have to write or to be read.
     else if (this.#stream.closed) this.#stream.destroy();
@@ -251,6 +267,7 @@ export class H2Stream implements ExchangeClient {
       });
     const endStream = all && this.#held === null && !waitForTrailers;
     this.#stream.respond(h2Response(head), { endStream, waitForTrailers });
+    if (endStream) this.#owner.answered();
   }
 
   #release(): void {
@@ -273,7 +290,10 @@ export class H2Stream implements ExchangeClient {
     if (this.#busy || stream.destroyed || stream.writableEnded) return;
     const [first] = this.#pieces;
     if (first === undefined) {
-      if (this.#whole) stream.end();
+      if (this.#whole) {
+        stream.end();
+        this.#owner.answered();
+      }
       return;
     }
     const piece = first.subarray(0, EDGE.h2PieceBytes);
@@ -281,8 +301,11 @@ export class H2Stream implements ExchangeClient {
     else this.#pieces.shift();
     this.#busy = true;
     const wrote = (): void => this.#wrote(piece.length);
-    if (this.#whole && this.#pieces.length === 0) stream.end(piece, wrote);
-    else stream.write(piece, wrote);
+    if (!this.#whole || this.#pieces.length > 0) stream.write(piece, wrote);
+    else {
+      stream.end(piece, wrote);
+      this.#owner.answered();
+    }
   }
 
   #wrote(bytes: number): void {

@@ -36,6 +36,10 @@ export class H2Connection implements Connection {
   readonly #streams = new Set<H2Stream>();
   #idleSince: number;
   #closing = false;
+  #leavingSince: number | null = null;
+  /** Answers of late on which no request has followed yet, and when the last of them was written. */
+  #owed = 0;
+  #answeredAt = 0;
   /** What was unsent when last looked at. */
   #unsent = 0;
 
@@ -56,14 +60,18 @@ export class H2Connection implements Connection {
       }
       const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
       const own = new H2Stream(stream, pairs, ended, facts, shared, {
-        took: (bytes) => this.#guard.useful(bytes),
-        gone: (whole) => {
+        took: (bytes) => this.#guard.body(bytes),
+        answered: () => this.#answered(),
+        gone: (whole, open) => {
           this.#streams.delete(own);
+          // What its client had window for and sent before it heard of the end: read and dropped.
+          if (open) this.#guard.useful(EDGE.h2WindowBytes);
           this.#idleSince = shared.clock();
           if (!whole) this.#judge(this.#guard.cut(this.#idleSince));
         },
       });
       this.#streams.add(own);
+      this.#owed = Math.max(0, this.#owed - 1);
       own.start();
     });
     session.on('ping', () => this.#judge(this.#guard.ping(shared.clock())));
@@ -76,10 +84,14 @@ export class H2Connection implements Connection {
   }
 
   check(now: number): void {
-    for (const stream of this.#streams) stream.check(now);
+    let waiting = 0;
+    for (const stream of this.#streams) {
+      stream.check(now);
+      waiting += stream.waiting;
+    }
     const { bytesRead, bytesWritten } = this.#facts.wire;
-    this.#judge(this.#guard.check(now, bytesRead, bytesWritten));
-    if (this.#shared.stopping) this.stop();
+    this.#judge(this.#guard.check(now, bytesRead, bytesWritten, waiting));
+    if (this.#shared.stopping) this.#leave(now);
     if (this.#streams.size > 0 || this.#leaves(now)) return;
     if (
       this.#closing
@@ -87,6 +99,25 @@ export class H2Connection implements Connection {
         : now - this.#idleSince > this.#shared.balance.timeouts.idleMs
     )
       this.#session.destroy();
+  }
+
+  /**
+   * Another process takes over. A client that sends a stream just now, and does not repeat what a GOAWAY refuses, would
+   * lose it (node:http2 has no first GOAWAY of two, as RFC 9113 section 6.8 has). So it leaves together with the end of
+   * the last answer, before the client can ask for more because of it, and once it asked because of those before it; at
+   * a connection that is always busy, after a while.
+   */
+  #answered(): void {
+    const now = this.#shared.clock();
+    if (now - this.#answeredAt > EDGE.h2SettleMs) this.#owed = 0;
+    if (this.#shared.stopping && this.#streams.size === 1 && this.#owed === 0) this.stop();
+    this.#owed += 1;
+    this.#answeredAt = now;
+  }
+
+  #leave(now: number): void {
+    this.#leavingSince ??= now;
+    if (this.#streams.size > 0 && now - this.#leavingSince > EDGE.h2LeaveMs) this.stop();
   }
 
   /** Says GOAWAY: streams that run end first, and the client sends others elsewhere (RFC 9113 section 6.8). */

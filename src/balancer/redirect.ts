@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import { BALANCER } from '../core/config.ts';
 import { RequestParser } from '../core/http/parser.ts';
 import { hostPort } from './address.ts';
 import { resetWire, type ClientFacts, type Connection } from './connection.ts';
 import { HTTP_LIMITS } from './limits.ts';
+import { lingerUntil } from './linger.ts';
 import {
   badRequest,
   ownResponse,
@@ -22,6 +22,8 @@ export class RedirectConnection implements Connection {
   readonly #since: number;
   /** Once it was answered: until then the answer has to leave, and after that what still comes is read and dropped. */
   #closeAt = 0;
+  /** When our side was ended, or 0. */
+  #endedAt = 0;
 
   /** `port`: of HTTPS, as clients reach it. */
   constructor(socket: Socket, facts: ClientFacts, shared: Shared, port: number, gone: () => void) {
@@ -31,6 +33,7 @@ export class RedirectConnection implements Connection {
     this.#since = shared.clock();
     const parser = new RequestParser(HTTP_LIMITS);
     socket.on('data', (bytes: Buffer) => {
+      if (this.#endedAt !== 0) this.#closeAt = lingerUntil(this.#endedAt, shared.clock());
       if (this.#closeAt !== 0) return;
       parser.push(bytes);
       const event = parser.next();
@@ -76,7 +79,8 @@ export class RedirectConnection implements Connection {
   /** Reads on for a while, so that the answer is not lost to a reset (RFC 9112 section 9.6). */
   #close(): void {
     if (this.#socket.destroyed) return;
-    this.#closeAt = this.#shared.clock() + BALANCER.lingerMs;
+    this.#endedAt = this.#shared.clock();
+    this.#closeAt = lingerUntil(this.#endedAt, this.#endedAt);
     this.#socket.end();
   }
 }

@@ -1087,6 +1087,10 @@ export const EDGE = {
   /** Bytes given to a stream at once: a frame, as a stream only says that all of it has left; what waits before more is asked for. */
   h2PieceBytes: 16 * KiB,
   h2UnsentBytes: 64 * KiB,
+  /** ms that a busy connection of a replaced process may take until a moment without a stream; then GOAWAY comes all the same. */
+  h2LeaveMs: 30_000,
+  /** ms in which a client asks for more because of an answer: a few round trips. */
+  h2SettleMs: 1_000,
   /** MiB that node:http2 may hold for one connection. */
   h2SessionMiB: 10,
   /**
@@ -1098,8 +1102,10 @@ export const EDGE = {
   h2Pings: { perSecond: 50, burst: 500 },
   /** SETTINGS frames; clients send one or two in all. */
   h2Settings: { perSecond: 1, burst: 20 },
-  /** Bytes that are neither body nor request: a frame's head is 9. */
-  h2Overhead: { perSecond: 64 * KiB, burst: MiB },
+  /** Bytes that a frame of a body may take besides: its head is 9, that of a record of TLS 22, and a frame may begin in one and end in another. */
+  h2FrameBytes: 64,
+  /** Bytes that are neither body nor request. */
+  h2Overhead: { perSecond: 64 * KiB, burst: 512 * KiB },
   /** Requests at once that a rate limit allows at least where nothing is said: a page and what is on it. */
   leastBurst: 10,
   /** Sources remembered by a rate limit, about 150 bytes each. */
