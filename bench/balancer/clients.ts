@@ -13,7 +13,7 @@ const TOGETHER = 200;
 /** ms for what is freed after the last connection to be freed. */
 const SETTLE_MS = 3_000;
 /** Each client sends something this often, each at a moment of its own, as clients do that know nothing of each other. */
-const DRIP_MS = 500;
+export const DRIP_MS = 500;
 const LOOK_MS = 1;
 
 export async function hold(port: number, count: number, kind: 'idle' | 'slow'): Promise<Held> {
