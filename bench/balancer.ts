@@ -11,7 +11,7 @@
  *   latency  what is added to the backend's own p50, p99 and p99.9
  *   log      an event of log for each request: off, into a file, and into a file and SQLite, which is the default
  *   idle     memory of each of --connections idle clients
- *   slow     p99 of others beside 1,000 clients that drip heads and bodies
+ *   slow     p99 of others beside 1,000 clients that drip heads and bodies, once they are there; CPU of a drip
  *   tls      small requests over TLS on 64 kept connections   handshake   a handshake for each request
  * Debian's haproxy, nginx and wrk must be installed; httpxy and @fastify/http-proxy come from npm (bench/peers).
  *

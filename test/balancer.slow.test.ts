@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
+import { BALANCER } from '../src/core/config.ts';
 import { backend, balanceWith, client, CLOSE, eventually, get, HOST, type Bench } from './balancer.kit.ts';
 import type { TestBackend } from './balancer.kit.ts';
 
@@ -242,4 +243,14 @@ test('RFC 9112 9.6: who still sends after its answer is read on for a while, so 
   await eventually(() => bench.balancer.stats().connections === 0, 'the end of its patience');
   sends.read();
   await eventually(() => sends.received.includes('400 Bad Request'), 'the answer');
+});
+
+test('more clients than are looked at in one turn of the loop are all ended in time, also while others leave', async (t) => {
+  const bench = await balanceWith(t, {});
+  const idle = Array.from({ length: 2 * BALANCER.sweepPart + 50 }, () => client(t, bench));
+  const here = (): number => bench.balancer.stats().connections;
+  await eventually(() => here() === idle.length, 'all clients');
+  bench.skip(BALANCER.clientIdleMs + 1_000);
+  for (const [at, one] of idle.entries()) if (at % 7 === 0) one.socket.destroy();
+  await eventually(() => here() === 0, 'the end of all');
 });

@@ -12,9 +12,9 @@ export interface Held {
 const TOGETHER = 200;
 /** ms for what is freed after the last connection to be freed. */
 const SETTLE_MS = 3_000;
-/** Each client sends something this often, and not all of them at once. */
-const DRIP_MS = 500;
-const DRIP_PARTS = 50;
+/** Each client sends something this often, each at a moment of its own, as clients do that know nothing of each other. */
+export const DRIP_MS = 500;
+const LOOK_MS = 1;
 
 export async function hold(port: number, count: number, kind: 'idle' | 'slow'): Promise<Held> {
   const sockets: Socket[] = [];
@@ -25,10 +25,7 @@ export async function hold(port: number, count: number, kind: 'idle' | 'slow'): 
     for (const socket of await Promise.all(group)) if (socket !== null) sockets.push(socket);
   }
   if (kind === 'idle') await sleep(SETTLE_MS);
-  // Those that are refused come again, as those of an attacker do.
-  let turn = 0;
-  const timer =
-    kind === 'slow' ? setInterval(() => drip(port, sockets, (turn += 1)), DRIP_MS / DRIP_PARTS) : undefined;
+  const timer = kind === 'slow' ? setInterval(dripping(port, sockets), LOOK_MS) : undefined;
   return {
     get open() {
       return sockets.filter((socket) => !socket.destroyed && socket.readyState === 'open').length;
@@ -60,11 +57,19 @@ function open(port: number, kind: 'idle' | 'slow', index: number): Promise<Socke
   });
 }
 
-function drip(port: number, sockets: Socket[], turn: number): void {
-  for (const [index, socket] of sockets.entries()) {
-    if (index % DRIP_PARTS !== turn % DRIP_PARTS) continue;
-    if (socket.destroyed)
-      void open(port, 'slow', index).then((again) => again !== null && (sockets[index] = again));
-    else socket.write(index % 2 === 0 ? 'X: 1\r\n' : 'x');
-  }
+/** Lets those drip whose moment has come since the last look. Those that are refused come again, as those of an attacker do. */
+function dripping(port: number, sockets: Socket[]): () => void {
+  const began = performance.now();
+  let last = 0;
+  return () => {
+    const due = Math.floor(((performance.now() - began) / DRIP_MS) * sockets.length);
+    // Where this process was held up for long, nobody drips twice at once.
+    for (last = Math.max(last, due - sockets.length); last < due; last += 1) {
+      const index = last % sockets.length;
+      const socket = sockets[index];
+      if (socket === undefined || socket.destroyed)
+        void open(port, 'slow', index).then((again) => again !== null && (sockets[index] = again));
+      else socket.write(index % 2 === 0 ? 'X: 1\r\n' : 'x');
+    }
+  };
 }

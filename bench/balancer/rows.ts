@@ -1,9 +1,10 @@
 /** The rows: what each proxy is asked to do, what is read of it, and which goals that has. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { certificate } from '../../test/support/certificate.ts';
 import { spreadOf, type Goal } from '../transfer/figures.ts';
 import type { Workshop } from '../transfer/workshop.ts';
 import type { Body } from './backend.ts';
-import { hold } from './clients.ts';
+import { DRIP_MS, hold } from './clients.ts';
 import { treeCpuSeconds, treeMemory } from './cpu.ts';
 import { startProxy, type Log, type Proxy, type ProxyName } from './proxies.ts';
 import { wrk, type Heard, type Load } from './wrk.ts';
@@ -272,35 +273,44 @@ async function idleRow(setting: Setting): Promise<Section> {
   };
 }
 
+/** The proxies take turns in every round, so that other work on the machine meets all of them. */
 async function slowRow(setting: Setting): Promise<Section> {
-  const lines: [string, ...number[]][] = [];
-  const only = setting.proxies.filter((name) => ['kelana', 'haproxy', 'nginx'].includes(name));
-  for (const name of only) {
-    const proxy = await startProxy(name, setting.workshop, { backend: setting.backend });
-    const shape = { path: '/small', connections: 8, port: proxy.port, seconds: setting.seconds };
-    await wrk(setting.workshop, { ...shape, seconds: WARM_UP_SECONDS });
-    const [without, beside]: [number[], number[]] = [[], []];
-    for (let round = 1; round <= setting.rounds; round += 1) {
-      without.push((await wrk(setting.workshop, shape)).p99);
+  const { workshop, backend, seconds, rounds, progress } = setting;
+  const contenders: { proxy: Proxy; without: number[]; beside: number[]; drip: number[] }[] = [];
+  for (const name of setting.proxies.filter((one) => SECURE.includes(one))) {
+    const proxy = await startProxy(name, workshop, { backend });
+    await wrk(workshop, { ...load('small', 8), port: proxy.port, seconds: WARM_UP_SECONDS });
+    contenders.push({ proxy, without: [], beside: [], drip: [] });
+  }
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const { proxy, without, beside, drip } of contenders) {
+      const shape = { ...load('small', 8), port: proxy.port };
+      without.push((await wrk(workshop, { ...shape, seconds })).p99);
       const held = await hold(proxy.port, SLOW_CLIENTS, 'slow');
-      beside.push((await wrk(setting.workshop, shape)).p99);
-      setting.progress(
-        `slow ${round}: ${name} p99 ${without.at(-1)?.toFixed(2)} ms, beside ${held.open} ${beside.at(-1)?.toFixed(2)} ms`,
+      // What their opening leaves to be done is not what dripping costs.
+      await wrk(workshop, { ...shape, seconds: WARM_SECONDS });
+      const before = treeCpuSeconds(proxy.pid);
+      await sleep(ALONE_MS);
+      drip.push(((treeCpuSeconds(proxy.pid) - before) * 1e6) / ((SLOW_CLIENTS * ALONE_MS) / DRIP_MS));
+      beside.push((await wrk(workshop, { ...shape, seconds })).p99);
+      progress(
+        `slow ${round}: ${proxy.name} p99 ${without.at(-1)?.toFixed(2)} ms, beside ${held.open} ${beside.at(-1)?.toFixed(2)} ms, ${drip.at(-1)?.toFixed(0)} µs a drip`,
       );
       held.close();
     }
-    await proxy.stop();
-    lines.push([
-      name,
-      median(without),
-      median(beside),
-      median(beside.map((value, at) => value / (without[at] ?? value))),
-    ]);
   }
+  await stopAll(contenders.map(({ proxy }) => proxy));
+  const lines = contenders.map(({ proxy, without, beside, drip }): Section['lines'][number] => [
+    proxy.name,
+    median(without),
+    median(beside),
+    median(beside.map((value, at) => value / (without[at] ?? value))),
+    median(drip),
+  ]);
   return {
     row: 'slow',
     title: `p99 of others beside ${SLOW_CLIENTS} clients that drip heads and bodies`,
-    columns: ['', 'p99 ms without', 'p99 ms beside', 'ratio'],
+    columns: ['', 'p99 ms without', 'p99 ms beside', 'ratio', 'CPU µs/drip'],
     lines,
     goals: [
       {
@@ -315,3 +325,5 @@ async function slowRow(setting: Setting): Promise<Section> {
 }
 
 const SLOW_CLIENTS = 1_000;
+/** ms in which they drip and nothing else is asked. */
+const ALONE_MS = 2_000;

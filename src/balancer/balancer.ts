@@ -167,7 +167,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
-    edge.check(now);
+    edge.check();
     keeper.sweep(now);
     backends.sweep(now);
     shared.turns.sweep(now);

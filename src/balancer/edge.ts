@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { EDGE } from '../core/config.ts';
+import { BALANCER, EDGE } from '../core/config.ts';
 import { HoldTable } from '../core/balance/rate.ts';
 import { sourceOf } from '../core/http/ip.ts';
 import type { Certificates } from './certificates.ts';
@@ -43,6 +43,8 @@ export class Edge {
   readonly #shared: Shared;
   readonly #held: HoldTable;
   readonly #tls: TlsDoor | null;
+  /** Connections that the look at deadlines which runs has still to come to. */
+  #unlooked = 0;
   readonly #reports = new Map<string, { at: number; more: number }>();
 
   constructor(rules: EdgeRules, shared: Shared) {
@@ -87,8 +89,28 @@ export class Edge {
     }
   }
 
-  check(now: number): void {
-    for (const connection of this.open) connection.check(now);
+  /** Begins a look at the deadlines of all connections, `BALANCER.sweepPart` of them in each turn of the loop. */
+  check(): void {
+    // With so many that one look outlasts the pause between two, the next one is left out.
+    if (this.#unlooked > 0) return;
+    this.#unlooked = this.open.size;
+    this.#look(this.open.values());
+  }
+
+  /** What comes meanwhile is at the end, and too young to be late. */
+  #look(rest: Iterator<Connection>): void {
+    const now = this.#shared.clock();
+    const part = Math.min(this.#unlooked, BALANCER.sweepPart);
+    this.#unlooked -= part;
+    for (let left = part; left > 0; left -= 1) {
+      const next = rest.next();
+      if (next.done === true) {
+        this.#unlooked = 0;
+        return;
+      }
+      next.value.check(now);
+    }
+    if (this.#unlooked > 0) setImmediate(() => this.#look(rest));
   }
 
   #admit(facts: ClientFacts, door: Door): void {

@@ -969,6 +969,8 @@ export const BALANCER = {
   tunnelHalfClosedMs: 30_000,
   /** ms between looks at the deadlines above; the shortest of them is tens of times longer. */
   sweepMs: 100,
+  /** Connections that are looked at in one turn of the loop (0.1 ms): all at once, 10,000 would hold up all others for 10 ms. */
+  sweepPart: 100,
   /**
    * ms without a byte that a client whose answer ends its connection is still read from, so that the answer is not lost to
    * a reset (RFC 9112 section 9.6); and in all, as nginx's lingering_time.
