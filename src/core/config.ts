@@ -416,6 +416,12 @@ export const TRANSFER = {
   readAhead: 3,
   /** ms that a lane without requests stays open: the next file of a person who looks around begins at once. */
   laneIdleMs: 30_000,
+  /**
+   * Bytes of files of one block that searches were just shown, kept for the download that follows; and ms, as a download
+   * begins within a few of them. Small: a search of many files is shown a block of each.
+   */
+  shownBytes: MiB,
+  shownMs: 2_000,
   /** ms to dial and secure a lane before a stream of libp2p is used in its place. */
   laneTimeoutMs: 3_000,
   /** ms without a byte before a provider counts as gone. */
