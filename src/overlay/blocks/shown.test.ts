@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { TRANSFER } from '../../core/config.ts';
-import { KelanaError } from '../../core/errors.ts';
+import type { KelanaError } from '../../core/errors.ts';
 import { Shown } from './shown.ts';
 
 const provider = (peer: string) => ({ peer, label: `label of ${peer}`, addresses: [] });
