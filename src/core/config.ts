@@ -446,10 +446,11 @@ export const LIMITS = {
   maxRules: 24,
   maxTextChars: 1_024,
   /**
-   * ms of a rate that may be used at once after silence, or after a loop that was late. Over ten seconds that is 0.5 %
-   * too much at most; timers come 1 to 20 ms late, so that nothing of the rate is lost.
+   * ms of a rate that may be used at once after silence. Over ten seconds that is 0.5 % too much at most.
    */
   burstMs: 50,
+  /** The same where somebody waited all the while for a loop that was late: on a busy machine by 100 ms and more. */
+  lateMs: 250,
   /** ms of a rate that one turn takes, so that many peers follow each other closely; and bytes at least. */
   turnMs: 20,
   leastTurnBytes: 4 * KiB,
