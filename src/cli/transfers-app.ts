@@ -49,7 +49,7 @@ export function openDownloads({
 }: DownloadsOptions): Downloads {
   const shared = offers === undefined ? {} : { offers };
   return new Downloads({
-    open: (provider, signal) => overlay.open(provider, signal),
+    open: (provider, signal, cid) => overlay.open(provider, signal, cid),
     ...(offered ? {} : { find: (cid, signal) => findProviders(overlay, cid, signal) }),
     incoming: ({ name }, layout, signal) =>
       openIncoming({ folder, name, layout, writer, signal, preallocate, ...shared }),

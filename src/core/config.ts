@@ -416,6 +416,12 @@ export const TRANSFER = {
   readAhead: 3,
   /** ms that a lane without requests stays open: the next file of a person who looks around begins at once. */
   laneIdleMs: 30_000,
+  /**
+   * Bytes of files of one block that searches were just shown, kept for the download that follows; and ms, as a download
+   * begins within a few of them. Small: a search of many files is shown a block of each.
+   */
+  shownBytes: MiB,
+  shownMs: 2_000,
   /** ms to dial and secure a lane before a stream of libp2p is used in its place. */
   laneTimeoutMs: 3_000,
   /** ms without a byte before a provider counts as gone. */
@@ -440,10 +446,11 @@ export const LIMITS = {
   maxRules: 24,
   maxTextChars: 1_024,
   /**
-   * ms of a rate that may be used at once after silence, or after a loop that was late. Over ten seconds that is 0.5 %
-   * too much at most; timers come 1 to 20 ms late, so that nothing of the rate is lost.
+   * ms of a rate that may be used at once after silence. Over ten seconds that is 0.5 % too much at most.
    */
   burstMs: 50,
+  /** The same where somebody waited all the while for a loop that was late: on a busy machine by 100 ms and more. */
+  lateMs: 250,
   /** ms of a rate that one turn takes, so that many peers follow each other closely; and bytes at least. */
   turnMs: 20,
   leastTurnBytes: 4 * KiB,

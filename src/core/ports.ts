@@ -220,8 +220,11 @@ export interface OverlayPort {
   search(query: Query, options?: SearchOptions): AsyncIterable<SearchEvent>;
   /** Verified bytes of a hit, from its holder, in order; each block is checked against the CID before it is yielded. */
   fetch(hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes;
-  /** Opens a way to a provider's blocks; this node's own are opened as those of others. */
-  open(provider: Provider, signal?: AbortSignal): Promise<BlockSession>;
+  /**
+   * Opens a way to a provider's blocks; this node's own are opened as those of others. `cid`: nothing else is asked for,
+   * so that what a search was shown of it a moment ago is given at once.
+   */
+  open(provider: Provider, signal?: AbortSignal, cid?: string): Promise<BlockSession>;
   neighbours(): readonly NeighbourInfo[];
   prints(): PrintsInfo;
 }

@@ -19,6 +19,8 @@ export interface BlockFileOptions {
   readonly bitmap: string | null;
   /** Nothing was there before. */
   readonly fresh: boolean;
+  /** The file, where it is open to read and write already; it is closed with this, or where this fails. */
+  readonly handle?: FileHandle | null;
   /** Writes zeros where no block is, so that the room is taken. */
   readonly preallocate?: boolean;
   readonly signal?: AbortSignal;
@@ -70,19 +72,22 @@ export class BlockFile {
   /** Every block that is said to be there, or seems to be, is hashed before this resolves. */
   static async open(options: BlockFileOptions): Promise<BlockFile> {
     const { layout, path, fresh } = options;
-    const handle = await openHandle(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o666);
+    const handle =
+      options.handle ??
+      (await openHandle(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o666));
     let bits: Bitmap | null = null;
     let file: BlockFile | null = null;
     try {
-      if ((await handle.stat()).size !== layout.size) await handle.truncate(layout.size);
+      const size = fresh ? 0 : (await handle.stat()).size;
+      if (size !== layout.size) await handle.truncate(layout.size);
       // A file of one block is not worth a bitmap.
       if (options.bitmap !== null && layout.count > 1) bits = await openBitmap(options.bitmap, layout);
       file = new BlockFile(options, handle, bits?.handle ?? null);
       if (!fresh || layout.size === 0)
         await file.#check(bits?.claimed ?? null, options.bitmap !== null, options.signal);
       if (bits !== null) await writeBitmap(bits.handle, layout, file.have);
-      const reserved = (await handle.stat()).blocks * BLOCK_UNIT >= layout.size;
-      if (options.preallocate === true && !reserved) await file.#reserve(options.signal);
+      if (options.preallocate === true && (await handle.stat()).blocks * BLOCK_UNIT < layout.size)
+        await file.#reserve(options.signal);
       if (options.offer !== undefined)
         file.#withdraw = options.offer.offers.add(options.offer.name, layout, file);
       return file;

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { INCOMING } from '../core/config.ts';
@@ -52,6 +52,8 @@ export interface Claim {
   readonly path: string;
   /** Nothing was there before. */
   readonly fresh: boolean;
+  /** Of a new file, open to read and write: whoever claims it closes it. */
+  readonly handle: FileHandle | null;
   /** Leaves it for the next. */
   release(): Promise<void>;
   /** Removes it, with its bitmap. */
@@ -62,40 +64,53 @@ export interface Claim {
 
 /**
  * Takes the part of a download, or begins one. Two processes that begin at once both see each other and both step
- * back; chance then lets one go first.
+ * back; chance then lets one go first. `listed`: what `claimsOf` gave a moment ago; who came since is seen by the second look.
  * @throws KelanaError DOWNLOAD_BUSY; what the file system throws
  */
-export async function claim(folder: string, cid: string, kind: Kind, name: string): Promise<Claim> {
+export async function claim(
+  folder: string,
+  cid: string,
+  kind: Kind,
+  name: string,
+  listed?: readonly ClaimName[],
+): Promise<Claim> {
   const path = pathOf(folder, cid, kind, ownOwner());
   if (held.has(path)) throw new KelanaError('DOWNLOAD_BUSY', { name, pid: ownOwner().pid });
   held.add(path);
+  let taken: Taken | null = null;
+  let there = listed;
   try {
     for (let tries = INCOMING.claimTries; ; tries -= 1) {
-      const fresh = await take(folder, cid, kind, path, name);
-      if (fresh !== null) {
+      taken = await take(folder, kind, path, name, there ?? (await claimsOf(folder, cid, kind)));
+      there = undefined;
+      if (taken !== null) {
         const rival = (await claimsOf(folder, cid, kind)).find(({ owner }) => isRival(owner));
-        if (rival === undefined) return claimed(folder, cid, kind, path, fresh);
-        if (fresh) await rm(path, { recursive: true, force: true });
+        if (rival === undefined) return claimed(folder, cid, kind, path, taken);
+        await taken.handle?.close();
+        if (taken.fresh) await rm(path, { recursive: true, force: true });
         else await rename(path, pathOf(folder, cid, kind));
+        taken = null;
         if (tries <= 1) throw busy(name, rival);
       } else if (tries <= 1) throw new KelanaError('DOWNLOAD_BUSY', { name, pid: '?' });
       await sleep(randomInt(1, INCOMING.claimWaitMs));
     }
   } catch (thrown) {
+    await taken?.handle?.close().catch(() => undefined);
     held.delete(path);
     throw thrown;
   }
 }
 
-/** True: it is new; false: it was there; null: someone else was faster. */
+type Taken = Pick<Claim, 'fresh' | 'handle'>;
+
+/** Null: someone else was faster. */
 async function take(
   folder: string,
-  cid: string,
   kind: Kind,
   path: string,
   name: string,
-): Promise<boolean | null> {
-  const there = await claimsOf(folder, cid, kind);
+  there: readonly ClaimName[],
+): Promise<Taken | null> {
   const rival = there.find(({ owner }) => isRival(owner));
   if (rival !== undefined) throw busy(name, rival);
   const [first, ...others] = there;
@@ -103,13 +118,13 @@ async function take(
   for (const other of others) await rm(join(folder, other.name), { recursive: true, force: true });
   try {
     if (first === undefined) {
-      if (kind === 'dir') await mkdir(path);
-      else await (await open(path, 'wx')).close();
-      return true;
+      if (kind === 'part') return { fresh: true, handle: await open(path, 'wx+') };
+      await mkdir(path);
+      return { fresh: true, handle: null };
     }
     if (join(folder, first.name) !== path) await rename(join(folder, first.name), path);
     // The same inode under a final name: a crash came between giving it that name and removing this one.
-    if (kind === 'dir' || (await lstat(path)).nlink === 1) return false;
+    if (kind === 'dir' || (await lstat(path)).nlink === 1) return { fresh: false, handle: null };
     await rm(path);
     return null;
   } catch (thrown) {
@@ -118,7 +133,7 @@ async function take(
   }
 }
 
-function claimed(folder: string, cid: string, kind: Kind, path: string, fresh: boolean): Claim {
+function claimed(folder: string, cid: string, kind: Kind, path: string, { fresh, handle }: Taken): Claim {
   const forget = async (work: () => Promise<void>): Promise<void> => {
     try {
       await work();
@@ -130,6 +145,7 @@ function claimed(folder: string, cid: string, kind: Kind, path: string, fresh: b
   return {
     path,
     fresh,
+    handle,
     release: () => forget(() => rename(path, pathOf(folder, cid, kind))),
     remove: () =>
       forget(async () => {
@@ -148,7 +164,8 @@ export async function dropLeftovers(folder: string, cid: string, kind: Kind): Pr
   if (kind === 'part') await rm(bitmapPath(folder, cid), { force: true });
 }
 
-async function claimsOf(folder: string, cid: string, kind: Kind): Promise<readonly ClaimName[]> {
+/** What there is of a download, whosever it is. @throws what the file system throws */
+export async function claimsOf(folder: string, cid: string, kind: Kind): Promise<readonly ClaimName[]> {
   const names = await readdir(folder);
   return names.flatMap((name) => {
     if (!name.startsWith(RESERVED_PREFIX)) return [];

@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
@@ -7,11 +7,11 @@ import type { IncomingFile, IncomingFolder, Slot } from '../core/transfer/ports.
 import type { Layout } from '../core/transfer/layout.ts';
 import { allBits } from '../core/bit-array.ts';
 import { BLOCK_UNIT, BlockFile } from './block-file.ts';
-import { bitmapPath, claim, dropLeftovers, type Claim } from './claims.ts';
+import { bitmapPath, claim, claimsOf, dropLeftovers, type Claim } from './claims.ts';
 import { cannotWrite } from './files.ts';
 import type { FolderEntry } from './folder-names.ts';
 import type { Offers } from './offers.ts';
-import { checkRoom, findSame, openFolder, publishFree } from './place.ts';
+import { checkRoom, findSame, openFolder, publishFree, roomIn } from './place.ts';
 import { DiskError, type Writer } from './writer.ts';
 
 /** When bytes are forced to the disk: before a file gets its name, or when the system likes. */
@@ -45,38 +45,52 @@ export async function openIncoming(options: IncomingOptions): Promise<IncomingFi
   const name = safeDownloadName(options.name);
   const folder = await openFolder(options.folder);
   const wanted = { size: layout.size, cid: layout.root };
-  const path = await findSame(folder, name, wanted);
+  // Looked at together: each of them is a turn of the thread pool.
+  const [path, there, room] = await Promise.all([
+    findSame(folder, name, wanted),
+    claimsOf(folder, layout.root, 'part').catch((thrown: unknown) => {
+      throw cannotWrite(folder, thrown);
+    }),
+    roomIn(folder),
+  ]);
   if (path !== null) {
     // A crash may have come between giving the file its name and removing its bitmap.
     await dropLeftovers(folder, layout.root, 'part').catch(() => undefined);
     return present(path, layout, options.writer);
   }
   let part: Claim | null = null;
+  let handle: FileHandle | null = null;
   try {
-    part = await claim(folder, layout.root, 'part', name);
+    part = await claim(folder, layout.root, 'part', name, there);
     const { path: at, fresh } = part;
-    await checkRoom(folder, layout.size - (await lstat(at)).blocks * BLOCK_UNIT);
-    const blocks = await BlockFile.open({
+    handle = part.handle;
+    const taken = fresh ? 0 : (await lstat(at)).blocks * BLOCK_UNIT;
+    await checkRoom(folder, layout.size - taken, room);
+    const opened = BlockFile.open({
       writer: options.writer,
       layout,
       path: at,
       bitmap: bitmapPath(folder, layout.root),
       fresh,
+      handle,
       ...(options.preallocate === undefined ? {} : { preallocate: options.preallocate }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       offer: options.offers && { offers: options.offers, name },
     });
-    const taken = part;
+    handle = null;
+    const blocks = await opened;
+    const mine = part;
     return new Incoming(name, join(folder, name), blocks, options.fsync ?? 'finish', {
       publish: async () => {
         const published = await publishFree(at, folder, name, wanted);
-        await taken.moved();
+        await mine.moved();
         return published;
       },
-      keep: () => taken.release(),
-      drop: () => taken.remove(),
+      keep: () => mine.release(),
+      drop: () => mine.remove(),
     });
   } catch (thrown) {
+    await handle?.close().catch(() => undefined);
     await (part?.fresh === true ? part.remove() : part?.release())?.catch(() => undefined);
     if (options.signal?.aborted === true && thrown === options.signal.reason) throw thrown;
     throw cannotWrite(folder, thrown);

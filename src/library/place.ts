@@ -46,9 +46,13 @@ export async function isSame(path: string, { size, cid }: Wanted): Promise<boole
 /** @returns its real path @throws KelanaError NOT_A_FOLDER, CANNOT_WRITE */
 export async function openFolder(folder: string): Promise<string> {
   try {
-    await makeFolder(folder);
-    const path = await realpath(folder);
-    if ((await stat(path)).isDirectory()) return path;
+    // It is there, but for the first download.
+    const path = await folderAt(folder).catch(async (thrown: unknown) => {
+      if (!hasCode(thrown, 'ENOENT')) throw thrown;
+      await makeFolder(folder);
+      return await folderAt(folder);
+    });
+    if (path !== null) return path;
   } catch (thrown) {
     // A link that points nowhere is ENOENT here, as it exists but leads to no folder.
     if (!hasCode(thrown, 'EEXIST', 'ENOTDIR', 'ENOENT')) throw cannotWrite(folder, thrown);
@@ -56,15 +60,28 @@ export async function openFolder(folder: string): Promise<string> {
   throw new KelanaError('NOT_A_FOLDER', { path: folder, flag: '--downloads' });
 }
 
-/** Better now than after an hour of fetching. Other writers may still take the room, so writes are checked as well. */
-export async function checkRoom(folder: string, size: number): Promise<void> {
-  let free: number;
+/** Null where it is no folder. @throws what the file system throws */
+async function folderAt(folder: string): Promise<string | null> {
+  const [path, stats] = await Promise.all([realpath(folder), stat(folder)]);
+  return stats.isDirectory() ? path : null;
+}
+
+/** Bytes that are free there. @throws KelanaError CANNOT_WRITE */
+export async function roomIn(folder: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(folder);
-    free = bavail * bsize;
+    return bavail * bsize;
   } catch (thrown) {
     throw cannotWrite(folder, thrown);
   }
+}
+
+/**
+ * Better now than after an hour of fetching. Other writers may still take the room, so writes are checked as well.
+ * `room`: bytes that are free, where that was looked at a moment ago.
+ */
+export async function checkRoom(folder: string, size: number, room?: number): Promise<void> {
+  const free = room ?? (await roomIn(folder));
   if (size <= free) return;
   const why = {
     id: `ENOSPC: perlu ${size} byte, ruang bebas ${free} byte`,

@@ -66,3 +66,35 @@ test('who has the manifest and one block only is found out', async () => {
     assert.ok(proofs.has('lies'), `block ${only}`);
   }
 });
+
+test('a file of one block is asked for with its manifest, and all of it was shown', async () => {
+  const [block = new Uint8Array(0)] = blocks;
+  const { root: cid } = buildManifest(sha256(block), block.length, sha256);
+  const small = { ...hit, cid, size: block.length };
+  const asked: string[] = [];
+  const session: BlockSession = {
+    ...holderOf([0]),
+    manifest: () => {
+      asked.push('manifest');
+      return new Promise((resolve) => setImmediate(() => resolve((asked.push('answer'), []))));
+    },
+    block: (_cid, _index, into) => {
+      asked.push('block');
+      into.set(block);
+      return Promise.resolve();
+    },
+  };
+  const open = () => Promise.resolve(session);
+  let shown: Uint8Array | undefined;
+  const { signal } = new AbortController();
+  assert.equal(await proveHolding(open, small, signal, (whole) => (shown = whole)), 'holds');
+  assert.deepEqual(asked, ['manifest', 'block', 'answer']);
+  assert.deepEqual(shown, new Uint8Array(block));
+  shown = undefined;
+  // One that is announced too large, and bytes that are others.
+  const large = { ...small, size: TRANSFER.blockBytes + 1 };
+  assert.equal(await proveHolding(open, large, signal, (whole) => (shown = whole)), 'lies');
+  const other = { ...small, cid: buildManifest(sha256(block.subarray(1)), block.length, sha256).root };
+  assert.equal(await proveHolding(open, other, signal, (whole) => (shown = whole)), 'lies');
+  assert.equal(shown, undefined);
+});

@@ -3,7 +3,7 @@ import { SEARCH, TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
 import type { BlockSession } from '../core/transfer/ports.ts';
-import { parseCid } from '../core/transfer/cid.ts';
+import { parseCid, RAW } from '../core/transfer/cid.ts';
 import { leafOf, sameBytes, type Layout } from '../core/transfer/layout.ts';
 import { mostNodes, verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
 
@@ -62,9 +62,14 @@ export type Proof = 'holds' | 'lies' | 'unreachable';
 /**
  * Has a holder show that it has a file, before anybody is told so: the manifest, which hashes to the CID, and a block
  * that it cannot foresee, since anybody can have the manifest; of a folder the root of its listing. The first answer
- * has `SEARCH.confirmTimeoutMs`. Never rejects.
+ * has `SEARCH.confirmTimeoutMs`. Never rejects. `shown` gets the bytes of a file that is one block: they are all of it.
  */
-export async function proveHolding(open: OpenSession, hit: Hit, signal: AbortSignal): Promise<Proof> {
+export async function proveHolding(
+  open: OpenSession,
+  hit: Hit,
+  signal: AbortSignal,
+  shown: (bytes: Uint8Array) => void = () => undefined,
+): Promise<Proof> {
   try {
     const session = await open(hit, signal);
     const stop = (): void => session.abort('given up');
@@ -73,9 +78,14 @@ export async function proveHolding(open: OpenSession, hit: Hit, signal: AbortSig
     try {
       if (hit.kind === 'folder') await showFolder(session, hit);
       else {
-        const layout = await layoutOf(session, hit);
+        const proving = layoutOf(session, hit);
+        // The CID of a single block is its hash: it is asked for at once, and comes after the answer to the manifest.
+        const whole = parseCid(hit.cid)?.codec === RAW ? wholeOf(session, hit) : null;
+        whole?.catch(() => undefined);
+        const layout = await proving;
         clearTimeout(silent);
-        if (layout.count > 0) await blockOf(session, hit, layout, randomInt(layout.count));
+        if (whole !== null) shown(await whole);
+        else if (layout.count > 0) await blockOf(session, hit, layout, randomInt(layout.count));
       }
     } finally {
       clearTimeout(silent);
@@ -88,6 +98,11 @@ export async function proveHolding(open: OpenSession, hit: Hit, signal: AbortSig
     if (!(thrown instanceof KelanaError)) return 'unreachable';
     return LIES.has(thrown.code) || thrown.params['refusal'] === 'not-here' ? 'lies' : 'unreachable';
   }
+}
+
+async function wholeOf(session: BlockSession, hit: Hit): Promise<Uint8Array> {
+  const layout = verifyManifest(hit.cid, [], sha256, { size: hit.size, peer: hit.label });
+  return await blockOf(session, hit, layout, 0);
 }
 
 /** The root node of a folder is proof enough that somebody has its listing; the rest of it may be megabytes. */

@@ -21,6 +21,7 @@ import { isSearchFrame, type SearchFrame } from '../core/wire/search-frames.ts';
 import { Bitswap } from './bitswap/bitswap.ts';
 import { ipfsFinder } from './bitswap/find.ts';
 import { Blocks } from './blocks/blocks.ts';
+import { Shown } from './blocks/shown.ts';
 import { Courier, type AskFrame } from './courier.ts';
 import { Dht } from './dht.ts';
 import { Exchange } from './exchange.ts';
@@ -147,6 +148,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     refuses: (peer) => scores.banned(peer),
     prints: prints.view,
   };
+  const showings = new Shown();
   const former = await Former.open(join(options.dataFolder, 'neighbours.json'), now, () => prints.known());
   const searching = new Searching({
     view,
@@ -155,7 +157,12 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     random,
     send,
     prove: async (hit, signal) => {
-      const proof = await proveHolding((of, limit) => open(of, limit, { stream: true }), hit, signal);
+      const proof = await proveHolding(
+        (of, limit) => open(of, limit, { stream: true }),
+        hit,
+        signal,
+        (bytes) => showings.keep(hit.peer, hit.cid, bytes),
+      );
       const { peer } = hit;
       if (proof === 'holds') shown.set(peer, { peer, label: nameOf(peer) ?? hit.label });
       return proof;
@@ -355,7 +362,10 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     },
     search: (query: Query, how?: SearchOptions): AsyncIterable<SearchEvent> => searching.search(query, how),
     fetch: (hit: Hit, range?: ByteRange, signal?: AbortSignal): Bytes => fetchBytes(open, hit, range, signal),
-    open: (provider: Provider, signal?: AbortSignal) => open(provider, signal),
+    open: (provider: Provider, signal?: AbortSignal, cid?: string) => {
+      const there = cid === undefined ? null : showings.open(provider, cid);
+      return there === null ? open(provider, signal) : Promise.resolve(there);
+    },
     list: (of, signal) => lists.pages(of, signal),
     liar,
     neighbours: (): readonly NeighbourInfo[] =>
@@ -394,6 +404,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
         await pause(10, signal);
     },
     close: async () => {
+      showings.stop();
       stopListening();
       searching.stop();
       prints.leave();

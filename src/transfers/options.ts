@@ -5,7 +5,8 @@ import type { Random } from '../core/random.ts';
 import type { Sha256 } from '../core/transfer/cid.ts';
 import type { Layout, Shape } from '../core/transfer/layout.ts';
 
-export type OpenBlocks = (provider: Provider, signal: AbortSignal) => Promise<BlockSession>;
+/** `cid`: the only file that is asked for, where that is known: a search may just have been shown all of it. */
+export type OpenBlocks = (provider: Provider, signal: AbortSignal, cid?: string) => Promise<BlockSession>;
 /** Those who have a file, as a search hears of them; ends when the search does. */
 export type FindProviders = (cid: string, signal: AbortSignal) => AsyncIterable<Provider>;
 

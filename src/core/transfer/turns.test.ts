@@ -239,3 +239,25 @@ test('the meter shows the mean of the last seconds, and what passed in all', () 
   assert.equal(meter.bytesPerSecond(now + LIMITS.meterMs), 0);
   assert.equal(meter.bytesPerSecond(now + 1e9), 0);
 });
+
+test('a loop that is late by 40 ms and more costs nothing of the rate while somebody waits', () => {
+  for (const mean of [40, 80]) {
+    const order = new TurnOrder(0);
+    order.setRate(50e6, 0);
+    let seed = 1;
+    const late = (): number => ((seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647) * 2 * mean;
+    const got = run(order, [{ peer: 'a', open: 1, size: () => FRAME }], 10_000, late);
+    const share = (got.get('a') ?? 0) / 500e6;
+    assert.ok(share > 0.97 && share < 1.03, `${mean} ms late: ${share}`);
+  }
+});
+
+test('what a late loop left over is gone after silence', () => {
+  const order = new TurnOrder(0);
+  order.setRate(50e6, 0);
+  while (order.ask('a', FRAME, 0) === 'now');
+  order.grant(LIMITS.lateMs);
+  let bytes = 0;
+  while (order.ask('a', FRAME, 10_000) === 'now') bytes += FRAME;
+  assert.ok(bytes <= (50e6 * LIMITS.burstMs) / 1000 + FRAME, `${bytes} bytes`);
+});

@@ -157,8 +157,12 @@ export class TurnOrder {
   #fill(now: number): void {
     const ms = Math.max(0, now - this.#at);
     this.#at = Math.max(this.#at, now);
-    if (this.#rate !== null)
-      this.#tokens = Math.min(burst(this.#rate), this.#tokens + (ms / 1000) * this.#rate);
+    if (this.#rate === null) return;
+    const least = burst(this.#rate);
+    // Who waits wanted all of it: only silence takes credit away, not a loop that was late.
+    const late = Math.max(least, (this.#rate * LIMITS.lateMs) / 1000);
+    const kept = ms > LIMITS.burstMs ? least : Math.max(least, this.#tokens);
+    this.#tokens = Math.min(this.#waiting > 0 ? late : kept, this.#tokens + (ms / 1000) * this.#rate);
   }
 }
 
