@@ -856,7 +856,7 @@ export const MESSAGES = {
    * ms without work after which the thread of the inbox ends: it holds some 9 MiB, and a start costs some 40 ms. Each
    * start of a node asks it, and a download often follows at once.
    */
-  threadIdleMs: 2_000,
+  threadIdleMs: 500,
 } as const;
 
 export const LISTS = {
