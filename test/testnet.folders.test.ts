@@ -5,6 +5,7 @@ import test from 'node:test';
 import { KelanaError } from '../src/core/errors.ts';
 import type { Provider } from '../src/core/ports.ts';
 import { parseQuery } from '../src/core/search/query.ts';
+import { memoryOf } from '../src/core/transfer/ports.ts';
 import { MiB, sample, settledFile, sha256, until } from './support/basics.ts';
 import { withBlocks } from './support/sessions.ts';
 import { openDownloads } from '../src/cli/transfers-app.ts';
@@ -165,7 +166,8 @@ test('with one holder that lies and one that has changed, the third gives the fo
       if (session.peer !== liar.overlay.peerId) return session;
       const block: typeof session.block = async (cid, index, into) => {
         await session.block(cid, index, into);
-        into[0] = (into[0] ?? 0) ^ 1;
+        const memory = memoryOf(into);
+        memory[0] = (memory[0] ?? 0) ^ 1;
       };
       return { ...withBlocks(session, block), label: 'long ago' };
     },

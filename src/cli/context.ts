@@ -82,10 +82,10 @@ const TRIM_BYTES = '1048576';
 const MMAP_BYTES = '1048576';
 
 /**
- * ms after the start at which a node tidies up: once before the first transfer needs the memory, and once when its links
- * and the first scan are there, with their garbage.
+ * ms after the start at which a node tidies up: at once and half a second later, before the first transfer needs the memory,
+ * once when the threads of the start have ended, and once when its links and the first scan are there, with their garbage.
  */
-const TIDY_MS = [500, 15_000];
+const TIDY_MS = [0, 500, 4_000, 15_000];
 
 /**
  * Gives back what the start of a node has left behind (some 20 MiB): V8 does so only where more is asked for, and an idle
@@ -93,13 +93,14 @@ const TIDY_MS = [500, 15_000];
  * some 50 ms each time, and of half a second more where the code has changed, as the cache is written then.
  */
 export function tidyUp(): void {
-  const tidy = (): void => {
+  const tidy = (ms: number): void => {
     if (gc === undefined) return;
-    flushCompileCache();
+    // At once would be too soon: code that runs later is not kept.
+    if (ms > 0) flushCompileCache();
     gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     void trimHeap();
   };
-  for (const ms of TIDY_MS) setTimeout(tidy, ms).unref();
+  for (const ms of TIDY_MS) setTimeout(tidy, ms, ms).unref();
 }
 
 /**

@@ -705,7 +705,7 @@ export const LIBRARY = {
   hashBytes: 128 * KiB,
   /** Threads that hash, and ms after which an idle one ends. One leaves the other of two cores to the node: see decision 021. */
   hashThreads: 1,
-  hashIdleMs: 10_000,
+  hashIdleMs: 2_000,
   /** Files of `hashBytes` at most that the node's own thread hashes in a second: 10 ms of work, while a thread takes 50 to start. */
   hashHere: 32,
   /** Files and bytes of one message to a thread: below a millisecond of work for small ones. */
@@ -859,8 +859,11 @@ export const MESSAGES = {
   maxListed: 1_000,
   /** Characters of a message in a list; `read` shows all of it. */
   previewChars: 200,
-  /** ms without work after which the thread of the inbox ends: it holds some 9 MiB, and a start costs some 40 ms. */
-  threadIdleMs: 30_000,
+  /**
+   * ms without work after which the thread of the inbox ends: it holds some 9 MiB, and a start costs some 40 ms. Each
+   * start of a node asks it, and a download often follows at once.
+   */
+  threadIdleMs: 500,
 } as const;
 
 export const LISTS = {

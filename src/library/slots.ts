@@ -8,24 +8,44 @@ interface Waiting {
   readonly fail: (why: Error) => void;
 }
 
+interface Buffered {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+}
+
 /** One lease of a slot: whoever gave it back cannot give it back again under its next holder. */
 export class PoolSlot implements Slot {
-  readonly bytes: Uint8Array;
-  readonly number: number;
+  #buffer: Buffered | null = null;
   #state: 'held' | 'working' | 'back' = 'held';
-  readonly #back: () => void;
+  readonly #choose: () => Buffered;
+  readonly #back: (number: number | undefined) => void;
 
-  constructor(number: number, bytes: Uint8Array, back: () => void) {
-    this.number = number;
-    this.bytes = bytes;
+  constructor(choose: () => Buffered, back: (number: number | undefined) => void) {
+    this.#choose = choose;
     this.#back = back;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#chosen().bytes;
+  }
+
+  get number(): number {
+    return this.#chosen().number;
+  }
+
+  /** @throws KelanaError INTERNAL where it was given back before it was looked at */
+  #chosen(): Buffered {
+    if (this.#buffer !== null) return this.#buffer;
+    if (this.#state === 'back')
+      throw new KelanaError('INTERNAL', { detail: 'a slot was used that had been given back' });
+    return (this.#buffer = this.#choose());
   }
 
   /** While the thread works with it, this does nothing; it comes back by itself then. */
   release(): void {
     if (this.#state !== 'held') return;
     this.#state = 'back';
-    this.#back();
+    this.#back(this.#buffer?.number);
   }
 
   /** @throws KelanaError INTERNAL where it is no longer the caller's */
@@ -38,11 +58,14 @@ export class PoolSlot implements Slot {
   fromThread(): void {
     if (this.#state !== 'working') return;
     this.#state = 'back';
-    this.#back();
+    this.#back(this.#buffer?.number);
   }
 }
 
-/** The memory of all downloads of a node: shared buffers, made when first needed, given out in the order of asking. */
+/**
+ * The memory of all downloads of a node: slots, given out in the order of asking, and shared buffers, each made when there
+ * is none that was used before. There are never more of these than slots are out.
+ */
 export class SlotPool {
   readonly #most: number;
   #buffers: SharedArrayBuffer[] = [];
@@ -101,32 +124,36 @@ export class SlotPool {
   }
 
   #next(): PoolSlot | null {
-    let number = this.#free.pop();
-    if (number === undefined) {
-      if (this.#buffers.length >= this.#most) return null;
-      const made = new SharedArrayBuffer(TRANSFER.blockBytes);
-      number = this.#buffers.push(made) - 1;
-      this.#made(number, made);
-    }
-    return this.#lease(number);
+    return this.#out < this.#most ? this.#lease() : null;
   }
 
-  #lease(number: number): PoolSlot {
-    const buffer = this.#buffers[number];
-    if (buffer === undefined) throw new KelanaError('INTERNAL', { detail: `there is no slot ${number}` });
+  #lease(): PoolSlot {
     this.#out += 1;
-    return new PoolSlot(number, new Uint8Array(buffer), () => this.#back(number));
+    return new PoolSlot(
+      () => this.#choose(),
+      (number) => this.#back(number),
+    );
   }
 
-  #back(number: number): void {
-    this.#out -= 1;
-    const [first] = this.#waiting;
-    if (first === undefined) {
-      this.#free.push(number);
-      return;
+  /** The one that was used last, as a core may still have it in its cache. */
+  #choose(): Buffered {
+    const number = this.#free.pop() ?? this.#buffers.length;
+    let buffer = this.#buffers[number];
+    if (buffer === undefined) {
+      buffer = new SharedArrayBuffer(TRANSFER.blockBytes);
+      this.#buffers.push(buffer);
+      this.#made(number, buffer);
     }
+    return { number, bytes: new Uint8Array(buffer) };
+  }
+
+  #back(number: number | undefined): void {
+    this.#out -= 1;
+    if (number !== undefined) this.#free.push(number);
+    const [first] = this.#waiting;
+    if (first === undefined) return;
     this.#waiting.delete(first);
-    first.give(this.#lease(number));
+    first.give(this.#lease());
   }
 }
 

@@ -57,3 +57,9 @@ export interface Answer {
   readonly value: number | Uint8Array;
   readonly error?: { readonly code: string; readonly message: string };
 }
+
+/** What the thread is told at its start. */
+export interface WriterData {
+  /** INCOMING.tailBytes */
+  readonly tailBytes: number;
+}

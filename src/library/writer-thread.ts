@@ -11,8 +11,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { parentPort } from 'node:worker_threads';
-import { INCOMING } from '../core/config.ts';
+import { parentPort, workerData } from 'node:worker_threads';
 import {
   STATE,
   type Answer,
@@ -20,11 +19,12 @@ import {
   type CheckAsk,
   type SharedFile,
   type SmallFiles,
+  type WriterData,
 } from './writer-protocol.ts';
 
 /**
- * The thread that hashes and writes. It imports next to nothing, so that it starts fast, and to synchronous calls:
- * it has nothing else to do meanwhile, and they cost the least.
+ * The thread that hashes and writes. It imports next to nothing (of the defaults it is told the one it needs), so that it starts
+ * fast, and keeps to synchronous calls: it has nothing else to do meanwhile, and they cost the least.
  */
 const DIGEST_BYTES = 32;
 
@@ -35,6 +35,7 @@ interface File extends SharedFile {
 
 const port = parentPort;
 if (port === null) throw new Error('writer-thread.ts runs in a worker thread only');
+const { tailBytes } = workerData as WriterData;
 const slots = new Map<number, Uint8Array>();
 const files = new Map<number, File>();
 /** Blocks read back, and zeros; made when first needed. */
@@ -137,7 +138,7 @@ function block(file: File, index: number, slot: Uint8Array): number {
 function check(file: File, { first, count, claimed, rewrite }: CheckAsk): number {
   if (scratch.length < file.blockBytes) {
     scratch = new Uint8Array(file.blockBytes);
-    zeros = Buffer.alloc(INCOMING.tailBytes);
+    zeros = Buffer.alloc(tailBytes);
   }
   let right = 0;
   for (let index = first; index < first + count; index += 1) {
@@ -156,7 +157,7 @@ function blockOnDisk(file: File, index: number, claimed: boolean): Uint8Array | 
   const size = sizeOf(file, index);
   try {
     if (!claimed && size > 0) {
-      const tail = scratch.subarray(0, Math.min(size, INCOMING.tailBytes));
+      const tail = scratch.subarray(0, Math.min(size, tailBytes));
       const read = readAll(file.fd, tail, position + size - tail.length);
       if (read < tail.length || zeros.compare(tail, 0, tail.length, 0, tail.length) === 0) return null;
     }

@@ -4,7 +4,7 @@ import { KelanaError } from '../core/errors.ts';
 import type { Slot } from '../core/transfer/ports.ts';
 import { THREAD_STOPPED } from './files.ts';
 import { PoolSlot, SlotPool } from './slots.ts';
-import type { Answer, Ask, CheckAsk, SharedFile, SmallFiles } from './writer-protocol.ts';
+import type { Answer, Ask, CheckAsk, SharedFile, SmallFiles, WriterData } from './writer-protocol.ts';
 
 export interface WriterOptions {
   /** Slots of 1 MiB. */
@@ -194,6 +194,7 @@ export class Writer {
     const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
       name: 'writer',
       execArgv: [],
+      workerData: { tailBytes: INCOMING.tailBytes } satisfies WriterData,
     });
     this.#worker = worker;
     worker.on('message', (answer: Answer) => this.#settle(answer));

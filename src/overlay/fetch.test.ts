@@ -6,7 +6,7 @@ import { TRANSFER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Hit } from '../core/ports.ts';
 import { buildManifest } from '../core/transfer/manifest.ts';
-import type { BlockSession } from '../core/transfer/ports.ts';
+import { memoryOf, type BlockSession } from '../core/transfer/ports.ts';
 import { proveHolding } from './fetch.ts';
 
 const sha256 = (of: Uint8Array): Uint8Array => hash('sha256', of, 'buffer');
@@ -40,7 +40,7 @@ function holderOf(has: readonly number[], asked: number[] = []): BlockSession {
       asked.push(index);
       const block = has.includes(index) ? blocks[index] : undefined;
       if (block === undefined) return Promise.reject(refused());
-      into.set(block);
+      memoryOf(into).set(block);
       return Promise.resolve();
     },
     close: () => Promise.resolve(),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KelanaError } from '../core/errors.ts';
 import type { Holding, Provider } from '../core/ports.ts';
-import type { BlockSession, IncomingFile } from '../core/transfer/ports.ts';
+import { memoryOf, type BlockSession, type IncomingFile } from '../core/transfer/ports.ts';
 import { seededRandom } from '../core/random.ts';
 import { add, has } from '../core/search/bitset.ts';
 import { cidText, DIGEST_BYTES, RAW } from '../core/transfer/cid.ts';
@@ -130,8 +130,9 @@ export class TestProvider {
           }
           blocks += 1;
           const from = index * content.shape.blockBytes;
-          into.set(content.bytes.subarray(from, from + into.length));
-          if (manner.lies?.(index) === true) into[0] = (into[0] ?? 0) ^ 1;
+          const memory = memoryOf(into);
+          memory.set(content.bytes.subarray(from, from + into.length));
+          if (manner.lies?.(index) === true) memory[0] = (memory[0] ?? 0) ^ 1;
           this.given += 1;
         }),
       close: () => {

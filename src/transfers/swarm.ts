@@ -259,7 +259,8 @@ export class Swarm {
     const size = blockSize(layout.size, layout.blockBytes, block);
     this.#step({ type: 'sent', provider: peer, block });
     try {
-      await session.block(layout.root, block, slot.bytes.subarray(0, size));
+      const bytes = (): Uint8Array => slot.bytes.subarray(0, size);
+      await session.block(layout.root, block, { length: size, bytes });
     } catch (thrown) {
       slot.release();
       if (open.asks.delete(block) && !this.#ended)

@@ -32,14 +32,24 @@ export interface BlockSession {
    */
   others?(cid: string): Promise<readonly Provider[]>;
   /** Fills `into`, which has exactly the size of the block. */
-  block(cid: string, index: number, into: Uint8Array): Promise<void>;
+  block(cid: string, index: number, into: Into): Promise<void>;
   close(): Promise<void>;
   abort(why: string): void;
 }
 
-/** Memory of one block, shared with the thread that hashes and writes. */
+/** Where a block goes: its memory, or who gives that, of exactly `length` bytes, once the first of them has come. */
+export type Into = Uint8Array | { readonly length: number; bytes(): Uint8Array };
+
+export function memoryOf(into: Into): Uint8Array {
+  return into instanceof Uint8Array ? into : into.bytes();
+}
+
+/**
+ * Memory of one block, shared with the thread that hashes and writes: promised, and chosen at the first look at `bytes`.
+ * Of all blocks that were asked for, those that are coming take memory, and not those that are on their way.
+ */
 export interface Slot {
-  /** `TRANSFER.blockBytes` of shared memory. */
+  /** `TRANSFER.blockBytes` of shared memory; always the same of one slot. */
   readonly bytes: Uint8Array;
   /** Gives it back; `IncomingFile.write` does so itself. */
   release(): void;

@@ -1,6 +1,7 @@
 import { FOLDER, TRANSFER } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import { cidBytes } from '../../core/transfer/cid.ts';
+import { memoryOf, type Into } from '../../core/transfer/ports.ts';
 import { REFUSAL_TEXT } from '../../core/transfer/refusals.ts';
 import {
   ALL,
@@ -30,7 +31,7 @@ interface Request {
   readonly cid: string;
   readonly wants: 'manifest' | 'root' | 'have' | 'block' | 'peers';
   /** Memory of the block; empty for the others. */
-  readonly into: Uint8Array;
+  into: Into;
   filled: number;
   /** Its memory is given to the reader: bytes may come into it at any time. */
   active: boolean;
@@ -127,7 +128,7 @@ export class BlockClient implements FrameTaker {
     return request;
   }
 
-  block(cid: string, index: number, into: Uint8Array): Asked {
+  block(cid: string, index: number, into: Into): Asked {
     const request = this.#ask(cid, 'block', into);
     this.#unsent.push({ cid, index, request: request.number });
     this.#askSoon();
@@ -166,7 +167,9 @@ export class BlockClient implements FrameTaker {
     if (request.filled + head.length > request.into.length) throw breach('a block too long');
     if (request.cancelled && !request.active) return null;
     request.active = true;
-    return request.into.subarray(request.filled, request.filled + head.length);
+    const memory = memoryOf(request.into);
+    request.into = memory;
+    return memory.subarray(request.filled, request.filled + head.length);
   }
 
   frame(head: Head, payload: Uint8Array): void {
@@ -245,7 +248,7 @@ export class BlockClient implements FrameTaker {
     return request;
   }
 
-  #ask(cid: string, wants: Request['wants'], into: Uint8Array, mostNodes = 0): Asked {
+  #ask(cid: string, wants: Request['wants'], into: Into, mostNodes = 0): Asked {
     if (this.#ended !== null) throw this.#ended;
     if (this.#requests.length >= TRANSFER.maxAsked) throw this.#gone('too many requests at once');
     const number = this.#next;

@@ -1,7 +1,7 @@
 import { OVERLAY } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import type { BlockSourcePort, Provider } from '../../core/ports.ts';
-import type { BlockSession } from '../../core/transfer/ports.ts';
+import { memoryOf, type BlockSession, type Into } from '../../core/transfer/ports.ts';
 import type { Turns } from '../turns.ts';
 import type { Asked, BlockClient } from './client.ts';
 
@@ -60,7 +60,7 @@ export class ClientSession implements BlockSession {
     return (await this.#answer(this.#client.peers(cid, this.#port))) as readonly Provider[];
   }
 
-  async block(cid: string, index: number, into: Uint8Array): Promise<void> {
+  async block(cid: string, index: number, into: Into): Promise<void> {
     this.#check();
     const turn = this.#turn(into.length);
     if (turn !== undefined) {
@@ -138,7 +138,7 @@ export function localSession(source: BlockSourcePort, peer: string, label: strin
     root: async (cid) => (await source.manifest(cid))[0] ?? new Uint8Array(0),
     have: () => Promise.resolve(null),
     block: async (cid, index, into) => {
-      const read = await source.readBlock(cid, index, into);
+      const read = await source.readBlock(cid, index, memoryOf(into));
       if (read.length !== into.length) throw new KelanaError('SOURCE_CHANGED', { name: cid });
     },
     close: () => Promise.resolve(),
