@@ -80,7 +80,7 @@ test('a file of one block is asked for with its manifest, and all of it was show
     },
     block: (_cid, _index, into) => {
       asked.push('block');
-      into.set(block);
+      memoryOf(into).set(block);
       return Promise.resolve();
     },
   };

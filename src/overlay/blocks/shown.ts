@@ -1,7 +1,7 @@
 import { TRANSFER } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import type { Provider } from '../../core/ports.ts';
-import type { BlockSession } from '../../core/transfer/ports.ts';
+import { memoryOf, type BlockSession } from '../../core/transfer/ports.ts';
 
 interface Kept {
   readonly bytes: Uint8Array;
@@ -70,7 +70,7 @@ function sessionOf(peer: string, label: string, whole: Uint8Array): BlockSession
       // Whoever wants it again opens a session with the provider itself.
       if (bytes?.length !== into.length)
         return Promise.reject(new KelanaError('TRANSFER_FAILED', { name: cid, why: 'it was given already' }));
-      into.set(bytes);
+      memoryOf(into).set(bytes);
       return Promise.resolve();
     },
     close: () => Promise.resolve(),
