@@ -8,13 +8,14 @@ import { RateTable, type Spent } from '../core/balance/rate.ts';
 import { BALANCER, BALANCER_CHANGE, EDGE } from '../core/config.ts';
 import { reason, type KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import { hostPort, type ListenAddress } from './address.ts';
+import { hostPort } from './address.ts';
 import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
 import { descriptorLimit, tellFewer } from './descriptors.ts';
 import { Edge, type Door } from './edge.ts';
 import { CertificateKeeper, edgeRules, type EdgeOptions } from './edge-options.ts';
 import { forwardingOf, type Forwarding } from './forwarding.ts';
+import { socketsOf, type Place } from './hand-over.ts';
 import type { Bound } from './handles.ts';
 import { listen, type Listener } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
@@ -129,40 +130,39 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const keeper = new CertificateKeeper(rules.certificates, () => shared.who, emit, clock());
   const usual = rules.certificates === null ? 'http' : 'https';
   const listeners: Listener[] = [];
+  const scheme = edges.scheme ?? usual;
+  const places: readonly Place[] = [
+    { host: options.host, port: options.port, scheme, redirect: false },
+    ...(edges.listen ?? []).map((address) => ({ ...address, redirect: false })),
+    ...(edges.redirect === undefined ? [] : [{ ...edges.redirect, scheme: 'http' as const, redirect: true }]),
+  ];
   const given = options.sockets ?? [];
-  const open = async ({ host, port }: ListenAddress, door: Door): Promise<Listener> => {
-    const at = listeners.length;
+  const sockets = given.length === 0 ? [] : socketsOf(places, given);
+  const open = async ({ host, port, scheme = usual, redirect }: Place, at: number): Promise<void> => {
+    const door: Door = { scheme, redirect: redirect ? (listeners[0]?.port ?? 0) : null };
     const listener = await listen(
       host,
       port,
       (socket) => edge.accept(socket, door),
       (thrown) => emit({ type: 'error', who: shared.who, code: 'LISTENER', detail: reason(thrown) }),
-      given.filter((socket) => socket.at === at),
+      sockets[at],
     );
     listeners.push(listener);
-    return listener;
   };
-  const scheme = edges.scheme ?? usual;
-  let listener: Listener;
   try {
-    listener = await open(options, { scheme, redirect: null });
-    for (const address of edges.listen ?? [])
-      await open(address, { scheme: address.scheme ?? usual, redirect: null });
-    if (edges.redirect !== undefined) await open(edges.redirect, { scheme: 'http', redirect: listener.port });
+    for (const [at, place] of places.entries()) await open(place, at);
   } catch (thrown) {
     await Promise.all(listeners.map((one) => one.close()));
     throw thrown;
   }
-  const label = hostPort(options.host, listener.port);
+  const port = listeners[0]?.port ?? options.port;
+  const label = hostPort(options.host, port);
   shared.who = label;
-  const urlOf = (address: ListenAddress, port: number): string =>
-    `${rules.mode === 'tcp' ? 'tcp' : (address.scheme ?? usual)}://${hostPort(address.host, port)}`;
-  const addresses: readonly ListenAddress[] = [
-    { host: options.host, port: options.port, scheme },
-    ...(edges.listen ?? []),
-    ...(edges.redirect === undefined ? [] : [{ ...edges.redirect, scheme: 'http' as const }]),
-  ];
-  const url = urlOf({ host: options.host, port: options.port, scheme }, listener.port);
+  const urls = places.map(
+    (place, at) =>
+      `${rules.mode === 'tcp' ? 'tcp' : (place.scheme ?? usual)}://${hostPort(place.host, listeners[at]?.port ?? place.port)}`,
+  );
+  const url = urls[0] ?? '';
   let tell: (spent: Spent) => void = () => {};
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
@@ -209,8 +209,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 
   return {
     url,
-    urls: listeners.map((one, at) => urlOf(addresses[at] ?? options, one.port)),
-    port: listener.port,
+    urls,
+    port,
     ports: listeners.map(({ port }) => port),
     backends,
     stats: () => ({
@@ -227,7 +227,10 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       tell = others;
     },
     spend: (spent) => shared.rate?.spend(spent, clock()),
-    bound: () => listeners.flatMap((one, at) => one.bound().map((socket) => ({ ...socket, at }))),
+    bound: () =>
+      listeners.flatMap((one, at) =>
+        one.bound().map((socket) => ({ ...socket, at, redirect: places[at]?.redirect === true })),
+      ),
     drain: () => {
       shared.stopping = true;
       return within(BALANCER_CHANGE.drainMs);
