@@ -49,13 +49,26 @@ test('what other processes let through of a common limit counts here as well', a
     await edgeBalancer(t, { rate }, [back.url]),
   ];
   let told = 0;
-  one.balancer.shareRate((spent) => {
+  one.balancer.shareRate(1, (spent) => {
     other.balancer.spend(spent);
     for (const [, times] of spent) told += times;
   });
   for (let sent = 0; sent < 2; sent += 1) assert.equal(statusOf(await once(t, one, get('/', CLOSE))), 200);
   await eventually(() => told === 2, 'the other to be told');
   assert.equal(statusOf(await once(t, other, get('/', CLOSE))), 429);
+});
+
+test('the others hear of a burst before the answer is there, and of what follows soon after', async (t) => {
+  const back = await backend(t);
+  const bench = await edgeBalancer(t, { rate: { perSecond: 0.1, burst: 4 } }, [back.url]);
+  const told: number[] = [];
+  bench.balancer.shareRate(4, (spent) => void told.push(...spent.map(([, times]) => times)));
+  const raw = client(t, bench);
+  raw.send(get('/1') + get('/2') + get('/3'));
+  await raw.reads('hello', 'hello', 'hello');
+  assert.equal(told[0], 1);
+  await eventually(() => told.reduce((sum, times) => sum + times, 0) === 3, 'the rest to be told');
+  assert.ok(told.length <= 3);
 });
 
 test('behind a trusted proxy each of its clients has its own rate', async (t) => {

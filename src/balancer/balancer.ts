@@ -19,6 +19,7 @@ import { socketsOf, type Place } from './hand-over.ts';
 import type { Bound } from './handles.ts';
 import { listen, type Listener } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
+import { SharedRate } from './shared-rate.ts';
 import { stickyIds } from './sticky-key.ts';
 import { Turns } from './turns.ts';
 import { tellUnverified } from './unverified.ts';
@@ -72,8 +73,11 @@ export interface Balancer {
   /** To be changed while it runs: add, drain, remove, weight, method. */
   readonly backends: Backends;
   stats(): BalancerStats;
-  /** Keeps its rate limit together with others: `tell` is given what was taken here, `spend` takes what the others tell. */
-  shareRate(tell: (spent: Spent) => void): void;
+  /**
+   * Keeps its rate limit together with others, `workers` in all: `tell` is given what was taken here, `spend` takes what
+   * the others tell.
+   */
+  shareRate(workers: number, tell: (spent: Spent) => void): void;
   spend(spent: Spent): void;
   /** Its sockets, for another process to accept from. */
   bound(): readonly Bound[];
@@ -163,7 +167,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       `${rules.mode === 'tcp' ? 'tcp' : (place.scheme ?? usual)}://${hostPort(place.host, listeners[at]?.port ?? place.port)}`,
   );
   const url = urls[0] ?? '';
-  let tell: (spent: Spent) => void = () => {};
+  const sharedRate = new SharedRate(shared.rate, clock);
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
@@ -171,8 +175,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     keeper.sweep(now);
     backends.sweep(now);
     shared.turns.sweep(now);
-    const untold = shared.rate?.untold() ?? [];
-    if (untold.length > 0) tell(untold);
+    sharedRate.tell();
   }, BALANCER.sweepMs);
   emit({
     type: 'balancer.ready',
@@ -196,6 +199,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const end = (): Promise<void> =>
     (over ??= Promise.all(listeners.map((one) => one.close())).then(() => {
       clearInterval(sweeper);
+      sharedRate.close();
       backends.close();
     }));
   /** Ends with the last connection, or, after so long, ends them. */
@@ -222,10 +226,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       own: shared.own.plain(),
       backends: backends.stats(),
     }),
-    shareRate: (others) => {
-      shared.rate?.share(EDGE.maxToldSources);
-      tell = others;
-    },
+    shareRate: (workers, tell) => sharedRate.share(workers, tell),
     spend: (spent) => shared.rate?.spend(spent, clock()),
     bound: () =>
       listeners.flatMap((one, at) =>
