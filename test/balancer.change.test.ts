@@ -117,7 +117,9 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
   const { names, balancer, command, view } = await house(t, 1);
   const [a = ''] = names;
   assert.match((await command('ls')).err, /No balancer is running/);
-  const { port } = await balancer('--listen', 'localhost:0', '--backend', `http://${a}`);
+  const further = await freePort();
+  const listens = ['--listen', 'localhost:0', '--listen', `127.0.0.1:${further}`];
+  const { port } = await balancer(...listens, '--backend', `http://${a}`);
   const before = await view('ls');
   for (const [args, code, says] of [
     [['remove', a], 1, /last backend/],
@@ -130,6 +132,7 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['add', 'P2P://x'], 2, /a name belongs in the settings/],
     [['add', `http://localhost:${port}`], 2, /this balancer itself/],
     [['add', `http://127.0.0.1:${port},max=3`], 2, /this balancer itself/],
+    [['add', `http://localhost:${further}`], 2, /this balancer itself/],
     [['add', 'http://127.0.0.1:1,weight=2'], 2, /does not use weights/],
     [['weight', a, '2'], 2, /does not use weights/],
     [['weight', a, 'two'], 2, /whole number/],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath, pid } from 'node:process';
@@ -95,6 +95,9 @@ test('each upgrade starts processes with the running values of what only a resta
       if (said.type === 'start') {
         appendFileSync('heard', JSON.stringify(said.settings) + '\\n');
         process.send({ type: 'ready' });
+      } else if (said.type === 'certificates') {
+        appendFileSync('certificates', '.');
+        process.send({ type: 'answer', id: said.id });
       } else if (said.type === 'close' || said.type === 'drain') process.exit(0);
       else process.send({ type: 'answer', id: said.id });
     });`,
@@ -135,7 +138,10 @@ test('each upgrade starts processes with the running values of what only a resta
     [['restart', 3]],
   );
   asked = of(['listen', ['a:1'], 'flag'], ['stats', ':1', 'file'], ['queue', 2, 'file']);
-  assert.deepEqual((await manager.upgrade()).needRestart, []);
+  const certificates = join(folder, 'certificates');
+  assert.equal(existsSync(certificates), false);
+  assert.deepEqual((await manager.reload(false)).needRestart, []);
+  assert.equal(readFileSync(certificates, 'utf8'), '.', 'a reload has certificates read again');
 });
 
 test('what one process let through of the common rate limit is told to the others, and not to itself', async (t) => {
