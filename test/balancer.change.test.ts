@@ -6,7 +6,7 @@ import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { BalancerView } from '../src/balancer/view.ts';
-import { RawClient } from './balancer.kit.ts';
+import { freePort, RawClient } from './balancer.kit.ts';
 import { afterwards, temporaryFolder, until } from './support/basics.ts';
 import { inProcess } from './support/in-process.ts';
 import { certificate } from './support/certificate.ts';
@@ -117,7 +117,9 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
   const { names, balancer, command, view } = await house(t, 1);
   const [a = ''] = names;
   assert.match((await command('ls')).err, /No balancer is running/);
-  const { port } = await balancer('--listen', 'localhost:0', '--backend', `http://${a}`);
+  const further = await freePort();
+  const listens = ['--listen', 'localhost:0', '--listen', `127.0.0.1:${further}`];
+  const { port } = await balancer(...listens, '--backend', `http://${a}`);
   const before = await view('ls');
   for (const [args, code, says] of [
     [['remove', a], 1, /last backend/],
@@ -130,6 +132,7 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['add', 'P2P://x'], 2, /a name belongs in the settings/],
     [['add', `http://localhost:${port}`], 2, /this balancer itself/],
     [['add', `http://127.0.0.1:${port},max=3`], 2, /this balancer itself/],
+    [['add', `http://localhost:${further}`], 2, /this balancer itself/],
     [['add', 'http://127.0.0.1:1,weight=2'], 2, /does not use weights/],
     [['weight', a, '2'], 2, /does not use weights/],
     [['weight', a, 'two'], 2, /whole number/],
@@ -270,6 +273,57 @@ test('an upgrade keeps the pid, the idle connections and what is under way, and 
   assert.notEqual(back.workers[0]?.pid, dead);
   await run.end('SIGTERM');
   await until('no process is left', () => !alive(back.workers[0]?.pid ?? 0));
+});
+
+test('an upgrade leaves alone what only a restart changes, and says so as a reload does', async (t) => {
+  const { folder, names, balancer, command, view } = await house(t, 1);
+  const { cert, key } = await certificate(folder, 'kelana', 'kelana.test');
+  const [first, second, redirect, other] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
+  const save = (listen: readonly number[], redirects: number, more = ''): Promise<void> =>
+    writeFile(
+      join(folder, 'kelana.toml'),
+      `[balancer]\nlisten = ${JSON.stringify(listen.map((port) => `http://127.0.0.1:${port}`))}\nredirect-http = "${redirects}"
+backend = ["http://${names[0]}"]\ntls-cert = ["${cert}"]\ntls-key = ["${key}"]\n${more}`,
+    );
+  const doors = async (): Promise<readonly (number | string | undefined)[]> => {
+    const all = [first, second, redirect, other].map((port) =>
+      fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual', signal: AbortSignal.timeout(2_000) }).then(
+        ({ status }) => status,
+        (thrown: Error) => (thrown.cause as { code?: string } | undefined)?.code,
+      ),
+    );
+    return await Promise.all(all);
+  };
+  await save([first, second], redirect);
+  await balancer();
+  const before = [200, 200, 308, 'ECONNREFUSED'];
+  assert.deepEqual(await doors(), before);
+
+  await save([first], other, 'workers = "2"\nstats = ":0"\ndns = ["127.0.0.1:1"]\ngroup-key = "no.key"\n');
+  const waits = 'listen, redirect-http, stats, dns, group-key';
+  const said = new RegExp(`Only after a restart of the balancer: (${waits.replaceAll(', ', '|')}|, )+\\.`);
+  const whole = (out: string): unknown => said.exec(out)?.[0].split(': ')[1]?.slice(0, -1).split(', ').sort();
+  const all = waits.split(', ').sort();
+  assert.deepEqual(whole((await command('reload')).out), all);
+  const upgraded = await command('upgrade');
+  assert.equal(upgraded.code, 0, upgraded.err);
+  assert.deepEqual(whole(upgraded.out), all);
+  assert.deepEqual(await doors(), before);
+  // They wait still; and what took effect does not.
+  const reloaded = await command('reload');
+  assert.deepEqual([whole(reloaded.out), /Only after kelana/.test(reloaded.out)], [all, false]);
+  assert.equal((await view('ls')).workers.length, 2);
+  // It would ask itself: the address is listened on still.
+  await writeFile(
+    join(folder, 'kelana.toml'),
+    `[balancer]\nlisten = ["127.0.0.1:${first}"]\nbackend = ["http://127.0.0.1:${second}"]\n`,
+  );
+  assert.match((await command('reload')).err, /this balancer itself/);
 });
 
 test('processes end with the one that holds them, even where that was killed', async (t) => {

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath, pid } from 'node:process';
 import { test, type TestContext } from 'node:test';
 import { startBalancer } from '../src/balancer/balancer.ts';
 import { Fleet } from '../src/balancer/fleet.ts';
-import { Manager } from '../src/balancer/manager.ts';
+import { Manager, type Configuration } from '../src/balancer/manager.ts';
+import type { SettledOptions } from '../src/balancer/protocol.ts';
 import { LocalWorker } from '../src/balancer/worker.ts';
 import { NO_CHANGES } from '../src/core/balance/changes.ts';
 import { KelanaError } from '../src/core/errors.ts';
+import type { EventBody } from '../src/core/events.ts';
 import { backend, eventually } from './balancer.kit.ts';
 import { temporaryFolder } from './support/basics.ts';
 
@@ -83,6 +85,63 @@ test('where several processes cannot start at the first start, no old one is sai
     manager.start(),
     (error) => error instanceof KelanaError && error.code === 'START_FAILED' && /exit 3/.test(error.message),
   );
+});
+
+test('each upgrade starts processes with the running values of what only a restart changes, and says what waits', async (t) => {
+  const { fleet, balancer, folder } = await fleetWith(
+    t,
+    `import { appendFileSync } from 'node:fs';
+    process.on('message', (said) => {
+      if (said.type === 'start') {
+        appendFileSync('heard', JSON.stringify(said.settings) + '\\n');
+        process.send({ type: 'ready' });
+      } else if (said.type === 'certificates') {
+        appendFileSync('certificates', '.');
+        process.send({ type: 'answer', id: said.id });
+      } else if (said.type === 'close' || said.type === 'drain') process.exit(0);
+      else process.send({ type: 'answer', id: said.id });
+    });`,
+  );
+  const given = { method: 'round-robin', backends: [] };
+  const of = (...settings: SettledOptions): Configuration => ({ given, settings, workers: 1 });
+  let asked = of();
+  const events: EventBody[] = [];
+  const manager = new Manager({
+    fleet,
+    url: balancer.url,
+    pid,
+    who: 'localhost:0',
+    emit: (event) => void events.push(event),
+    configuration: of(['listen', ['a:1'], 'file'], ['stats', ':1', 'file'], ['queue', 1, 'default']),
+    changes: NO_CHANGES,
+    read: () => asked,
+    parseBackend: () => assert.fail(),
+    check: () => undefined,
+    save: () => Promise.resolve(),
+    fixed: new Set(['listen', 'stats', 'dns']),
+  });
+  const started = (): readonly unknown[] => {
+    const lines = readFileSync(join(folder, 'heard'), 'utf8').trim().split('\n');
+    return lines.map((line) =>
+      Object.fromEntries((JSON.parse(line) as SettledOptions).map(([a, b]) => [a, b])),
+    );
+  };
+  // One changed, one gone, one new; the last may change.
+  asked = of(['listen', ['b:2'], 'file'], ['dns', ['c:3'], 'file'], ['queue', 2, 'file']);
+  assert.deepEqual([...(await manager.upgrade()).needRestart].sort(), ['dns', 'listen', 'stats']);
+  await manager.unattended('upgrade');
+  const running = { listen: ['a:1'], stats: ':1', queue: 2 };
+  assert.deepEqual(started(), [running, running]);
+  const waiting = events.flatMap((event) => (event.type === 'balancer.waiting' ? [event] : []));
+  assert.deepEqual(
+    waiting.map(({ needs, options }) => [needs, options.length]),
+    [['restart', 3]],
+  );
+  asked = of(['listen', ['a:1'], 'flag'], ['stats', ':1', 'file'], ['queue', 2, 'file']);
+  const certificates = join(folder, 'certificates');
+  assert.equal(existsSync(certificates), false);
+  assert.deepEqual((await manager.reload(false)).needRestart, []);
+  assert.equal(readFileSync(certificates, 'utf8'), '.', 'a reload has certificates read again');
 });
 
 test('what one process let through of the common rate limit is told to the others, and not to itself', async (t) => {

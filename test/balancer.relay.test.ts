@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startBalancer } from '../src/balancer/balancer.ts';
+import type { EventBody } from '../src/core/events.ts';
 import { bytesOf, readResponses } from '../src/core/http/testing.ts';
 import {
   backend,
@@ -12,6 +14,7 @@ import {
   HOST,
   once,
   post,
+  RawClient,
 } from './balancer.kit.ts';
 
 test('requests take turns at the backends, and both sides keep their connections', async (t) => {
@@ -240,6 +243,30 @@ test('of a client that leaves in the middle of its answer the log says that it w
       ['/whole', 200, 5, undefined],
       ['/part', 200, 4, true],
     ],
+  );
+});
+
+test('with the access log off an answer that was not whole is logged all the same', async (t) => {
+  const back = await backend(t, ({ head }) =>
+    head.path === '/whole' ? HELLO : 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart',
+  );
+  const events: EventBody[] = [];
+  const balancer = await startBalancer({
+    host: '127.0.0.1',
+    port: 0,
+    backends: [{ url: back.url }],
+    emit: (event) => void events.push(event),
+    accessLog: 0,
+  });
+  t.after(() => balancer.close());
+  const hasty = new RawClient(balancer.port);
+  await hasty.send(get('/whole')).reads('hello');
+  await hasty.send(get('/part')).reads('part');
+  hasty.socket.resetAndDestroy();
+  await eventually(() => balancer.stats().active === 0, 'its end');
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === 'balancer.request' ? [event.target] : [])),
+    ['/part'],
   );
 });
 

@@ -8,16 +8,18 @@ import { RateTable, type Spent } from '../core/balance/rate.ts';
 import { BALANCER, BALANCER_CHANGE, EDGE } from '../core/config.ts';
 import { reason, type KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import { hostPort, type ListenAddress } from './address.ts';
+import { hostPort } from './address.ts';
 import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
 import { descriptorLimit, tellFewer } from './descriptors.ts';
 import { Edge, type Door } from './edge.ts';
 import { CertificateKeeper, edgeRules, type EdgeOptions } from './edge-options.ts';
 import { forwardingOf, type Forwarding } from './forwarding.ts';
+import { socketsOf, type Place } from './hand-over.ts';
 import type { Bound } from './handles.ts';
 import { listen, type Listener } from './listener.ts';
 import { dateSource, type Shared } from './shared.ts';
+import { SharedRate } from './shared-rate.ts';
 import { stickyIds } from './sticky-key.ts';
 import { Turns } from './turns.ts';
 import { tellUnverified } from './unverified.ts';
@@ -71,8 +73,11 @@ export interface Balancer {
   /** To be changed while it runs: add, drain, remove, weight, method. */
   readonly backends: Backends;
   stats(): BalancerStats;
-  /** Keeps its rate limit together with others: `tell` is given what was taken here, `spend` takes what the others tell. */
-  shareRate(tell: (spent: Spent) => void): void;
+  /**
+   * Keeps its rate limit together with others, `workers` in all: `tell` is given what was taken here, `spend` takes what
+   * the others tell.
+   */
+  shareRate(workers: number, tell: (spent: Spent) => void): void;
   spend(spent: Spent): void;
   /** Its sockets, for another process to accept from. */
   bound(): readonly Bound[];
@@ -129,41 +134,40 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const keeper = new CertificateKeeper(rules.certificates, () => shared.who, emit, clock());
   const usual = rules.certificates === null ? 'http' : 'https';
   const listeners: Listener[] = [];
+  const scheme = edges.scheme ?? usual;
+  const places: readonly Place[] = [
+    { host: options.host, port: options.port, scheme, redirect: false },
+    ...(edges.listen ?? []).map((address) => ({ ...address, redirect: false })),
+    ...(edges.redirect === undefined ? [] : [{ ...edges.redirect, scheme: 'http' as const, redirect: true }]),
+  ];
   const given = options.sockets ?? [];
-  const open = async ({ host, port }: ListenAddress, door: Door): Promise<Listener> => {
-    const at = listeners.length;
+  const sockets = given.length === 0 ? [] : socketsOf(places, given);
+  const open = async ({ host, port, scheme = usual, redirect }: Place, at: number): Promise<void> => {
+    const door: Door = { scheme, redirect: redirect ? (listeners[0]?.port ?? 0) : null };
     const listener = await listen(
       host,
       port,
       (socket) => edge.accept(socket, door),
       (thrown) => emit({ type: 'error', who: shared.who, code: 'LISTENER', detail: reason(thrown) }),
-      given.filter((socket) => socket.at === at),
+      sockets[at],
     );
     listeners.push(listener);
-    return listener;
   };
-  const scheme = edges.scheme ?? usual;
-  let listener: Listener;
   try {
-    listener = await open(options, { scheme, redirect: null });
-    for (const address of edges.listen ?? [])
-      await open(address, { scheme: address.scheme ?? usual, redirect: null });
-    if (edges.redirect !== undefined) await open(edges.redirect, { scheme: 'http', redirect: listener.port });
+    for (const [at, place] of places.entries()) await open(place, at);
   } catch (thrown) {
     await Promise.all(listeners.map((one) => one.close()));
     throw thrown;
   }
-  const label = hostPort(options.host, listener.port);
+  const port = listeners[0]?.port ?? options.port;
+  const label = hostPort(options.host, port);
   shared.who = label;
-  const urlOf = (address: ListenAddress, port: number): string =>
-    `${rules.mode === 'tcp' ? 'tcp' : (address.scheme ?? usual)}://${hostPort(address.host, port)}`;
-  const addresses: readonly ListenAddress[] = [
-    { host: options.host, port: options.port, scheme },
-    ...(edges.listen ?? []),
-    ...(edges.redirect === undefined ? [] : [{ ...edges.redirect, scheme: 'http' as const }]),
-  ];
-  const url = urlOf({ host: options.host, port: options.port, scheme }, listener.port);
-  let tell: (spent: Spent) => void = () => {};
+  const urls = places.map(
+    (place, at) =>
+      `${rules.mode === 'tcp' ? 'tcp' : (place.scheme ?? usual)}://${hostPort(place.host, listeners[at]?.port ?? place.port)}`,
+  );
+  const url = urls[0] ?? '';
+  const sharedRate = new SharedRate(shared.rate, clock);
   // One timer for every deadline: a timer per request would cost more than the request's parsing.
   const sweeper = setInterval(() => {
     const now = clock();
@@ -171,8 +175,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     keeper.sweep(now);
     backends.sweep(now);
     shared.turns.sweep(now);
-    const untold = shared.rate?.untold() ?? [];
-    if (untold.length > 0) tell(untold);
+    sharedRate.tell();
   }, BALANCER.sweepMs);
   emit({
     type: 'balancer.ready',
@@ -196,6 +199,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const end = (): Promise<void> =>
     (over ??= Promise.all(listeners.map((one) => one.close())).then(() => {
       clearInterval(sweeper);
+      sharedRate.close();
       backends.close();
     }));
   /** Ends with the last connection, or, after so long, ends them. */
@@ -209,8 +213,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 
   return {
     url,
-    urls: listeners.map((one, at) => urlOf(addresses[at] ?? options, one.port)),
-    port: listener.port,
+    urls,
+    port,
     ports: listeners.map(({ port }) => port),
     backends,
     stats: () => ({
@@ -222,12 +226,12 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
       own: shared.own.plain(),
       backends: backends.stats(),
     }),
-    shareRate: (others) => {
-      shared.rate?.share(EDGE.maxToldSources);
-      tell = others;
-    },
+    shareRate: (workers, tell) => sharedRate.share(workers, tell),
     spend: (spent) => shared.rate?.spend(spent, clock()),
-    bound: () => listeners.flatMap((one, at) => one.bound().map((socket) => ({ ...socket, at }))),
+    bound: () =>
+      listeners.flatMap((one, at) =>
+        one.bound().map((socket) => ({ ...socket, at, redirect: places[at]?.redirect === true })),
+      ),
     drain: () => {
       shared.stopping = true;
       return within(BALANCER_CHANGE.drainMs);

@@ -18,6 +18,8 @@ export interface BoundSocket {
 export interface Bound extends BoundSocket {
   /** Of its addresses: 0 the first, then the further ones, then the redirect. Two sockets of `localhost` have the same. */
   readonly at: number;
+  /** Whether all that is done there is to redirect; an older version does not say it. */
+  readonly redirect?: boolean | undefined;
 }
 
 /** The handle of a server that listens; it is lent, and ends with the server. */

@@ -3,7 +3,7 @@ import { KelanaError, reason } from '../core/errors.ts';
 import { handleOf, type BoundSocket } from './handles.ts';
 
 /** Addresses a name is bound to: localhost is both loopbacks, so that no client depends on which it tries first. */
-function addressesOf(host: string): readonly string[] {
+export function addressesOf(host: string): readonly string[] {
   return host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
 }
 

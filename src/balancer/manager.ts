@@ -50,10 +50,18 @@ export interface ManagerOptions {
   readonly fixed: ReadonlySet<string>;
 }
 
-export interface Reloaded {
+/** Options whose new values wait for `upgrade`, or for a restart. */
+interface Waiting {
+  readonly needUpgrade?: readonly string[];
+  readonly needRestart: readonly string[];
+}
+
+export interface Reloaded extends Required<Waiting> {
   readonly view: BalancerView;
-  /** Options whose new values wait for `upgrade`, or for a restart. */
-  readonly needUpgrade: readonly string[];
+}
+
+/** The view as ever, and what of the settings still waits. */
+export interface Upgraded extends BalancerView {
   readonly needRestart: readonly string[];
 }
 
@@ -154,13 +162,17 @@ export class Manager {
     });
   }
 
-  /** New processes, of the code and the settings that are on disk now. @throws KelanaError UPGRADE_FAILED */
-  upgrade(): Promise<BalancerView> {
+  /**
+   * New processes, of the code and the settings that are on disk now, but for what only a restart changes.
+   * @throws KelanaError UPGRADE_FAILED
+   */
+  upgrade(): Promise<Upgraded> {
     return this.#inTurn(async () => {
       const configuration = this.#options.read();
       await this.#following(configuration, () => this.#roll(configuration, this.#changes));
       this.#tell('upgrade');
-      return await this.view();
+      const { needRestart } = this.#waiting(configuration);
+      return { ...(await this.view()), needRestart };
     });
   }
 
@@ -185,8 +197,7 @@ export class Manager {
   /** For signals, where nobody waits for an answer: what goes wrong is told in the log. */
   async unattended(what: 'reload' | 'upgrade'): Promise<void> {
     try {
-      if (what === 'upgrade') await this.upgrade();
-      else this.#tellWaiting(await this.reload(false));
+      this.#tellWaiting(what === 'upgrade' ? await this.upgrade() : await this.reload(false));
     } catch (thrown) {
       this.#tellError(thrown);
     }
@@ -223,7 +234,7 @@ export class Manager {
     }
   }
 
-  #tellWaiting({ needUpgrade, needRestart }: Reloaded): void {
+  #tellWaiting({ needUpgrade = [], needRestart }: Waiting): void {
     const { emit, who } = this.#options;
     const type = 'balancer.waiting';
     if (needUpgrade.length > 0) emit({ type, who, options: needUpgrade, needs: 'upgrade' });
@@ -240,12 +251,15 @@ export class Manager {
   }
 
   async #roll(configuration: Configuration, changes: Changes): Promise<void> {
-    const { settings, workers } = configuration;
+    const { workers } = configuration;
+    // The sockets and all that this process itself was started with are still those.
+    const settings = withFixed(configuration.settings, this.#running.settings, this.#options.fixed);
     const given = this.#given(configuration, changes);
     const meant = stillMeant(given, changes);
     const wanted = this.#bounded(given, meant);
     await this.#options.fleet.roll({ settings, workers, desired: wanted });
-    this.#configuration = this.#running = configuration;
+    this.#configuration = configuration;
+    this.#running = { ...configuration, settings };
     await this.#save(meant);
   }
 
@@ -269,7 +283,7 @@ export class Manager {
     this.#changes = changes;
   }
 
-  #waiting({ settings }: Configuration): Omit<Reloaded, 'view'> {
+  #waiting({ settings }: Configuration): Required<Waiting> {
     const before = new Map(this.#running.settings.map(([name, value]) => [name, JSON.stringify(value)]));
     const after = new Map(settings.map(([name, value]) => [name, JSON.stringify(value)]));
     const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
@@ -297,6 +311,15 @@ export class Manager {
     this.#last = done.catch(() => undefined);
     return done;
   }
+}
+
+/** New settings, with the running values of those that are fixed. */
+function withFixed(
+  wanted: SettledOptions,
+  running: SettledOptions,
+  fixed: ReadonlySet<string>,
+): SettledOptions {
+  return [...wanted.filter(([name]) => !fixed.has(name)), ...running.filter(([name]) => fixed.has(name))];
 }
 
 function changeOf(asked: Edit): [BalancerChange, string, number | null] {

@@ -4,6 +4,7 @@ import type { Spent } from '../core/balance/rate.ts';
 import { BALANCER, EDGE } from '../core/config.ts';
 import type { ErrorParams } from '../core/errors.ts';
 import type { Lang } from '../core/lang.ts';
+import type { Bound } from './handles.ts';
 import type { WorkerStats } from './worker.ts';
 
 /**
@@ -55,6 +56,7 @@ const toWorker = z.discriminatedUnion('type', [
     at: z.int().min(0),
     host: z.string().max(300),
     port: z.int().min(1).max(65_535),
+    redirect: z.boolean().optional(),
   }),
   z.object({
     type: z.literal('start'),
@@ -92,11 +94,15 @@ export type Call =
   | { readonly type: 'apply'; readonly id: number; readonly desired: Desired }
   | { readonly type: 'certificates' | 'stats' | 'drain' | 'close'; readonly id: number };
 
+/** What is said of a socket that comes along. */
+export type SocketOf = Omit<Bound, 'handle'>;
+
+export function socketOf({ at, host, port, redirect }: SocketOf): SocketOf {
+  return { at, host, port, redirect };
+}
+
 export type ToWorker =
-  | { readonly type: 'socket'; readonly at: number; readonly host: string; readonly port: number }
-  | Start
-  | { readonly type: 'spent'; readonly spent: Spent }
-  | Call;
+  ({ readonly type: 'socket' } & SocketOf) | Start | { readonly type: 'spent'; readonly spent: Spent } | Call;
 
 /** Null for what a newer version may say and this one does not know. */
 export function parseToWorker(message: unknown): ToWorker | null {
@@ -105,7 +111,7 @@ export function parseToWorker(message: unknown): ToWorker | null {
 
 export type FromWorker =
   /** Comes with a socket. */
-  | { readonly type: 'echo'; readonly at: number; readonly host: string; readonly port: number }
+  | ({ readonly type: 'echo' } & SocketOf)
   | { readonly type: 'ready' }
   | { readonly type: 'spent'; readonly spent: Spent }
   /** Its counts as it ends. */
@@ -116,7 +122,13 @@ export type FromWorker =
 
 const failure = { error: z.string(), params: z.record(z.string(), z.any()) };
 const fromWorker = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('echo'), at: z.int().min(0), host: z.string(), port: z.int() }),
+  z.object({
+    type: z.literal('echo'),
+    at: z.int().min(0),
+    host: z.string(),
+    port: z.int(),
+    redirect: z.boolean().optional(),
+  }),
   z.object({ type: z.literal('ready') }),
   z.object({ type: z.literal('spent'), spent }),
   z.object({ type: z.literal('last'), stats: z.any().optional() }),

@@ -5,7 +5,7 @@ import { BALANCER, BALANCER_CHANGE } from '../core/config.ts';
 import { ERRORS, KelanaError, type ErrorCode, type ErrorParams } from '../core/errors.ts';
 import type { Lang } from '../core/lang.ts';
 import type { Bound, BoundHandle } from './handles.ts';
-import { parseFromWorker, PROTOCOL, type Call, type StartOf, type ToWorker } from './protocol.ts';
+import { parseFromWorker, PROTOCOL, socketOf, type Call, type StartOf, type ToWorker } from './protocol.ts';
 import type { Worker, WorkerStats } from './worker.ts';
 
 /** How a process that serves is started. */
@@ -156,8 +156,7 @@ export class RemoteWorker implements Worker {
     if (said === null) return;
     switch (said.type) {
       case 'echo':
-        if (handle !== undefined)
-          this.#echoed.push({ at: said.at, host: said.host, port: said.port, handle });
+        if (handle !== undefined) this.#echoed.push({ ...socketOf(said), handle });
         break;
       case 'last':
         this.#told = said.stats ?? this.#told;

@@ -1,7 +1,7 @@
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Balancer } from './balancer.ts';
 import type { Bound, BoundHandle } from './handles.ts';
-import { parseToWorker, PROTOCOL, type Call, type FromWorker, type Start } from './protocol.ts';
+import { parseToWorker, PROTOCOL, socketOf, type Call, type FromWorker, type Start } from './protocol.ts';
 import { LocalWorker } from './worker.ts';
 
 /** The channel to the process that started this one. */
@@ -52,7 +52,7 @@ export function serveAsWorker(
         const said = parseToWorker(message);
         if (said === null) return;
         if (said.type === 'socket') {
-          if (handle !== undefined) sockets.push({ at: said.at, host: said.host, port: said.port, handle });
+          if (handle !== undefined) sockets.push({ ...socketOf(said), handle });
         } else if (said.type === 'start') begin(said).catch(refuse);
         else if (worker === null) return;
         else if (said.type === 'spent') worker.spend(said.spent);

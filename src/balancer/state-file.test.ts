@@ -45,7 +45,7 @@ test('a file that says what no command could is refused, and what is wrong with 
     JSON.stringify({ ...NO_CHANGES, drained: [1] }),
     JSON.stringify({ ...NO_CHANGES, added: [{ name: 'a', spec: 'ftp://a', weight: 1 }] }),
     JSON.stringify({ ...NO_CHANGES, removed: Array.from({ length: 2_000 }, () => 'a') }),
-    'x'.repeat(2 * 1024 * 1024),
+    JSON.stringify({ ...NO_CHANGES, method: { to: 'best', over: 'ewma' } }),
   ]) {
     await writeFile(file, text);
     await assert.rejects(
@@ -53,6 +53,9 @@ test('a file that says what no command could is refused, and what is wrong with 
       (error) => error instanceof KelanaError && error.code === 'BAD_CHANGES',
     );
   }
+  await assert.rejects(readChanges(file, parse), /\(.*'best'/);
+  await writeFile(file, JSON.stringify(NO_CHANGES).padEnd(2 * 1024 * 1024));
+  await assert.rejects(readChanges(file, parse), /too large/);
 });
 
 test('a link, a device, a pipe and a folder in its place are refused at once, and nothing of them is read', async (t) => {

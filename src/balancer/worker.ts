@@ -48,7 +48,7 @@ export class LocalWorker implements Worker {
     this.#balancer = balancer;
     this.#workers = workers;
     this.pid = pid;
-    if (workers > 1) balancer.shareRate((spent) => this.onSpent(spent));
+    if (workers > 1) balancer.shareRate(workers, (spent) => this.onSpent(spent));
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });

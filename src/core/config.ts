@@ -1124,6 +1124,8 @@ export const EDGE = {
   maxSources: 100_000,
   /** Sources of which one process tells the others at once, some 30 bytes each, at each sweep. */
   maxToldSources: 1_000,
+  /** ms at least between two times that it tells them, so that a flood of sources costs no message each. */
+  tellGapMs: 10,
   /** ms between two reports of connections that were turned away for the same reason. */
   reportMs: 10_000,
 } as const;

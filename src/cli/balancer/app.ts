@@ -130,7 +130,7 @@ export async function openBalancer(
       emit,
       configuration,
       changes: kept,
-      read: () => readAgain(context, command),
+      read: () => readAgain(context, command, self.listen),
       parseBackend: (spec) => {
         const backend = addedBackend(spec);
         for (const own of self.listen) refuseOwn(backend, own);
@@ -192,7 +192,7 @@ async function keptChanges(folder: string): Promise<Changes> {
 }
 
 /** Flags and environment as they were, the file as it is now. @throws KelanaError BAD_VALUE, BAD_CONFIG, BAD_CERTIFICATE, CANNOT_READ */
-function readAgain(context: Context, command: Command): Configuration {
+function readAgain(context: Context, command: Command, running: readonly ListenAddress[]): Configuration {
   const args = context.args.slice(1);
   const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
   const asked = at < 0 ? undefined : (args[at] ?? '').includes('=') ? args[at]?.slice(9) : args[at + 1];
@@ -201,7 +201,7 @@ function readAgain(context: Context, command: Command): Configuration {
   const { certificates = [] } = edgesFrom(values, listenOf(values));
   // Read for their mistakes alone: those that serve keep what they have until they read them by themselves.
   if (certificates.length > 0) void new Certificates(certificates, 0);
-  return configurationOf(values, availableParallelism());
+  return configurationOf(values, availableParallelism(), running);
 }
 
 async function makeFolder(folder: string): Promise<void> {

@@ -17,8 +17,12 @@ import { edgesFrom, listenFrom } from './edges.ts';
 export const BACKENDS = [`http://localhost:${PORTS.server}`, `http://localhost:${PORTS.server + 1}`];
 export const LISTEN = `localhost:${PORTS.balancer}`;
 
-/** What the settled options say. @throws KelanaError BAD_VALUE */
-export function configurationOf(values: Values, cores: number): Configuration {
+/** What the settled options say; `running`: addresses that are listened on already. @throws KelanaError BAD_VALUE */
+export function configurationOf(
+  values: Values,
+  cores: number,
+  running: readonly ListenAddress[] = [],
+): Configuration {
   const listen = listenOf(values);
   const { mode = 'http' } = edgesFrom(values, listen);
   const method = methodText(parseMethod(values.text('method') ?? 'round-robin'));
@@ -27,7 +31,7 @@ export function configurationOf(values: Values, cores: number): Configuration {
     const found = backendsFrom(values.texts('backend'), method);
     for (const backend of found.backends) {
       checkScheme(backend, mode);
-      for (const address of listen) refuseOwn(backend, address);
+      for (const address of [...listen, ...running]) refuseOwn(backend, address);
     }
     return found;
   });

@@ -1,4 +1,4 @@
-import type { Reloaded } from '../../balancer/manager.ts';
+import type { Reloaded, Upgraded } from '../../balancer/manager.ts';
 import type { BalancerView } from '../../balancer/view.ts';
 import { ask } from '../../control/call.ts';
 import { BALANCER_CHANGE } from '../../core/config.ts';
@@ -53,12 +53,18 @@ export async function runVerb(context: Context, values: Values): Promise<number>
   if (verb === 'reload') {
     const reloaded = (await call('POST', '/reload', { forget: values.flag('forget') })) as Reloaded;
     if (values.flag('json')) context.out(JSON.stringify(reloaded));
-    else showReloaded(context, reloaded);
+    else {
+      show(context, reloaded.view);
+      showWaiting(context, reloaded);
+    }
     return EXIT.done;
   }
-  const view = (await ASK[verb](call, first ?? '', weight)) as BalancerView;
+  const view = (await ASK[verb](call, first ?? '', weight)) as BalancerView & Partial<Upgraded>;
   if (values.flag('json')) context.out(JSON.stringify(view));
-  else show(context, view);
+  else {
+    show(context, view);
+    showWaiting(context, view);
+  }
   return EXIT.done;
 }
 
@@ -89,8 +95,11 @@ function nameOf(text: string): string {
   return text.replace(/^http:\/\//, '').replace(/\/$/, '');
 }
 
-function showReloaded(context: Context, { view, needUpgrade, needRestart }: Reloaded): void {
-  show(context, view);
+/** The balancer that answers may be of an older version, which does not say all of it. */
+function showWaiting(
+  context: Context,
+  { needUpgrade = [], needRestart = [] }: Partial<Pick<Reloaded, 'needUpgrade' | 'needRestart'>>,
+): void {
   const names = (list: readonly string[]): string => list.join(', ');
   if (needUpgrade.length > 0)
     context.say({

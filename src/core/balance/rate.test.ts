@@ -74,7 +74,7 @@ test('what a source holds at once is bounded, and nothing is kept of who holds n
 test('tables that tell each other keep one limit together, however much was let through before they heard', () => {
   const limit = { perSecond: 1, burst: 4 };
   const [here, there] = [new RateTable(limit, 10), new RateTable(limit, 10)];
-  here.share(2);
+  here.share(2, 1, () => undefined);
   for (let turn = 0; turn < 3; turn += 1) assert.equal(here.take('a', 0), 0);
   for (const source of ['b', 'c']) here.take(source, 0);
   const told = here.untold();
@@ -88,4 +88,23 @@ test('tables that tell each other keep one limit together, however much was let 
   there.spend([['a', 1_000_000]], 0);
   // Twice the burst is owed at most: eight seconds for all of it, of which four must have gone.
   assert.deepEqual([there.take('a', 4_999) > 0, there.take('a', 5_000)], [true, 0]);
+});
+
+test('a source that has taken its part of a burst is told of soon, once until then, and one that asks now and then is not', () => {
+  let due = 0;
+  const table = new RateTable({ perSecond: 1, burst: 10 }, 10);
+  table.share(1, 4, () => {
+    due += 1;
+  });
+  const dues = (source: string, times: number): readonly number[] =>
+    Array.from({ length: times }, () => {
+      table.take(source, 0);
+      return due;
+    });
+  // A quarter of ten, and a half that is rounded up.
+  assert.deepEqual(dues('a', 5), [0, 0, 1, 1, 1]);
+  table.untold();
+  assert.deepEqual(dues('a', 7), [1, 1, 2, 2, 2, 2, 2], 'the last two were refused');
+  assert.deepEqual(dues('b', 5), [2, 2, 2, 2, 2], 'there was no place for another source');
+  assert.deepEqual(table.untold(), [['a', 5]]);
 });

@@ -51,6 +51,9 @@ export class RateTable {
   /** What was taken here and others were not told; null where nobody shares the limit. */
   #untold: Map<string, number> | null = null;
   #mostUntold = 0;
+  /** What one source may take untold before the others are to hear of it. */
+  #part = 0;
+  #due: () => void = () => undefined;
 
   constructor(limit: RateLimit, capacity: number) {
     this.#limit = limit;
@@ -61,10 +64,15 @@ export class RateTable {
     return this.#recent.size + this.#older.size;
   }
 
-  /** Counts what is taken, for others that keep the same limit together with this one: of `most` sources at once. */
-  share(most: number): void {
+  /**
+   * Counts what is taken, for others that keep the same limit together with this one: of `most` sources at once. `due` is
+   * called when one source has taken what is the part of one of so many `tables` in its burst.
+   */
+  share(most: number, tables: number, due: () => void): void {
     this.#untold = new Map();
     this.#mostUntold = most;
+    this.#part = Math.ceil(this.#limit.burst / tables);
+    this.#due = due;
   }
 
   /** What was taken since the last time, to be told to the others. */
@@ -84,9 +92,9 @@ export class RateTable {
   take(source: string, now: number): number {
     const wait = this.#bucket(source).take(this.#limit, now);
     if (this.#untold !== null && wait === 0) {
-      const times = this.#untold.get(source);
-      if (times !== undefined || this.#untold.size < this.#mostUntold)
-        this.#untold.set(source, (times ?? 0) + 1);
+      const times = this.#untold.get(source) ?? 0;
+      if (times > 0 || this.#untold.size < this.#mostUntold) this.#untold.set(source, times + 1);
+      if (times + 1 === this.#part) this.#due();
     }
     return wait;
   }

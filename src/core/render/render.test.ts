@@ -259,6 +259,22 @@ test('an event that JSON cannot say is told as one that was lost', () => {
   const event = { type: 'total', who: 'a', seconds: 1n, bytes: 1, bytesPerSecond: 1, at: 7 };
   const [row = []] = inserted([event as unknown as KelanaEvent]);
   assert.deepEqual(row.slice(0, 4), [7, 'log.dropped', 'status', '?']);
+  const nobody = { ...event, who: 5, seconds: 1 };
+  assert.equal(inserted([nobody as unknown as KelanaEvent])[0]?.[1], 'log.dropped');
+});
+
+test('a group of rows whose last is another, and figures that SQLite cannot hold as they are', () => {
+  const total = { type: 'total', seconds: Infinity, bytes: 1, bytesPerSecond: Number.NaN, at: 7.6 } as const;
+  const events: KelanaEvent[] = Array.from({ length: MANY }, (_, row) => ({
+    ...total,
+    who: row === MANY - 1 ? 'b' : 'a',
+  }));
+  const rows = inserted(events);
+  assert.deepEqual(
+    rows.map(([, , , who]) => who),
+    events.map(({ who }) => who),
+  );
+  assert.deepEqual([rows[0]?.[0], rows[0]?.slice(5)], [8, [null, 1, null]]);
 });
 
 test('what is no event is told apart', () => {
