@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { getuid } from 'node:process';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { KelanaError } from '../src/core/errors.ts';
 import { LIBRARY } from '../src/core/config.ts';
 import { leafOf } from '../src/core/transfer/layout.ts';
 import { verifyManifest } from '../src/core/transfer/verify.ts';
@@ -109,7 +110,13 @@ test('links, dotfiles, FIFOs, the data folder and unfit names are not shared, an
   await library.rescan();
   const reports = events.filter((event) => event.type === 'error');
   assert.equal(reports.length, 1, JSON.stringify(reports));
-  assert.equal(reports[0]?.code, 'BAD_NAME');
+  const [report] = reports;
+  assert.equal(report?.code, 'BAD_NAME');
+  const { says } = new KelanaError('BAD_NAME', report.params).describe('id');
+  assert.match(
+    says,
+    /^Nama berkas '[^']*' ditolak: .*; begitu pula 2 nama lain, yang juga tidak dibagikan\.$/,
+  );
 });
 
 test('names of 255 bytes and paths of 1024 are shared, longer paths are refused', async (t) => {
