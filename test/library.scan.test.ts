@@ -363,15 +363,24 @@ test('a file that cannot be read is passed over and reported once', async (t) =>
      const events = [];
      const library = await openLibrary({ roots: ['${base}/shared'], dataDir: '${base}/data', rescanMs: 0,
        emit: (event) => events.push(event) });
-     await library.ready; await library.rescan(); await library.close();
-     console.log(JSON.stringify({ files: library.list().map((one) => one.name), events }));`,
+     await library.ready; await library.rescan();
+     const refused = await library.addRoot('${base}/shared/closed.txt').catch(({ code }) => code);
+     const roots = library.roots().length;
+     await library.close();
+     console.log(JSON.stringify({ files: library.list().map((one) => one.name), events, refused, roots }));`,
     getuid?.() === 0 ? { uid: 65_534 } : {},
   );
   const { code, out, err } = await outputOf(run).catch(() => ({ code: 126, out: '', err: 'EACCES' }));
   if (code !== 0 && /EACCES|MODULE_NOT_FOUND/.test(err))
     return t.skip('the checkout is not readable to another user');
   assert.equal(code, 0, err);
-  const seen = JSON.parse(out) as { files: string[]; events: { code: string; detail: string }[] };
+  const seen = JSON.parse(out) as {
+    files: string[];
+    events: { code: string; detail: string }[];
+    refused: string;
+    roots: number;
+  };
+  assert.deepEqual([seen.refused, seen.roots], ['CANNOT_READ', 1], 'nor is one shared that is named');
   assert.deepEqual(seen.files, ['open.txt']);
   assert.deepEqual(
     seen.events.map((event) => event.code),

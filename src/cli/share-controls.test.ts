@@ -10,7 +10,11 @@ import { shareControls } from './share-controls.ts';
 async function opened(t: TestContext) {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'kelana-share-')));
   for (const name of ['data', 'given', 'more']) await mkdir(join(base, name));
-  for (let at = 0; at < 300; at += 1) await writeFile(join(base, 'more', `${at}.txt`), `isi ${at}`);
+  for (let at = 0; at < 300; at += 1) {
+    const folder = join(base, 'more', String(at % 100));
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `${at}.txt`), `isi ${at}`);
+  }
   const shares = await Shares.open(join(base, 'data', 'shares.json'));
   const library = await openLibrary({
     roots: [join(base, 'given')],

@@ -24,7 +24,7 @@ import { IndexStore } from './index-store.ts';
 import { sweepParts } from './parts.ts';
 import { receive } from './put.ts';
 import { Reading } from './reading.ts';
-import { folderRoot, rootOf, type Root } from './roots.ts';
+import { folderRoot, mustBeReadable, rootOf, type Root } from './roots.ts';
 import type { ScanStats } from './scanner.ts';
 import { TouchedFiles } from './touched.ts';
 import { Upkeep, type ScanProgress } from './upkeep.ts';
@@ -319,6 +319,7 @@ export class Library implements WritableLibraryPort {
    */
   async addRoot(path: string, keep?: (path: string) => Promise<void>): Promise<string> {
     const root = await rootOf(path, this.#dataDir, 'share');
+    await mustBeReadable(root.key);
     await keep?.(root.key);
     if (include(this.#roots, root)) {
       // What was shared within it belongs to it now.

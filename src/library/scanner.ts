@@ -195,7 +195,7 @@ export class Scanner {
   end(root: Root): void {
     this.#ended.add(root);
     const below = root.key.endsWith('/') ? root.key : `${root.key}/`;
-    for (const path of [...this.#under.keys()])
+    for (const path of this.#under.keys())
       if (path === root.key || path.startsWith(below)) this.#under.delete(path);
     this.drop(root);
   }
