@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { getuid } from 'node:process';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { KelanaError } from '../src/core/errors.ts';
 import { LIBRARY } from '../src/core/config.ts';
 import { leafOf } from '../src/core/transfer/layout.ts';
 import { verifyManifest } from '../src/core/transfer/verify.ts';
@@ -109,7 +110,13 @@ test('links, dotfiles, FIFOs, the data folder and unfit names are not shared, an
   await library.rescan();
   const reports = events.filter((event) => event.type === 'error');
   assert.equal(reports.length, 1, JSON.stringify(reports));
-  assert.equal(reports[0]?.code, 'BAD_NAME');
+  const [report] = reports;
+  assert.equal(report?.code, 'BAD_NAME');
+  const { says } = new KelanaError('BAD_NAME', report.params).describe('id');
+  assert.match(
+    says,
+    /^Nama berkas '[^']*' ditolak: .*; begitu pula 2 nama lain, yang juga tidak dibagikan\.$/,
+  );
 });
 
 test('names of 255 bytes and paths of 1024 are shared, longer paths are refused', async (t) => {
@@ -356,15 +363,24 @@ test('a file that cannot be read is passed over and reported once', async (t) =>
      const events = [];
      const library = await openLibrary({ roots: ['${base}/shared'], dataDir: '${base}/data', rescanMs: 0,
        emit: (event) => events.push(event) });
-     await library.ready; await library.rescan(); await library.close();
-     console.log(JSON.stringify({ files: library.list().map((one) => one.name), events }));`,
+     await library.ready; await library.rescan();
+     const refused = await library.addRoot('${base}/shared/closed.txt').catch(({ code }) => code);
+     const roots = library.roots().length;
+     await library.close();
+     console.log(JSON.stringify({ files: library.list().map((one) => one.name), events, refused, roots }));`,
     getuid?.() === 0 ? { uid: 65_534 } : {},
   );
   const { code, out, err } = await outputOf(run).catch(() => ({ code: 126, out: '', err: 'EACCES' }));
   if (code !== 0 && /EACCES|MODULE_NOT_FOUND/.test(err))
     return t.skip('the checkout is not readable to another user');
   assert.equal(code, 0, err);
-  const seen = JSON.parse(out) as { files: string[]; events: { code: string; detail: string }[] };
+  const seen = JSON.parse(out) as {
+    files: string[];
+    events: { code: string; detail: string }[];
+    refused: string;
+    roots: number;
+  };
+  assert.deepEqual([seen.refused, seen.roots], ['CANNOT_READ', 1], 'nor is one shared that is named');
   assert.deepEqual(seen.files, ['open.txt']);
   assert.deepEqual(
     seen.events.map((event) => event.code),

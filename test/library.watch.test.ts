@@ -4,6 +4,7 @@ import { watch } from 'node:fs';
 import { appendFile, cp, mkdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { KelanaError } from '../src/core/errors.ts';
 import { LIBRARY } from '../src/core/config.ts';
 import type { Library } from '../src/library/library.ts';
 import { child, cidOfBytes, file, folder, MiB, opened, outputOf, sample, until } from './library.helpers.ts';
@@ -140,6 +141,9 @@ test('a name that cannot be shared is told of once when it comes, also in a fold
   await until(() => names(library) === 'good.txt');
   assert.equal(told().length, 2);
   assert.match(told()[0] ?? '', /^1 file names cannot be shared; the first is 'a/);
+  const [first] = events.flatMap((event) => (event.type === 'error' ? event : []));
+  const { says } = new KelanaError('BAD_NAME', first?.params).describe('id');
+  assert.equal(says, "Nama berkas 'a\\u{9}b.txt' ditolak: berisi karakter kendali.");
 });
 
 test('thousands of files that come at once are all there in the end', async (t) => {

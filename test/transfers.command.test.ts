@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { KelanaError } from '../src/core/errors.ts';
 import type { Transfer } from '../src/core/transfer/ports.ts';
 import { afterwards, freePorts, MiB, sample, settledFile, temporaryFolder, until } from './support/basics.ts';
 import { inProcess } from './support/in-process.ts';
@@ -75,6 +76,19 @@ test('Ctrl+C of get: exit 130, and it says that the same command resumes', async
   assert.equal(told.error, 'DOWNLOAD_STOPPED');
   assert.match(told.fix, /kelana get baf/);
   await assert.rejects(readFile(join(base, 'downloaded', 'lama.bin')));
+});
+
+test('stopped before the search ends, find and get say no more than that, with 130', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const holder = await startTestNode({ folder: join(cwd, 'holder') });
+  afterwards(t, () => holder.close());
+  const stopped = AbortSignal.abort(new KelanaError('INTERRUPTED', { command: 'get' }));
+  for (const verb of ['find', 'get']) {
+    const args = [verb, 'x.bin', '--peer', holder.address, '--log-db', 'none'];
+    const { code, out, err } = await inProcess(args, cwd, 'en', stopped);
+    assert.deepEqual([code, out], [130, ''], err);
+    assert.equal(err, 'kelana: Stopped.\n  → The same command begins it again\n');
+  }
 });
 
 test('kelana transfers says what is wrong with its arguments, and needs a running node', async (t) => {

@@ -35,6 +35,7 @@ export type Searcher = Pick<NodeControls, 'search' | 'get'>;
 /**
  * Runs `work` on the running node; with none running, on one that is started for the moment with the peers given
  * by `--peer`, and those that the data folder knows.
+ * @throws KelanaError INTERRUPTED where the process is asked to stop before `work` begins
  */
 export async function withNode<T>(
   context: Context,
@@ -57,6 +58,7 @@ export async function withNode<T>(
         ipfs.push(peer);
       }
     }
+    context.signal.throwIfAborted();
     return await work(client, ipfs);
   }
   const [{ openLog }, { startNode }] = await Promise.all([import('./logging.ts'), import('./node-app.ts')]);
@@ -77,9 +79,11 @@ export async function withNode<T>(
       control: false,
     });
     try {
+      context.signal.throwIfAborted();
       if (app.overlay.peers().length === 0)
         throw new KelanaError('NO_NODE', { path: resolve(context.cwd, values.text('data') ?? DATA_FOLDER) });
       await app.overlay.settled(context.signal);
+      context.signal.throwIfAborted();
       for (const peer of mayBeIpfs ? app.overlay.peers() : []) {
         if (!isNotKelana(peer.error) || !values.texts('peer').includes(peer.address)) continue;
         await app.overlay.removePeer(peer.address);

@@ -86,7 +86,7 @@ suite('piped answers', () => {
     const { context, stop } = person(false);
     const answer = ask(context, NAME);
     stop.abort('SIGTERM');
-    await assert.rejects(answer, fails('INTERRUPTED'));
+    await assert.rejects(answer, fails('UNANSWERED'));
   });
 });
 
@@ -113,12 +113,12 @@ suite('typed answers', () => {
     ['Ctrl+C', '\u0003'],
     ['Ctrl+D', '\u0004'],
   ] as const) {
-    test(`end with INTERRUPTED on ${name}, and so does the next question`, async () => {
+    test(`end with UNANSWERED on ${name}, and so does the next question`, async () => {
       const { context, stdin } = person(true);
       const answer = ask(context, NAME, { default: 'x' });
       stdin.write(key);
-      await assert.rejects(answer, fails('INTERRUPTED'));
-      if (key === '\u0004') await assert.rejects(ask(context, NAME), fails('INTERRUPTED'));
+      await assert.rejects(answer, fails('UNANSWERED'));
+      if (key === '\u0004') await assert.rejects(ask(context, NAME), fails('UNANSWERED'));
     });
   }
 });

@@ -15,7 +15,7 @@ export interface Asking {
 /**
  * Asks one question and resolves to the trimmed answer. In a terminal with line editing; elsewhere the answers are
  * the lines of stdin, in the order of the questions. Lines that arrive before their question are kept for it.
- * @throws KelanaError INTERRUPTED (exit 130) after Ctrl+C, Ctrl+D or an abort of `context.signal`;
+ * @throws KelanaError UNANSWERED (exit 130) after Ctrl+C, Ctrl+D or an abort of `context.signal`;
  *   USAGE where piped input ends and there is no default
  */
 export async function ask(context: Context, question: Text, asking: Asking = {}): Promise<string> {
@@ -72,9 +72,9 @@ function linesOf(context: Context): Lines {
 }
 
 const interrupted = (context: Context): KelanaError =>
-  new KelanaError('INTERRUPTED', { command: context.args[0] ?? '' });
+  new KelanaError('UNANSWERED', { command: context.args[0] ?? '' });
 
-/** Settles with `work`, or rejects with INTERRUPTED as soon as the process is asked to stop. */
+/** Settles with `work`, or rejects with UNANSWERED as soon as the process is asked to stop. */
 async function orAborted<T>(context: Context, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = (): void => reject(interrupted(context));

@@ -33,7 +33,7 @@ export function shareControls(
     shares: rows,
     async *share(path, signal): AsyncGenerator<ShareEvent> {
       let key: string | undefined;
-      const scanned = library.addRoot(path).then(async (added) => {
+      const scanned = library.addRoot(path, async (added) => {
         key = added;
         await shares.add(added);
       });
@@ -58,7 +58,8 @@ export function shareControls(
       const named = library.roots().find((root) => root.path === path)?.path;
       const gone = await library.removeRoot(path);
       const kept = await shares.remove(gone ?? named ?? path);
-      return { path: gone ?? path, removed: gone !== null || kept, returns: gone !== null && !kept };
+      const returns = gone !== null && library.given.has(gone);
+      return { path: gone ?? path, removed: gone !== null || kept, returns };
     },
   };
 }

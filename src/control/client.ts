@@ -12,7 +12,10 @@ import type { GetEvent } from './operations.ts';
 import type { SendRequest } from './sending.ts';
 import type { LimitsChange, NodeStatus, PeerRow, ShareEvent, ShareRow, UnshareRow } from './server.ts';
 
-/** A running node, spoken to over its Unix socket. All calls fail with NO_NODE when it is gone. */
+/**
+ * A running node, spoken to over its Unix socket. All calls fail with NO_NODE when it is gone; those with a signal with its
+ * reason when it is aborted.
+ */
 export class NodeClient {
   readonly #path: string;
   readonly #folder: string;
@@ -127,7 +130,10 @@ export class NodeClient {
     body: unknown,
     signal?: AbortSignal,
   ): AsyncGenerator<T> {
-    const response = await this.#request(method, path, body, signal);
+    const response = await this.#request(method, path, body, signal).catch((thrown: unknown) => {
+      signal?.throwIfAborted();
+      throw thrown;
+    });
     try {
       for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
         const event = JSON.parse(line) as T & Partial<ErrorJson> & { readonly type?: string };

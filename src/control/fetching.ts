@@ -128,17 +128,19 @@ export class Fetching {
 
   async #failed(job: Job, error: KelanaError): Promise<void> {
     const { now, random } = this.#options;
-    job.waiting = whyOf(error);
+    const why = whyOf(error);
     const final = !LATER.has(error.code) || error.params['refusal'] === 'not-here';
     if (final || now() > job.item.receivedAt + MESSAGES.expireMs) {
       try {
-        await this.#options.ended(job.item, { why: job.waiting });
+        await this.#options.ended(job.item, { why });
         this.#jobs.delete(job.item.no);
         return;
       } catch {
         // The disk of the inbox fails: that too is tried again.
       }
     }
+    // Not before: who looks while an end is being stored would hear that it goes on.
+    job.waiting = why;
     job.attempts += 1;
     job.timer = setTimeout(() => this.#wake(job), retryWait(job.attempts, random));
     job.timer.unref();

@@ -31,6 +31,7 @@ test('what is right comes back, and keys that nobody knows do not', () => {
   const right = { to: 'a', at: '/b', count: 9, share: 0.5, loud: false, tags: ['x'] };
   assert.deepEqual(LETTER.parse({ ...right, more: 1 }), right);
   assert.deepEqual(LETTER.parse({ to: 'a' }), { to: 'a' });
+  assert.deepEqual(object({ toString: optional(text()) }).parse({}), {}, 'what every object has is not said');
   assert.equal(digits(0, 9).read('7', 'id'), 7);
   assert.deepEqual(KIND.read({ kind: 'a', inner: { n: 0 } }, ''), { kind: 'a', inner: { n: 0 } });
 });

@@ -88,15 +88,16 @@ async function get(
     },
   };
   const events: GetEvent[] = [];
+  const logged: string[] = [];
   const run = getFile(query, {
     ...more,
     overlay,
     downloads,
-    emit: () => undefined,
+    emit: ({ type }) => logged.push(type),
     now: () => 0,
   });
   for await (const event of run) events.push(event);
-  return { events, last: events.at(-1), asked, fetched };
+  return { events, last: events.at(-1), asked, fetched, logged };
 }
 
 test('a file is fetched from all its holders that were heard of, and says who gave it', async () => {
@@ -230,8 +231,9 @@ test('of a folder that is named while only its files are known, its CID is waite
 });
 
 test('of what was all there already nobody is said to have given it', async () => {
-  const { last } = await get(parseQuery('a.txt'), [{ name: 'a.txt', cid: 'c1', at: ['=one'] }]);
+  const { last, logged } = await get(parseQuery('a.txt'), [{ name: 'a.txt', cid: 'c1', at: ['=one'] }]);
   assert.ok(last?.type === 'saved');
+  assert.deepEqual(logged, [], 'it was not downloaded');
   const { local, fetched, from, bytes } = last;
   assert.deepEqual({ local, fetched, from, bytes }, { local: true, fetched: 0, from: '', bytes: 2 });
 });

@@ -249,8 +249,10 @@ async function* download(
       const local = there || (givers.length > 0 && givers.every(({ peer }) => peer === overlay.peerId));
       const fetched = local ? 0 : event.fetched;
       const bytesPerSecond = fetched / seconds;
-      emit({ type: 'file.downloaded', who: overlay.label, from: from || overlay.label, name, path, bytes });
-      emit({ type: 'total', who: overlay.label, seconds, bytes: fetched, bytesPerSecond });
+      if (!there) {
+        emit({ type: 'file.downloaded', who: overlay.label, from, name, path, bytes });
+        emit({ type: 'total', who: overlay.label, seconds, bytes: fetched, bytesPerSecond });
+      }
       yield { type: 'saved', path, name, cid, bytes, fetched, from, seconds, bytesPerSecond, local };
     }
   } catch (thrown) {

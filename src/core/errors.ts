@@ -419,6 +419,19 @@ export const ERRORS = {
       en: 'The same command resumes it: kelana get {cid}',
     },
   },
+  SEND_LEFT: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.interrupted,
+    says: {
+      id: 'Tidak ditunggu lagi; yang sudah diserahkan kepada node ini dikirimnya sendiri.',
+      en: 'Not waited for any more; what this node was handed it sends by itself.',
+    },
+    fix: {
+      id: 'Lihat dulu apa yang sudah ada di sana: kelana inbox --sent',
+      en: 'See what is there before you send again: kelana inbox --sent',
+    },
+  },
   NO_TRANSFER: {
     source: 'user',
     retryable: false,
@@ -773,6 +786,13 @@ export const ERRORS = {
     },
   },
   INTERRUPTED: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.interrupted,
+    says: { id: 'Dihentikan.', en: 'Stopped.' },
+    fix: { id: 'Perintah yang sama memulainya lagi', en: 'The same command begins it again' },
+  },
+  UNANSWERED: {
     source: 'user',
     retryable: true,
     exit: EXIT.interrupted,

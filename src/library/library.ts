@@ -24,7 +24,7 @@ import { IndexStore } from './index-store.ts';
 import { sweepParts } from './parts.ts';
 import { receive } from './put.ts';
 import { Reading } from './reading.ts';
-import { folderRoot, rootOf, type Root } from './roots.ts';
+import { folderRoot, mustBeReadable, rootOf, type Root } from './roots.ts';
 import type { ScanStats } from './scanner.ts';
 import { TouchedFiles } from './touched.ts';
 import { Upkeep, type ScanProgress } from './upkeep.ts';
@@ -71,8 +71,9 @@ export async function openLibrary(options: LibraryOptions): Promise<Library> {
   }
   const dataDir = await realpath(options.dataDir);
   for (const path of options.roots) include(roots, await rootOf(path, dataDir, '--share'));
+  const given = new Set(roots.map(({ key }) => key));
   for (const path of options.kept ?? []) include(roots, await keptRoot(path, dataDir));
-  return new Library(options, roots, dataDir, new IndexStore(join(dataDir, 'index.db')));
+  return new Library(options, roots, given, dataDir, new IndexStore(join(dataDir, 'index.db')));
 }
 
 /** False where it was there already. A folder comes before those in it, whose files are then its own. */
@@ -91,6 +92,8 @@ async function keptRoot(path: string, dataDir: string): Promise<Root> {
 export class Library implements WritableLibraryPort {
   /** Resolves after the first scan (and a second look at files that were just being written); never rejects. */
   readonly ready: Promise<void>;
+  /** Absolute paths of `options.roots`: the next start shares them again, whatever is removed now. */
+  readonly given: ReadonlySet<string>;
   readonly #folders: Folders;
   readonly #catalog: Catalog;
   readonly #reading: Reading;
@@ -108,8 +111,15 @@ export class Library implements WritableLibraryPort {
   readonly #who: string;
   #closed: Promise<void> | undefined;
 
-  constructor(options: LibraryOptions, roots: Root[], dataDir: string, store: IndexStore) {
+  constructor(
+    options: LibraryOptions,
+    roots: Root[],
+    given: ReadonlySet<string>,
+    dataDir: string,
+    store: IndexStore,
+  ) {
     this.#roots = roots;
+    this.given = given;
     this.#dataDir = dataDir;
     this.#writable = roots.find(({ hidden }) => hidden);
     this.#store = store;
@@ -303,11 +313,14 @@ export class Library implements WritableLibraryPort {
   }
 
   /**
-   * Shares one more folder or file, at once; resolves with its absolute path once it was scanned.
-   * @throws KelanaError NO_FOLDER, NOT_A_FOLDER, BAD_VALUE, CANNOT_READ
+   * Shares one more folder or file, at once; resolves with its absolute path once it was scanned. `keep` gets that path
+   * before anything is shared: who leaves during the scan, and a node that ends in it, have it kept.
+   * @throws KelanaError NO_FOLDER, NOT_A_FOLDER, BAD_VALUE, CANNOT_READ, and what `keep` throws
    */
-  async addRoot(path: string): Promise<string> {
+  async addRoot(path: string, keep?: (path: string) => Promise<void>): Promise<string> {
     const root = await rootOf(path, this.#dataDir, 'share');
+    await mustBeReadable(root.key);
+    await keep?.(root.key);
     if (include(this.#roots, root)) {
       // What was shared within it belongs to it now.
       for (const other of this.#roots)
@@ -323,7 +336,7 @@ export class Library implements WritableLibraryPort {
     const at = this.#roots.findIndex((root) => root.key === key && root !== this.#writable);
     const [root] = at < 0 ? [] : this.#roots.splice(at, 1);
     if (root === undefined) return null;
-    this.#upkeep.scanner.drop(root);
+    this.#upkeep.scanner.end(root);
     // What lay in it may still be shared as part of another.
     const touches = (other: Root): boolean =>
       `${other.key}/`.startsWith(`${key}/`) || `${key}/`.startsWith(`${other.key}/`);

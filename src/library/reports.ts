@@ -1,11 +1,13 @@
 import { LIBRARY } from '../core/config.ts';
 import type { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
+import type { Text } from '../core/lang.ts';
 
 /** Names that were met and cannot be shared. */
 export interface RefusedNames {
   readonly refused: number;
-  readonly firstRefused: string | null;
+  /** `name` as it may be shown. */
+  readonly firstRefused: { readonly name: string; readonly why: Text } | null;
 }
 
 /** What a library says of paths, once for each: a scan meets the same fault each time. */
@@ -30,12 +32,18 @@ export class Reports {
 
   /** Each time. */
   names({ refused, firstRefused }: RefusedNames): void {
-    const name = firstRefused ?? '';
-    const detail = `${refused} file names cannot be shared; the first is ${name}`;
-    const why = {
-      id: `seluruhnya ${refused} nama berkas tidak bisa dibagikan`,
-      en: `${refused} file names in all cannot be shared`,
-    };
+    if (firstRefused === null) return;
+    const name = `'${firstRefused.name}'`;
+    const { why: first } = firstRefused;
+    const detail = `${refused} file names cannot be shared; the first is ${name}: ${first.en}`;
+    const more = refused - 1;
+    const why =
+      more === 0
+        ? first
+        : {
+            id: `${first.id}; begitu pula ${more} nama lain, yang juga tidak dibagikan`,
+            en: `${first.en}; so ${more === 1 ? 'is 1 other name' : `are ${more} other names`}, not shared either`,
+          };
     this.#emit({ type: 'error', who: this.#who, code: 'BAD_NAME', detail, params: { name, why } });
   }
 

@@ -1,4 +1,4 @@
-import { realpath, stat, statfs } from 'node:fs/promises';
+import { access, constants, realpath, stat, statfs } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { KelanaError } from '../core/errors.ts';
 import { cannotRead, hasCode, mustBeFolder } from './files.ts';
@@ -57,6 +57,13 @@ export async function rootOf(path: string, dataDir: string, flag: string): Promi
       en: 'what is there is made by the system whenever it is read, and no file on a disk',
     });
   return await (isFile ? fileRoot(real) : folderRoot(real));
+}
+
+/** Who names it is there to hear it; a root that becomes unreadable later is told in the log. @throws KelanaError CANNOT_READ */
+export async function mustBeReadable(path: string): Promise<void> {
+  await access(path, constants.R_OK).catch((thrown: unknown) => {
+    throw cannotRead(path, thrown);
+  });
 }
 
 function unfit(value: string, name: string, why: { id: string; en: string }): KelanaError {

@@ -14,6 +14,7 @@ import type { IndexStore } from './index-store.ts';
 import { changedAt, isTouched } from './identity.ts';
 import { Reports } from './reports.ts';
 import type { Root } from './roots.ts';
+import { newScan, type Scan } from './scan.ts';
 import { inodeOf, isDataFolder, isHidden, lookAt, walk, type Found, type WalkOptions } from './walk.ts';
 
 export interface ScanStats {
@@ -26,16 +27,6 @@ export interface ScanStats {
   refused: number;
   postponed: number;
   /** ms the last scan spent on looking, without hashing. */
-  walkMs: number;
-}
-
-interface Scan {
-  readonly number: number;
-  readonly work: Set<Promise<void>>;
-  looked: number;
-  refused: number;
-  postponed: number;
-  firstRefused: string | null;
   walkMs: number;
 }
 
@@ -73,6 +64,8 @@ export class Scanner {
   readonly #reports: Reports;
   /** Paths that wait for their hash, by the identity that is being hashed. */
   readonly #under = new Map<string, string>();
+  /** Roots that are shared no more: what a scan or a hash that was under way still finds of them is nobody's. */
+  readonly #ended = new WeakSet<Root>();
   #scan: Scan | null = null;
 
   constructor(options: ScannerOptions) {
@@ -198,6 +191,15 @@ export class Scanner {
     this.missing.delete(root.key);
   }
 
+  /** As `drop`, for good; also of what is being looked at or hashed now. */
+  end(root: Root): void {
+    this.#ended.add(root);
+    const below = root.key.endsWith('/') ? root.key : `${root.key}/`;
+    for (const path of this.#under.keys())
+      if (path === root.key || path.startsWith(below)) this.#under.delete(path);
+    this.drop(root);
+  }
+
   /** Makes a file visible that was hashed elsewhere (an upload). */
   add(root: Root, path: string, hashed: Hashed): void {
     this.#enter(root, path, hashed);
@@ -226,6 +228,10 @@ export class Scanner {
       const batch = await found.next();
       scan.walkMs += performance.now() - before;
       if (batch.done === true) break;
+      if (this.#ended.has(root)) {
+        await found.return(undefined);
+        break;
+      }
       for (const file of batch.value) await this.#visit(root, file, scan, false);
     }
   }
@@ -240,13 +246,14 @@ export class Scanner {
       ignores: this.#ignores,
       refused: (name, why) => {
         scan.refused += 1;
-        scan.firstRefused ??= `'${shownName(name)}': ${why.en}`;
+        scan.firstRefused ??= { name: shownName(name), why };
       },
       unreadable: (path, thrown) => {
         if (path === root.path) this.missing.add(root.key);
         this.#reports.error(path, cannotRead(path, thrown));
       },
       folder: (path, inode) => {
+        if (this.#ended.has(root)) return;
         watch(path, inode);
         folders.seen(root.key, path, this.number);
       },
@@ -261,6 +268,7 @@ export class Scanner {
 
   async #visit(root: Root, file: Found, scan: Scan, first: boolean): Promise<void> {
     const { catalog, store, hasher, now, again } = this.#options;
+    if (this.#ended.has(root)) return;
     scan.looked += 1;
     const entry = catalog.at(file.path);
     if (entry?.identity === file.identity) {
@@ -290,7 +298,7 @@ export class Scanner {
       return;
     }
     await hasher.room(first);
-    if (this.#options.signal.aborted) return;
+    if (this.#options.signal.aborted || this.#ended.has(root)) return;
     this.#under.set(file.path, file.identity);
     const work: Promise<void> = this.#hash(root, file, scan, first).finally(() => scan.work.delete(work));
     scan.work.add(work);
@@ -301,6 +309,7 @@ export class Scanner {
     const { path, identity } = file;
     try {
       const hashed = await hasher.hash(path, file.size, { first, here: !root.remote });
+      if (this.#ended.has(root)) return;
       // A newer look at the path, or its end, has made this one worthless.
       if (this.#under.get(path) !== identity || signal.aborted) return;
       this.#under.delete(path);
@@ -315,6 +324,7 @@ export class Scanner {
       this.#reports.forget(path);
       this.add(root, path, hashed);
     } catch (thrown) {
+      if (this.#ended.has(root)) return;
       if (this.#under.get(path) === identity) {
         this.#under.delete(path);
         const entry = this.#options.catalog.at(path);
@@ -378,8 +388,4 @@ export class Scanner {
       return undefined;
     }
   }
-}
-
-function newScan(number: number): Scan {
-  return { number, work: new Set(), looked: 0, refused: 0, postponed: 0, firstRefused: null, walkMs: 0 };
 }

@@ -308,6 +308,8 @@ test('the same file is queued once, with all its providers; done already, it is 
   assert.equal(desk.add(node).id, first.id);
   await until('done again', () => desk.state(first.id) === 'done');
   assert.equal(node.given, given, 'nothing crossed the network');
+  const logged = desk.events.map(({ type }) => type);
+  assert.deepEqual(logged, ['file.downloaded', 'total'], 'the second time nothing was downloaded');
 });
 
 test('a queue whose file is damaged begins anew, and keeps the old one beside', async (t) => {

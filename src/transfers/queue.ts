@@ -256,6 +256,8 @@ export class TransferQueue implements QueuePort {
         const { path, from, size: bytes, fetched } = event;
         const ended = { path, bytes, wanted: bytes, progressAt: wall() };
         this.#set(now, { state: 'done', error: null, tries: 0, ...ended });
+        // All was there: nobody gave anything, and a log that says so would name nobody.
+        if (from.length === 0) continue;
         const seconds = Math.max((wall() - started) / 1000, 1e-3);
         const givers = from.map(({ provider }) => provider.label).join(', ');
         emit({ type: 'file.downloaded', who, from: givers, name: before.name, path, bytes });

@@ -5,7 +5,12 @@ import { main } from '../../src/cli/main.ts';
 import type { Lang } from '../../src/core/lang.ts';
 
 /** A command line in this process, which is quicker than one of its own; no terminal, no environment. */
-export async function inProcess(args: readonly string[], cwd: string, lang: Lang = 'en') {
+export async function inProcess(
+  args: readonly string[],
+  cwd: string,
+  lang: Lang = 'en',
+  signal = new AbortController().signal,
+) {
   const said = { out: '', err: '' };
   const context: Context = {
     args,
@@ -22,7 +27,7 @@ export async function inProcess(args: readonly string[], cwd: string, lang: Lang
     execPath,
     uptime: () => 0,
     memory: () => 0,
-    signal: new AbortController().signal,
+    signal,
     out: (text) => {
       said.out += `${text}\n`;
     },

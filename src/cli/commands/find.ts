@@ -5,6 +5,7 @@ import type { Query } from '../../core/ports.ts';
 import { searchJson } from '../../core/render/search-json.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
+import { unlessCutShort } from '../cut-short.ts';
 import { withNode, type Searcher } from '../find-node.ts';
 import type { Values } from '../values.ts';
 import { SEARCH_OPTIONS, searchFor, searchHow } from '../search-options.ts';
@@ -91,7 +92,7 @@ export const command: Command = {
 async function run(context: Context, values: Values, query: Query, node: Searcher): Promise<number> {
   const trace = values.flag('trace');
   const how = { ...searchHow(context, values), want: values.number('limit') ?? SEARCH.want, trace };
-  const events = node.search(query, how);
+  const events = unlessCutShort(node.search(query, how), context.signal);
   if (!values.flag('json')) {
     const code = await showEvents(context, events, values.positionals.join(' '), how);
     if (code === EXIT.absent && query.kind === 'name') {

@@ -5,6 +5,7 @@ import { searchJson } from '../../core/render/search-json.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { againText, type GetEvent } from '../../control/operations.ts';
+import { unlessCutShort } from '../cut-short.ts';
 import { outside } from '../outside.ts';
 import { runningNode, withNode, type Searcher } from '../find-node.ts';
 import type { Values } from '../values.ts';
@@ -112,7 +113,8 @@ async function run(
     ...(only.length === 0 ? {} : { only }),
   };
   const background = values.flag('background');
-  const events = stoppable(context, node.get(query, { ...how, background }), only);
+  const got = unlessCutShort(node.get(query, { ...how, background }), context.signal);
+  const events = stoppable(context, got, only);
   if (!values.flag('json'))
     return await showEvents(context, outside(events), values.positionals.join(' '), how);
   let code: number = EXIT.failed;

@@ -254,7 +254,7 @@ async function converse(context: Context, app: NodeApp): Promise<void> {
     try {
       name = await ask(context, { id: 'Nama berkas', en: 'File name' });
     } catch (thrown) {
-      if (thrown instanceof KelanaError && thrown.code === 'INTERRUPTED') return;
+      if (thrown instanceof KelanaError && thrown.code === 'UNANSWERED') return;
       throw thrown;
     }
     try {

@@ -107,6 +107,9 @@ async function show(context: Context, values: Values, events: AsyncIterable<Send
         if (line !== null) context.out(line);
       }
     }
+  } catch (thrown) {
+    // Whether the node had it by then nobody knows here; to send it again may be to send it twice.
+    throw context.signal.aborted ? new KelanaError('SEND_LEFT', {}, thrown) : thrown;
   } finally {
     progress.clear();
   }

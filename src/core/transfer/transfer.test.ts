@@ -9,7 +9,7 @@ import { fixedSize } from 'ipfs-unixfs-importer/chunker';
 import { balanced } from 'ipfs-unixfs-importer/layout';
 import { cidBytes, cidOf, cidText, DAG_PB, fromCidBytes, parseCid, RAW, type Codec } from './cid.ts';
 import { leafOf, SHAPE, type Shape } from './layout.ts';
-import { buildManifest, type Manifest } from './manifest.ts';
+import { buildManifest, join, type Manifest } from './manifest.ts';
 import { mostNodes, verifyBlock, verifyManifest } from './verify.ts';
 
 const MiB = 1024 * 1024;
@@ -259,4 +259,15 @@ test('a CID is read in every base and version that names the same bytes', () => 
   assert.equal(fromCidBytes(cidOf(DAG_PB, digest).toV0().bytes)?.text, cidText(DAG_PB, digest));
   for (const bad of ['', 'contoh.txt', text.slice(0, -1), `${text}a`, text.toUpperCase(), 'b'.repeat(10_000)])
     assert.equal(parseCid(bad), null, bad.slice(0, 20));
+});
+
+test('numbers of any size stand in a node as UnixFS has them, also past 32 bits', () => {
+  const sizes = [0, 127, 128, 2 ** 31, 2 ** 32 + 5, 2 ** 45];
+  const child = cidOf(RAW, sha256(new Uint8Array()));
+  const { node } = join(
+    sizes.map((size) => ({ cid: child, size, total: size })),
+    sha256,
+  );
+  const read = UnixFS.unmarshal(decode(node).Data ?? new Uint8Array());
+  assert.deepEqual([read.type, read.blockSizes.map(Number)], ['file', sizes]);
 });

@@ -98,3 +98,28 @@ test('of those who wait the oldest makes way, two of one peer at most', () => {
   for (const one of same) places.enter(one);
   assert.deepEqual([waiting[ALL]?.ended, ...same.map(({ ended }) => ended)], [true, true, false, false]);
 });
+
+test('one peer has so many places and no more, but for one of its own that nothing crosses', () => {
+  const clock = { now: 0 };
+  const places = new Places(() => clock.now);
+  const own = Array.from({ length: EACH }, (_, at) => new Asker('p', '10.0.0.1', at));
+  for (const one of own) assert.ok(places.take(one));
+  const more = new Asker('p', '10.0.0.1');
+  assert.ok(!places.take(more));
+  const idle = own[1] as Asker;
+  idle.owed = false;
+  clock.now = idle.movedAt + TRANSFER.placeIdleMs;
+  assert.ok(places.take(more));
+  assert.deepEqual(
+    own.filter(({ ended }) => ended),
+    [idle],
+  );
+});
+
+test('at the end those who wait are told too', () => {
+  const { places, askers } = taken(apart);
+  const late = new Asker('late', '10.0.1.1');
+  places.enter(late);
+  places.stop(new Error('over'));
+  assert.ok([...askers, late].every(({ ended }) => ended));
+});
