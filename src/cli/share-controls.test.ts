@@ -57,3 +57,17 @@ test('what the start names comes back with the next one, also where it was share
     if (event.type === 'failed') throw event.error;
   assert.deepEqual(await controls.unshare(given), { path: given, removed: true, returns: true });
 });
+
+test('who shares what another takes back meanwhile is told so', async (t) => {
+  const { base, controls } = await opened(t);
+  const more = join(base, 'more');
+  const events = controls.share(more, new AbortController().signal)[Symbol.asyncIterator]();
+  await events.next();
+  await controls.unshare(more);
+  await assert.rejects(
+    async () => {
+      while ((await events.next()).done !== true);
+    },
+    { code: 'SHARE_ENDED' },
+  );
+});

@@ -51,7 +51,7 @@ export function shareControls(
       if (signal.aborted) return;
       await scanned;
       const row = rows().find((one) => one.path === key);
-      if (row === undefined) throw new KelanaError('INTERNAL', { detail: `${path} is not shared` });
+      if (row === undefined) throw new KelanaError('SHARE_ENDED', { path });
       yield { type: 'shared', ...row };
     },
     async unshare(path) {

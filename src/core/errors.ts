@@ -406,6 +406,16 @@ export const ERRORS = {
     },
     fix: { id: 'Cari lagi untuk mendapat versi barunya', en: 'Search again to get its new version' },
   },
+  SHARE_ENDED: {
+    source: 'user',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: "'{path}' dihentikan berbaginya selagi dibaca (kelana unshare), jadi tidak dibagikan.",
+      en: "'{path}' was taken back while it was read (kelana unshare), so it is not shared.",
+    },
+    fix: { id: 'Bagikan lagi: kelana share {path}', en: 'Share it again: kelana share {path}' },
+  },
   DOWNLOAD_STOPPED: {
     source: 'user',
     retryable: true,
