@@ -108,17 +108,17 @@ for (const [what, code, lie] of LIES) {
   });
 }
 
-/** Waits for a silent peer take a moment, so that a test of them does too. */
-function hurry(t: TestContext): void {
+/** Waits of `long` ms for a silent peer take a moment, so that a test of them does too. */
+function hurry(t: TestContext, long: number): () => void {
   const real = globalThis.setTimeout;
-  const long: readonly number[] = [BITSWAP.rootTimeoutMs, BITSWAP.blockTimeoutMs];
-  t.mock.method(globalThis, 'setTimeout', (run: () => void, ms?: number) =>
-    real(run, long.includes(ms ?? 0) ? 400 : ms),
+  const mocked = t.mock.method(globalThis, 'setTimeout', (run: () => void, ms?: number) =>
+    real(run, ms === long ? 400 : ms),
   );
+  return () => mocked.mock.restore();
 }
 
 test('a peer that says nothing leaves the answer incomplete; one that stops midway, the download', async (t) => {
-  hurry(t);
+  const asEver = hurry(t, BITSWAP.rootTimeoutMs);
   await against(
     () => true,
     (got, _node, peer) => {
@@ -127,6 +127,8 @@ test('a peer that says nothing leaves the answer incomplete; one that stops midw
       assert.deepEqual([got.verdict, got.missing], ['incomplete', [label]]);
     },
   );
+  asEver();
+  hurry(t, BITSWAP.blockTimeoutMs);
   await against((cid) => !isRoot(cid), failsWith('TRANSFER_FAILED'));
 });
 
