@@ -87,6 +87,33 @@ test('where several processes cannot start at the first start, no old one is sai
   );
 });
 
+test('an upgrade that fails while values wait for a restart names them, as they may be why', async (t) => {
+  const { fleet, balancer } = await fleetWith(t, 'process.exit(3)');
+  const given = { method: 'round-robin', backends: [] };
+  const of = (settings: SettledOptions): Configuration => ({ given, settings, workers: 1 });
+  const manager = new Manager({
+    fleet,
+    url: balancer.url,
+    pid,
+    who: 'localhost:0',
+    emit: () => undefined,
+    configuration: of([['redirect-http', ':80', 'file']]),
+    changes: NO_CHANGES,
+    read: () => of([]),
+    parseBackend: () => assert.fail(),
+    check: () => undefined,
+    save: () => Promise.resolve(),
+    fixed: new Set(['redirect-http']),
+  });
+  await assert.rejects(
+    manager.upgrade(),
+    (error) =>
+      error instanceof KelanaError &&
+      error.code === 'UPGRADE_NEEDS_RESTART' &&
+      /exit 3.*redirect-http/.test(error.message),
+  );
+});
+
 test('each upgrade starts processes with the running values of what only a restart changes, and says what waits', async (t) => {
   const { fleet, balancer, folder } = await fleetWith(
     t,

@@ -228,14 +228,14 @@ test('answers of our own are not heaped up either', async (t) => {
 });
 
 test('RFC 9112 9.6: who still sends after its answer is read on for a while, so that no reset overtakes the answer', async (t) => {
-  const timeouts = { ...BALANCE_DEFAULTS.timeouts, idleMs: 500 };
+  const timeouts = { ...BALANCE_DEFAULTS.timeouts, idleMs: 100 };
   const bench = await balanceWith(t, { timeouts });
   const sends = new Unread(t, bench).send('nonsense\r\n\r\n');
   await eventually(() => bench.balancer.stats().requests > 0, 'the answer');
   // Far more than what one look forward allows, and less than the end of all patience.
-  for (let round = 0; round < 4; round += 1) {
+  for (let round = 0; round < 6; round += 1) {
     sends.send('and on\r\n');
-    await swept(t, bench, 900);
+    await swept(t, bench, 250);
     assert.equal(bench.balancer.stats().connections, 1, `round ${round}`);
   }
   assert.equal(sends.over, null);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once as onceOf } from 'node:events';
+import { connect as connectH2 } from 'node:http2';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { test } from 'node:test';
 import { connect, type AddressInfo } from 'node:net';
 import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
@@ -192,7 +194,7 @@ test('the redirect waits for a head no longer than --head-timeout says', async (
 
 test('the redirect reads on while a client sends, so that its answer is not lost to a reset', async (t) => {
   const redirect = { host: '127.0.0.1', port: 0 };
-  const timeouts = { ...BALANCE_DEFAULTS.timeouts, headMs: 500 };
+  const timeouts = { ...BALANCE_DEFAULTS.timeouts, headMs: 100 };
   const certificates = [await certificate(await temporaryFolder(t), 'kelana', 'kelana.test')];
   const bench = await edgeBalancer(t, { certificates, redirect }, ['http://127.0.0.1:1'], { timeouts });
   const port = bench.balancer.ports[1] ?? 0;
@@ -203,12 +205,12 @@ test('the redirect reads on while a client sends, so that its answer is not lost
   const answered = new Promise((resolve) => sends.once('end', resolve));
   sends.resume();
   await Promise.race([answered, reset]);
-  for (let sent = 0; sent < 4; sent += 1) {
+  for (let sent = 0; sent < 6; sent += 1) {
     sends.write('body');
     // Its 408 shows that the deadlines were looked at.
     const silent = new RawClient(port);
     await eventually(() => bench.balancer.stats().connections === 2, 'the silent one');
-    bench.skip(900);
+    bench.skip(250);
     assert.match(await silent.closes(), /^HTTP\/1\.1 408 /);
     silent.socket.destroy();
     await Promise.race([eventually(() => bench.balancer.stats().connections === 1, 'its close'), reset]);
@@ -333,4 +335,33 @@ test('HTTP and HTTPS on further addresses, IPv6 among them', async (t) => {
     ['::1', 'https'],
     ['127.0.0.1', 'http'],
   ]);
+});
+
+test('what was accepted before an upgrade is served, also where its handshake or PROXY header comes after it', async (t) => {
+  const back = await backend(t);
+  const { bench, ca } = await tlsBalancer(t, { acceptProxy: ['127.0.0.1'] }, back.url);
+  const early = await Promise.all(
+    ['h2', 'http/1.1'].map(async (protocol) => {
+      const wire = connect(bench.balancer.port, '127.0.0.1');
+      t.after(() => wire.destroy());
+      await onceOf(wire, 'connect');
+      return { wire, protocol };
+    }),
+  );
+  await eventually(() => bench.balancer.stats().connections === 2, 'both connections');
+  void bench.balancer.drain();
+  for (const { wire, protocol } of early) {
+    wire.write('PROXY TCP4 10.1.1.1 10.1.1.2 1000 80\r\n');
+    const options = { socket: wire, servername: 'kelana.test', ca, ALPNProtocols: [protocol] };
+    if (protocol === 'h2') {
+      const session = connectH2('https://kelana.test', { createConnection: () => connectTls(options) });
+      const stream = session.request({ ':path': '/' });
+      let body = '';
+      stream.on('data', (bytes: Buffer) => (body += bytes.toString()));
+      await onceOf(stream, 'end');
+      assert.equal(body, 'hello');
+      session.close();
+    } else assert.match(await exchange(connectTls(options), get('/')), /Connection: close[^]*hello$/);
+  }
+  assert.equal(back.requests.length, 2);
 });

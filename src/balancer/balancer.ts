@@ -127,6 +127,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     clock,
     date: dateSource(Date.now),
     stopping: false,
+    closing: false,
     requests: 0,
     active: 0,
   };
@@ -239,6 +240,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     reloadCertificates: () => keeper.reload(),
     close: () => {
       shared.stopping = true;
+      shared.closing = true;
       for (const connection of edge.open) connection.stop();
       return within(BALANCER.closeMs);
     },

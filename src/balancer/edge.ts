@@ -116,7 +116,7 @@ export class Edge {
   #admit(facts: ClientFacts, door: Door): void {
     const { wire } = facts;
     const source = sourceOf(facts.address);
-    if (wire.destroyed || this.#shared.stopping) {
+    if (wire.destroyed || this.#shared.closing) {
       wire.destroy();
       return;
     }
@@ -155,7 +155,7 @@ export class Edge {
     };
     const connection = this.#connection(socket, facts, door, protocol, gone);
     this.open.add(connection);
-    if (this.#shared.stopping) connection.stop();
+    if (this.#shared.closing) connection.stop();
   }
 
   #connection(

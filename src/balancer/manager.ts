@@ -164,14 +164,21 @@ export class Manager {
 
   /**
    * New processes, of the code and the settings that are on disk now, but for what only a restart changes.
-   * @throws KelanaError UPGRADE_FAILED
+   * @throws KelanaError UPGRADE_FAILED; UPGRADE_NEEDS_RESTART where the cause may be a value that waits for one
    */
   upgrade(): Promise<Upgraded> {
     return this.#inTurn(async () => {
       const configuration = this.#options.read();
-      await this.#following(configuration, () => this.#roll(configuration, this.#changes));
-      this.#tell('upgrade');
       const { needRestart } = this.#waiting(configuration);
+      await this.#following(configuration, () => this.#roll(configuration, this.#changes)).catch(
+        (thrown: unknown) => {
+          const error = asKelanaError(thrown);
+          if (error.code !== 'UPGRADE_FAILED' || needRestart.length === 0) throw error;
+          const options = needRestart.join(', ');
+          throw new KelanaError('UPGRADE_NEEDS_RESTART', { ...error.params, options }, error);
+        },
+      );
+      this.#tell('upgrade');
       return { ...(await this.view()), needRestart };
     });
   }

@@ -33,6 +33,8 @@ export interface Shared {
   readonly date: () => string;
   /** Set once when the balancer stops: no connection is kept after its running request. */
   stopping: boolean;
+  /** It ends now: what has no request yet gets none. Who is replaced serves all that it accepted. */
+  closing: boolean;
   /** Requests answered, and running. */
   requests: number;
   active: number;

@@ -288,6 +288,19 @@ export const ERRORS = {
       en: 'Put the cause right and try again: kelana balancer upgrade',
     },
   },
+  UPGRADE_NEEDS_RESTART: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Proses baru balancer tidak bisa mulai ({why}); yang lama jalan terus. Ini baru berlaku setelah balancer dijalankan ulang: {options}.',
+      en: 'The new process of the balancer could not start ({why}); the old one goes on. Only a restart of the balancer applies: {options}.',
+    },
+    fix: {
+      id: 'Jalankan ulang balancer, atau kembalikan opsi itu dulu lalu ulangi: kelana balancer upgrade',
+      en: 'Restart the balancer, or put those options back first and try again: kelana balancer upgrade',
+    },
+  },
   START_FAILED: {
     source: 'system',
     retryable: true,

@@ -64,7 +64,8 @@ export interface Claim {
 
 /**
  * Takes the part of a download, or begins one. Two processes that begin at once both see each other and both step
- * back; chance then lets one go first. `listed`: what `claimsOf` gave a moment ago; who came since is seen by the second look.
+ * back; chance then lets one go first. `listed`: what `claimsOf` gave before; only where that is nothing it is believed,
+ * and what came since is seen by the second look.
  * @throws KelanaError DOWNLOAD_BUSY; what the file system throws
  */
 export async function claim(
@@ -78,20 +79,24 @@ export async function claim(
   if (held.has(path)) throw new KelanaError('DOWNLOAD_BUSY', { name, pid: ownOwner().pid });
   held.add(path);
   let taken: Taken | null = null;
-  let there = listed;
+  let there = listed?.length === 0 ? listed : undefined;
   try {
     for (let tries = INCOMING.claimTries; ; tries -= 1) {
       taken = await take(folder, kind, path, name, there ?? (await claimsOf(folder, cid, kind)));
       there = undefined;
       if (taken !== null) {
-        const rival = (await claimsOf(folder, cid, kind)).find(({ owner }) => isRival(owner));
-        if (rival === undefined) return claimed(folder, cid, kind, path, taken);
+        const now = await claimsOf(folder, cid, kind);
+        const rival = now.find(({ owner }) => isRival(owner));
+        // A new part beside one that another process left meanwhile would not go on with it.
+        const missed = taken.fresh && now.some(({ name: other }) => join(folder, other) !== path);
+        if (rival === undefined && !missed) return claimed(folder, cid, kind, path, taken);
         await taken.handle?.close();
         if (taken.fresh) await rm(path, { recursive: true, force: true });
         else await rename(path, pathOf(folder, cid, kind));
         taken = null;
-        if (tries <= 1) throw busy(name, rival);
-      } else if (tries <= 1) throw new KelanaError('DOWNLOAD_BUSY', { name, pid: '?' });
+        if (tries <= 1 && rival !== undefined) throw busy(name, rival);
+      }
+      if (tries <= 1) throw new KelanaError('DOWNLOAD_BUSY', { name, pid: '?' });
       await sleep(randomInt(1, INCOMING.claimWaitMs));
     }
   } catch (thrown) {
