@@ -82,10 +82,10 @@ const TRIM_BYTES = '1048576';
 const MMAP_BYTES = '1048576';
 
 /**
- * ms after the start at which a node tidies up: at once and half a second later, before the first transfer needs the memory,
+ * ms after the start at which a node tidies up: at once and a second later, before the first transfer needs the memory,
  * once when the threads of the start have ended, and once when its links and the first scan are there, with their garbage.
  */
-const TIDY_MS = [0, 500, 4_000, 15_000];
+const TIDY_MS = [0, 1_000, 4_000, 15_000];
 
 /**
  * Gives back what the start of a node has left behind (some 20 MiB): V8 does so only where more is asked for, and an idle
