@@ -33,6 +33,20 @@ test('slots are bounded, waited for in order, and an abort ends the wait', async
   assert.deepEqual(order, ['third', 'fourth']);
 });
 
+test('a slot takes memory at the first look at it, and one that was given back unseen takes none', async (t) => {
+  const writer = writerFor(t, { slots: 3 });
+  const [unseen, first] = [await writer.slot(), await writer.slot()];
+  const { buffer } = first.bytes;
+  assert.equal(first.bytes.buffer, buffer);
+  unseen.release();
+  assert.throws(() => unseen.bytes, fails('INTERNAL'));
+  first.release();
+  const [late, early] = [await writer.slot(), await writer.slot()];
+  // What was used last goes to whoever looks first, not to whoever asked first.
+  assert.equal(early.bytes.buffer, buffer);
+  assert.notEqual(late.bytes.buffer, buffer);
+});
+
 test('a slot that was given back cannot be written', async (t) => {
   const writer = writerFor(t);
   const bytes = sample(10);

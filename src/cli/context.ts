@@ -82,17 +82,18 @@ const TRIM_BYTES = '1048576';
 const MMAP_BYTES = '1048576';
 
 /**
- * ms after the start at which a node tidies up: at once and half a second later, before the first transfer needs the memory,
- * once when the threads of the start have ended, and once when its links and the first scan are there, with their garbage.
+ * ms after the start at which a node tidies up: a second later, when the first download has what it needs to begin, once when
+ * the threads of the start have ended, and once when its links and the first scan are there, with their garbage.
  */
-const TIDY_MS = [0, 500, 4_000, 15_000];
+const TIDY_MS = [1_000, 4_000, 15_000];
 
 /**
  * Gives back what the start of a node has left behind (some 20 MiB): V8 does so only where more is asked for, and an idle
  * node asks for little; Node keeps what it read of the cache of compiled code until it is told to write it. A pause of
- * some 50 ms each time, and of half a second more where the code has changed, as the cache is written then.
+ * some 50 ms each time, and of half a second more where the code has changed, as the cache is written then. A node of its
+ * own begins at once, before a download needs the memory; of the parts of `up` others still start, on the same cores.
  */
-export function tidyUp(): void {
+export function tidyUp(env: Context['env']): void {
   const tidy = (ms: number): void => {
     if (gc === undefined) return;
     // At once would be too soon: code that runs later is not kept.
@@ -100,7 +101,8 @@ export function tidyUp(): void {
     gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     void trimHeap();
   };
-  for (const ms of TIDY_MS) setTimeout(tidy, ms, ms).unref();
+  const alone = (env['KELANA_SUPERVISED'] ?? '') === '';
+  for (const ms of alone ? [0, ...TIDY_MS] : TIDY_MS) setTimeout(tidy, ms, ms).unref();
 }
 
 /**

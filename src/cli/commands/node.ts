@@ -190,7 +190,7 @@ async function run(context: Context, values: Values): Promise<number> {
     try {
       await rememberNode(resolve(context.cwd, DATA_FOLDER), resolve(context.cwd, data));
       announce(context, app, values.flag('json'));
-      tidyUp();
+      tidyUp(context.env);
       if (context.interactive && !values.flag('json')) await converse(context, app);
       else await untilStopped(context);
     } finally {

@@ -50,11 +50,11 @@ export function verifyManifest(
   if (nodes.length > mostNodes(shape))
     throw refuse({ id: 'manifesnya terlalu besar', en: 'its manifest is too large' });
 
-  const [first] = nodes;
   const { last } = known;
-  if (last?.root === top.text && last.size === (claimed ?? last.size) && shape === SHAPE)
-    if (nodes.length === 1 && first !== undefined && sameBytes(sha256(first), top.digest)) return last;
+  if (last?.layout.root === top.text && last.layout.size === (claimed ?? last.layout.size) && shape === SHAPE)
+    if (sameNodes(nodes, last.hashes, sha256)) return last.layout;
 
+  const hashes: Uint8Array[] = [];
   let level: Expected[] = [{ digest: top.digest, size: claimed ?? null }];
   let used = 0;
   for (let depth = deepest(shape); depth > 0; depth -= 1) {
@@ -66,8 +66,10 @@ export function verifyManifest(
         throw refuse({ id: 'manifesnya tidak lengkap', en: 'its manifest is incomplete' });
       if (node.length > TRANSFER.maxNodeBytes)
         throw refuse({ id: 'simpul manifes terlalu besar', en: 'a manifest node is too large' });
-      if (!sameBytes(sha256(node), expected.digest))
+      const hash = sha256(node);
+      if (!sameBytes(hash, expected.digest))
         throw new KelanaError('BAD_BLOCK', { peer, index: `manifest ${used}`, name: top.text });
+      hashes.push(hash);
       used += 1;
       const children = open(node, shape, refuse);
       let sum = 0;
@@ -88,7 +90,7 @@ export function verifyManifest(
       if (used !== nodes.length)
         throw refuse({ id: 'manifesnya berisi simpul lebih', en: 'its manifest has nodes too many' });
       const layout = settle(top, below, sha256, shape, refuse);
-      if (used === 1 && shape === SHAPE) known.last = layout;
+      if (used <= KEPT_NODES && shape === SHAPE) known.last = { layout, hashes };
       return layout;
     }
     level = below;
@@ -96,11 +98,26 @@ export function verifyManifest(
   throw refuse({ id: 'pohon manifesnya terlalu dalam', en: 'its manifest is too deep' });
 }
 
+/** Nodes of a manifest that is kept: files to 16 GiB, with half a MiB of digests. */
+const KEPT_NODES = 17;
+
 /**
- * The layout that was proved last, where its manifest is one node (32 KiB of digests at most): a search proves a hit, and
- * the download of it begins with the same. That node's hash says all of it again.
+ * The layout that was proved last, with the hashes of its nodes: a search proves a hit, and the download of it begins with
+ * the same. Those hashes say all of it again, without some 3 KB of garbage for each block.
  */
-const known: { last: Layout | null } = { last: null };
+const known: { last: { readonly layout: Layout; readonly hashes: readonly Uint8Array[] } | null } = {
+  last: null,
+};
+
+function sameNodes(nodes: readonly Uint8Array[], hashes: readonly Uint8Array[], sha256: Sha256): boolean {
+  return (
+    nodes.length === hashes.length &&
+    nodes.every(
+      (node, at) =>
+        node.length <= TRANSFER.maxNodeBytes && sameBytes(sha256(node), hashes[at] ?? new Uint8Array(0)),
+    )
+  );
+}
 
 type Refuse = (why: Text) => KelanaError;
 
