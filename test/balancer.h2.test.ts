@@ -10,11 +10,8 @@ import {
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { backend, eventually, HELLO, type TestBackend } from './balancer.kit.ts';
-import { edgeBalancer, tlsBalancer, type EdgeBench } from './balancer.edge.kit.ts';
-import { fields, frame, GET, rawH2, TYPE, type RawH2 } from './balancer.h2.raw.ts';
-import { certificate } from './support/certificate.ts';
-import { temporaryFolder } from './support/basics.ts';
-import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
+import { tlsBalancer, type EdgeBench } from './balancer.edge.kit.ts';
+import { fields, frame, GET, rawH2, TYPE } from './balancer.h2.raw.ts';
 import type { EdgeOptions } from '../src/balancer/edge-options.ts';
 
 interface Answer {
@@ -99,53 +96,6 @@ test('a request over HTTP/2 reaches the backend as HTTP/1.1, in one log', async 
     logged.map(({ method, target, status }) => [method, target, status]),
     [['GET', '/a?b', 200]],
   );
-});
-
-test('a process that is replaced refuses no stream, and sends its client elsewhere when the last one ends', async (t) => {
-  const held: (() => void)[] = [];
-  const back = await backend(t, (_, socket) => void held.push(() => socket.write(HELLO)));
-  const { bench, client } = await over(t, back);
-  const told = new Promise((resolve) => {
-    client.once('goaway', (code, last) => resolve([code, last]));
-  });
-  const answers = [answerOf(ask(client))];
-  await eventually(() => held.length === 1, 'the request');
-  const drained = bench.balancer.drain();
-  // Its client knows of nothing yet.
-  answers.push(answerOf(ask(client)));
-  await eventually(() => held.length === 2, 'one that came later');
-  for (const answer of held) answer();
-  assert.deepEqual(await told, [0, 3]);
-  assert.deepEqual(
-    (await Promise.all(answers)).map(({ body }) => body),
-    ['hello', 'hello'],
-  );
-  await drained;
-});
-
-test('a client that always has a stream is sent elsewhere after a while, and an idle one with its next request', async (t) => {
-  const back = await backend(t, ({ head }) => (head.path === '/held' ? undefined : HELLO));
-  const made = await certificate(await temporaryFolder(t), 'kelana', 'kelana.test');
-  const timeouts = { ...BALANCE_DEFAULTS.timeouts, responseMs: 600_000 };
-  const bench = await edgeBalancer(t, { certificates: [made] }, [back.url], { timeouts });
-  const begin = (): Promise<RawH2> => rawH2(t, bench.balancer.port, made.pem);
-  const [busy, idle] = [await begin(), await begin()];
-  busy.send(frame(TYPE.headers, 5, 1, fields(...GET.slice(0, 3), [':path', '/held'])));
-  await eventually(() => back.heads === 1, 'a request that runs');
-  void bench.balancer.drain();
-  busy.send(frame(TYPE.headers, 5, 3, fields(...GET)));
-  idle.send(frame(TYPE.headers, 5, 1, fields(...GET)));
-  await eventually(() => busy.got(TYPE.data, 3) && idle.goaway === 0, 'both answers');
-  assert.equal(busy.goaway, null);
-  let skipped = 0;
-  const later = (): boolean => {
-    bench.skip(500);
-    skipped += 500;
-    return busy.goaway === 0;
-  };
-  await eventually(later, 'the word to the busy one');
-  assert.ok(skipped >= 30_000 && !busy.got(TYPE.headers, 1), `after ${skipped} ms`);
-  busy.socket.destroy();
 });
 
 test('a client that goes is gone at once, with what it asked for, and its place is free', async (t) => {
@@ -354,23 +304,6 @@ test('an answer before the whole request ends the upload without an error', asyn
   const stream = ask(client, { ':method': 'POST' });
   stream.write('some');
   assert.equal((await answerOf(stream)).status, 503);
-});
-
-test('an answer of our own without a body comes before the rest of the request is refused', async (t) => {
-  const back = await backend(t);
-  const { bench, ca } = await tlsBalancer(t, {}, back.url);
-  const raw = await rawH2(t, bench.balancer.port, ca);
-  const options = [[':method', 'OPTIONS'] as const, ...GET.slice(1), ['max-forwards', '0'] as const];
-  // The stream stays open on the client's side.
-  raw.send(frame(TYPE.headers, 4, 1, fields(...options)));
-  await eventually(() => raw.got(TYPE.reset, 1), 'the end of the stream');
-  assert.deepEqual(
-    raw.frames.filter(({ stream }) => stream === 1).map(({ type, flags }) => [type, flags]),
-    [
-      [TYPE.headers, 5],
-      [TYPE.reset, 0],
-    ],
-  );
 });
 
 test('a slow reader holds the backend back, and nobody else', async (t) => {

@@ -61,3 +61,19 @@ test('a body of single bytes costs more than it brings', () => {
   }
   assert.fail('30,000 frames of a byte each second were let through');
 });
+
+test('what comes late of bodies that nobody wants is no overhead, a window for each, and no more', () => {
+  const guard = new H2Guard();
+  let [read, now] = [0, 0];
+  for (let turn = 0; turn < 20; turn += 1) {
+    guard.useful(65_536);
+    guard.unwanted();
+    assert.equal(guard.check((now += 100), read, 0, 0), null);
+    // A round trip later.
+    read += EDGE.h2WindowBytes;
+    assert.equal(guard.check((now += 100), read, 0, 0), null, `turn ${turn}`);
+  }
+  for (let turn = 0; turn < 100; turn += 1) guard.unwanted();
+  read += 2 * EDGE.h2ConnectionWindowBytes;
+  assert.notEqual(guard.check(now + 100, read, 0, 0), null);
+});

@@ -16,6 +16,8 @@ export class H2Guard {
   #read = 0;
   #written = 0;
   #waiting = 0;
+  /** Bytes that may still come of bodies nobody wants any more. */
+  #late = 0;
 
   /** A request was read, or so many bytes of a body given on: what they took on the wire is no overhead. */
   useful(bytes: number): void {
@@ -25,6 +27,11 @@ export class H2Guard {
   /** A piece of a body was given on: at most one frame, with its part of the records of TLS. */
   body(bytes: number): void {
     this.#credit += bytes + Math.min(bytes, EDGE.h2FrameBytes) + Math.floor(bytes / 32);
+  }
+
+  /** A stream ended before its body: what its client had window for and sent before it heard of that is dropped. */
+  unwanted(): void {
+    this.#late = Math.min(this.#late + EDGE.h2WindowBytes, EDGE.h2ConnectionWindowBytes);
   }
 
   /** Why the connection is to end, or null. */
@@ -44,12 +51,15 @@ export class H2Guard {
   check(now: number, read: number, written: number, waiting: number): string | null {
     // Each frame sent may be answered by two WINDOW_UPDATEs: less than 1 in 64 of what was sent.
     const paid = this.#credit + waiting - this.#waiting + Math.floor((written - this.#written) / 64);
-    const overhead = read - this.#read - paid;
+    const unpaid = Math.max(0, read - this.#read - paid);
+    const late = Math.min(unpaid, this.#late);
+    const overhead = unpaid - late;
+    this.#late -= late;
     this.#read = read;
     this.#written = written;
     this.#waiting = waiting;
     this.#credit = 0;
-    if (overhead <= 0) return null;
+    if (overhead === 0) return null;
     return this.#overhead.take(EDGE.h2Overhead, now, overhead) > 0 ? 'too much that is no request' : null;
   }
 }

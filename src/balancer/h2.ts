@@ -37,9 +37,8 @@ export class H2Connection implements Connection {
   #idleSince: number;
   #closing = false;
   #leavingSince: number | null = null;
-  /** Answers of late on which no request has followed yet, and when the last of them was written. */
-  #owed = 0;
-  #answeredAt = 0;
+  /** When the answers were written that no request has followed yet; at most as many as there are streams. */
+  readonly #answers: number[] = [];
   /** What was unsent when last looked at. */
   #unsent = 0;
 
@@ -64,14 +63,13 @@ export class H2Connection implements Connection {
         answered: () => this.#answered(),
         gone: (whole, open) => {
           this.#streams.delete(own);
-          // What its client had window for and sent before it heard of the end: read and dropped.
-          if (open) this.#guard.useful(EDGE.h2WindowBytes);
+          if (open) this.#guard.unwanted();
           this.#idleSince = shared.clock();
           if (!whole) this.#judge(this.#guard.cut(this.#idleSince));
         },
       });
       this.#streams.add(own);
-      this.#owed = Math.max(0, this.#owed - 1);
+      this.#answers.pop();
       own.start();
     });
     session.on('ping', () => this.#judge(this.#guard.ping(shared.clock())));
@@ -104,15 +102,14 @@ export class H2Connection implements Connection {
   /**
    * Another process takes over. A client that sends a stream just now, and does not repeat what a GOAWAY refuses, would
    * lose it (node:http2 has no first GOAWAY of two, as RFC 9113 section 6.8 has). So it leaves together with the end of
-   * the last answer, before the client can ask for more because of it, and once it asked because of those before it; at
-   * a connection that is always busy, after a while.
+   * an answer while nothing else runs, and no other answer was just given that the client may ask more because of. A
+   * connection that is always busy gets it after a while; one that is idle lives as long as it would have.
    */
   #answered(): void {
     const now = this.#shared.clock();
-    if (now - this.#answeredAt > EDGE.h2SettleMs) this.#owed = 0;
-    if (this.#shared.stopping && this.#streams.size === 1 && this.#owed === 0) this.stop();
-    this.#owed += 1;
-    this.#answeredAt = now;
+    while (now - (this.#answers[0] ?? now) > EDGE.h2SettleMs) this.#answers.shift();
+    if (this.#shared.stopping && this.#streams.size === 1 && this.#answers.length === 0) this.stop();
+    this.#answers.push(now);
   }
 
   #leave(now: number): void {
