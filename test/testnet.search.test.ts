@@ -87,8 +87,12 @@ test('with the DHT on, an exact name and a CID are found by it, and a miss prove
     return outcome.verdict === 'found' && hits[0]?.peer === net.node(3).overlay.peerId;
   });
   const cid = net.node(3).library.list()[0]?.cid ?? '';
-  const found = await search(net.node(2).overlay, { kind: 'cid', cid }, dht);
-  assert.deepEqual([found.outcome.verdict, found.outcome.strategy], ['found', 'dht']);
+  // Names and CIDs are published one after the other.
+  await until('published by CID too', async () => {
+    const { outcome } = await search(net.node(2).overlay, { kind: 'cid', cid }, dht);
+    assert.equal(outcome.strategy, 'dht');
+    return outcome.verdict === 'found';
+  });
   const miss = await search(net.node(2).overlay, 'tidak-ada.txt', dht);
   assert.deepEqual([miss.outcome.verdict, miss.outcome.ground], ['incomplete', 'no-proof']);
 });
