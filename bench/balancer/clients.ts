@@ -45,6 +45,8 @@ function open(port: number, kind: 'idle' | 'slow', index: number): Promise<Socke
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     socket.on('error', () => resolve(null));
+    // Refused where there is no place for it.
+    socket.on('close', () => resolve(null));
     socket.on('data', () => resolve(socket));
     socket.on('connect', () => {
       if (kind === 'idle') socket.write(`${HEAD}\r\n`);
