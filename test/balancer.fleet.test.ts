@@ -6,7 +6,7 @@ import { execPath, pid } from 'node:process';
 import { test, type TestContext } from 'node:test';
 import { startBalancer } from '../src/balancer/balancer.ts';
 import { Fleet } from '../src/balancer/fleet.ts';
-import { Manager, type Configuration } from '../src/balancer/manager.ts';
+import { Manager, type Configuration, type ManagerOptions } from '../src/balancer/manager.ts';
 import type { SettledOptions } from '../src/balancer/protocol.ts';
 import { LocalWorker } from '../src/balancer/worker.ts';
 import { NO_CHANGES } from '../src/core/balance/changes.ts';
@@ -64,23 +64,32 @@ for (const [what, code, why] of [
   });
 }
 
-test('where several processes cannot start at the first start, no old one is said to go on', async (t) => {
-  const { fleet, balancer } = await fleetWith(t, 'process.exit(3)');
-  const given = { method: 'round-robin', backends: [] };
-  const manager = new Manager({
+function configured(settings: SettledOptions, workers = 1): Configuration {
+  return { given: { method: 'round-robin', backends: [] }, settings, workers };
+}
+
+type Asked = Pick<ManagerOptions, 'configuration' | 'read'> & Partial<ManagerOptions>;
+
+function managerOf(fleet: Fleet, url: string, asked: Asked): Manager {
+  return new Manager({
     fleet,
-    url: balancer.url,
+    url,
     pid,
     who: 'localhost:0',
     emit: () => undefined,
-    configuration: { given, settings: [], workers: 2 },
     changes: NO_CHANGES,
-    read: () => ({ given, settings: [], workers: 2 }),
     parseBackend: () => assert.fail(),
     check: () => undefined,
     save: () => Promise.resolve(),
     fixed: new Set(),
+    ...asked,
   });
+}
+
+test('where several processes cannot start at the first start, no old one is said to go on', async (t) => {
+  const { fleet, balancer } = await fleetWith(t, 'process.exit(3)');
+  const two = configured([], 2);
+  const manager = managerOf(fleet, balancer.url, { configuration: two, read: () => two });
   await assert.rejects(
     manager.start(),
     (error) => error instanceof KelanaError && error.code === 'START_FAILED' && /exit 3/.test(error.message),
@@ -89,20 +98,9 @@ test('where several processes cannot start at the first start, no old one is sai
 
 test('an upgrade that fails while values wait for a restart names them, as they may be why', async (t) => {
   const { fleet, balancer } = await fleetWith(t, 'process.exit(3)');
-  const given = { method: 'round-robin', backends: [] };
-  const of = (settings: SettledOptions): Configuration => ({ given, settings, workers: 1 });
-  const manager = new Manager({
-    fleet,
-    url: balancer.url,
-    pid,
-    who: 'localhost:0',
-    emit: () => undefined,
-    configuration: of([['redirect-http', ':80', 'file']]),
-    changes: NO_CHANGES,
-    read: () => of([]),
-    parseBackend: () => assert.fail(),
-    check: () => undefined,
-    save: () => Promise.resolve(),
+  const manager = managerOf(fleet, balancer.url, {
+    configuration: configured([['redirect-http', ':80', 'file']]),
+    read: () => configured([]),
     fixed: new Set(['redirect-http']),
   });
   await assert.rejects(
@@ -129,22 +127,16 @@ test('each upgrade starts processes with the running values of what only a resta
       else process.send({ type: 'answer', id: said.id });
     });`,
   );
-  const given = { method: 'round-robin', backends: [] };
-  const of = (...settings: SettledOptions): Configuration => ({ given, settings, workers: 1 });
-  let asked = of();
+  let asked = configured([]);
   const events: EventBody[] = [];
-  const manager = new Manager({
-    fleet,
-    url: balancer.url,
-    pid,
-    who: 'localhost:0',
+  const manager = managerOf(fleet, balancer.url, {
     emit: (event) => void events.push(event),
-    configuration: of(['listen', ['a:1'], 'file'], ['stats', ':1', 'file'], ['queue', 1, 'default']),
-    changes: NO_CHANGES,
+    configuration: configured([
+      ['listen', ['a:1'], 'file'],
+      ['stats', ':1', 'file'],
+      ['queue', 1, 'default'],
+    ]),
     read: () => asked,
-    parseBackend: () => assert.fail(),
-    check: () => undefined,
-    save: () => Promise.resolve(),
     fixed: new Set(['listen', 'stats', 'dns']),
   });
   const started = (): readonly unknown[] => {
@@ -154,7 +146,11 @@ test('each upgrade starts processes with the running values of what only a resta
     );
   };
   // One changed, one gone, one new; the last may change.
-  asked = of(['listen', ['b:2'], 'file'], ['dns', ['c:3'], 'file'], ['queue', 2, 'file']);
+  asked = configured([
+    ['listen', ['b:2'], 'file'],
+    ['dns', ['c:3'], 'file'],
+    ['queue', 2, 'file'],
+  ]);
   assert.deepEqual([...(await manager.upgrade()).needRestart].sort(), ['dns', 'listen', 'stats']);
   await manager.unattended('upgrade');
   const running = { listen: ['a:1'], stats: ':1', queue: 2 };
@@ -164,7 +160,11 @@ test('each upgrade starts processes with the running values of what only a resta
     waiting.map(({ needs, options }) => [needs, options.length]),
     [['restart', 3]],
   );
-  asked = of(['listen', ['a:1'], 'flag'], ['stats', ':1', 'file'], ['queue', 2, 'file']);
+  asked = configured([
+    ['listen', ['a:1'], 'flag'],
+    ['stats', ':1', 'file'],
+    ['queue', 2, 'file'],
+  ]);
   const certificates = join(folder, 'certificates');
   assert.equal(existsSync(certificates), false);
   assert.deepEqual((await manager.reload(false)).needRestart, []);

@@ -59,7 +59,8 @@ interface Pack {
 
 /**
  * Answers one asker, in the order of its requests. What is asked for and not yet sent is numbers, not blocks: blocks are
- * read `TRANSFER.readAhead` ahead of the socket at most.
+ * read `TRANSFER.readAhead` ahead of the socket at most. As long as it is on purpose: each step may end the upload, and
+ * gives back the same places, buffers and turns.
  */
 export class Upload implements Asking {
   readonly peer: string;
