@@ -426,6 +426,8 @@ export const TRANSFER = {
   laneTimeoutMs: 3_000,
   /** ms without a byte before a provider counts as gone. */
   idleTimeoutMs: 20_000,
+  /** Bytes a second at which whatever is no block has to come, after as many ms: it is waited for by all that follows. */
+  leastAnswerBytesPerSecond: 4 * KiB,
   /** Bytes: the largest file that is taken: 2 levels of 1024 links of 1 MiB. */
   maxFileBytes: 1024 * 1024 * MiB,
   /** Uploads served at once to one peer and in all; each holds at most one block in memory. */

@@ -189,6 +189,7 @@ export class FolderSwarm {
     try {
       const opened = await open(provider, this.#stop.signal);
       session = opened;
+      this.#stop.signal.throwIfAborted();
       const asked = opened.have(file.cid);
       asked.catch(() => undefined);
       await this.#learning.learn(() => this.#learn(opened, provider.label), this.#stop.signal);

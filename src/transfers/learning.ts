@@ -3,28 +3,30 @@ import { SWARM } from '../core/config.ts';
 
 /**
  * Who asks for the manifest: the first provider that is open; a second one too where that one is slow; any other where
- * they failed.
+ * they failed, or let everybody wait.
  */
 export class Learning {
   readonly #begun: () => Promise<void> | null;
   readonly #asking = new Set<Promise<unknown>>();
 
+  readonly #hedgeMs: number;
+
   /** `begun` gives the promise that the manifest which was found first is put to use, or null. */
-  constructor(begun: () => Promise<void> | null) {
+  constructor(begun: () => Promise<void> | null, hedgeMs: number = SWARM.hedgeMs) {
     this.#begun = begun;
+    this.#hedgeMs = hedgeMs;
   }
 
   /** Resolves when the blocks are known, from whomever. @throws what `ask` threw, where it was this one's turn */
   async learn(ask: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    let patient = true;
-    for (;;) {
+    for (let waits = 0; ; waits += 1) {
       const begun = this.#begun();
       if (begun !== null) return await begun;
-      if (this.#asking.size === 0 || (!patient && this.#asking.size < MOST)) return await this.#ask(ask);
-      const hedge = delay(SWARM.hedgeMs, undefined, { signal });
+      const most = waits === 0 ? 1 : waits < PATIENCE ? MOST : Infinity;
+      if (this.#asking.size < most) return await this.#ask(ask);
+      const hedge = delay(this.#hedgeMs, undefined, { signal });
       await Promise.race([...this.#asking, hedge].map((one) => one.catch(() => undefined)));
       signal.throwIfAborted();
-      patient = false;
     }
   }
 
@@ -41,3 +43,5 @@ export class Learning {
 
 /** Providers that are asked at once. */
 const MOST = 2;
+/** Waits of SWARM.hedgeMs after which one asks whoever else does: two that let it drip would keep all others from it. */
+const PATIENCE = 10;

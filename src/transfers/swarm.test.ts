@@ -115,6 +115,18 @@ test('a forged manifest is a lie, and the next provider is asked for it', async 
   assert.deepEqual(lied, ['forger']);
 });
 
+test('who never says what it has keeps no download from its end, whole or stopped', async (t) => {
+  const content = contentOf(30 * kB, 6);
+  const mute = new TestProvider('mute', content, { mute: 'have' });
+  const good = new TestProvider('good', content);
+  await arrives({ content, nodes: [mute, good], folder: await folderFor(t) });
+  const stop = new AbortController();
+  const folder = await folderFor(t);
+  const { result } = start({ content, nodes: [mute], folder, more: { signal: stop.signal } });
+  stop.abort(new Error('enough'));
+  await assert.rejects(result, /enough/);
+});
+
 test('one dies and one breaks off again and again: the download goes on, and comes back to who is there', async (t) => {
   const content = contentOf(100 * kB, 7);
   const dies = new TestProvider('dies', content, { rate: 100 * kB });

@@ -60,6 +60,8 @@ export interface Manner {
   busyTimes?: number;
   /** It breaks off after so many blocks. */
   breaksAfter?: number;
+  /** What it never answers. */
+  mute?: 'have' | 'manifest';
 }
 
 /** A node that has a file, spoken to in this process: real bytes, in order, one at a time. */
@@ -104,14 +106,28 @@ export class TestProvider {
       line = turn.catch(() => undefined);
       return turn;
     };
+    const answered = (what: Manner['mute']): Promise<void> =>
+      manner.mute === what
+        ? new Promise((_, reject) => {
+            broken.signal.addEventListener('abort', () => reject(this.#gone()), { once: true });
+          })
+        : Promise.resolve();
     let blocks = 0;
     return {
       peer: provider.peer,
       label: provider.label,
       via: 'stream',
       root: () => Promise.resolve(new Uint8Array(0)),
-      manifest: () => inOrder(() => (manner.forges === true ? contentOf(40_000, 999).nodes : content.nodes)),
-      have: () => inOrder(() => manner.have ?? null),
+      manifest: () =>
+        inOrder(async () => {
+          await answered('manifest');
+          return manner.forges === true ? contentOf(40_000, 999).nodes : content.nodes;
+        }),
+      have: () =>
+        inOrder(async () => {
+          await answered('have');
+          return manner.have ?? null;
+        }),
       block: (cid, index, into) =>
         inOrder(async () => {
           if (manner.refuses === 'changed') throw new KelanaError('SOURCE_CHANGED', { name: cid });

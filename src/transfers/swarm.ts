@@ -177,9 +177,12 @@ export class Swarm {
   async #serve(candidate: Candidate): Promise<void> {
     const { provider } = candidate;
     let session: BlockSession | null = null;
+    const stop = (): void => session?.abort('stopped');
+    this.#stop.signal.addEventListener('abort', stop, { once: true });
     try {
       const opened = await this.#options.open(provider, this.#stop.signal, this.#options.file.cid);
       session = opened;
+      this.#stop.signal.throwIfAborted();
       const asked = opened.have(this.#options.file.cid);
       asked.catch(() => undefined);
       await this.#learning.learn(() => this.#manifestOf(opened, provider.label), this.#stop.signal);
@@ -195,6 +198,8 @@ export class Swarm {
       this.#opening.delete(provider.peer);
       if (this.#ended) return;
       this.#lost(candidate, named(this.#options.file, thrown));
+    } finally {
+      this.#stop.signal.removeEventListener('abort', stop);
     }
   }
 

@@ -176,6 +176,7 @@ export class BlockFrameReader {
   #payload: Uint8Array = this.#head;
   #filled = 0;
   #received = 0;
+  #ended = false;
 
   constructor(taker: FrameTaker) {
     this.#taker = taker;
@@ -186,14 +187,33 @@ export class BlockFrameReader {
     return this.#received;
   }
 
+  /**
+   * From now on bytes come to nothing. The memory that the taker gave is somebody else's, and a transport may bring more
+   * of them after its end.
+   */
+  end(): void {
+    this.#ended = true;
+  }
+
   /** Where the next bytes belong; never empty. */
   target(): Uint8Array {
+    if (this.#ended) return this.#own;
     const whole = this.#current === null ? this.#head : this.#payload;
     return this.#filled === 0 ? whole : whole.subarray(this.#filled);
   }
 
-  /** @throws KelanaError PEER_PROTOCOL, and what the taker throws; the reader is then unusable */
+  /** @throws KelanaError PEER_PROTOCOL, and what the taker throws; the reader has then ended */
   advance(bytes: number): void {
+    if (this.#ended) return;
+    try {
+      this.#advance(bytes);
+    } catch (thrown) {
+      this.end();
+      throw thrown;
+    }
+  }
+
+  #advance(bytes: number): void {
     this.#received += bytes;
     this.#filled += bytes;
     if (this.#current === null) {
@@ -211,9 +231,9 @@ export class BlockFrameReader {
     this.#taker.frame(head, this.#payload);
   }
 
-  /** @throws KelanaError PEER_PROTOCOL, and what the taker throws; the reader is then unusable */
+  /** @throws as `advance` */
   push(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length;) {
+    for (let at = 0; at < chunk.length && !this.#ended;) {
       const target = this.target();
       const take = Math.min(target.length, chunk.length - at);
       target.set(take === chunk.length ? chunk : chunk.subarray(at, at + take));

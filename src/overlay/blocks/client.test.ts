@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
+import { TRANSFER } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import { cidOf, RAW } from '../../core/transfer/cid.ts';
 import { encodeFrame, FRAME, LAST, type BlockFrameReader } from '../../core/wire/blocks.ts';
@@ -37,6 +38,10 @@ class Played implements ByteChannel {
   close(): Promise<void> {
     this.open = false;
     return Promise.resolve();
+  }
+
+  endOfStream(): void {
+    this.#ended(null);
   }
 
   abort(error: Error): void {
@@ -82,6 +87,69 @@ test('nothing comes into the memory of a request that was given up before its bl
   await assert.rejects(request.answer, /given up/);
   channel.reader?.push(encodeFrame(FRAME.data, LAST, request.number, Uint8Array.of(1, 2, 3, 4)));
   assert.deepEqual([...into], [0, 0, 0, 0]);
+});
+
+test('once the channel has ended nothing comes into the memory of its requests, whatever it brings', async (t) => {
+  const { client, channel } = newClient(t);
+  const into = new Uint8Array(8);
+  const request = client.block(CID, 0, into);
+  await Promise.resolve();
+  const { reader } = channel;
+  const begun = encodeFrame(FRAME.data, LAST, request.number, new Uint8Array(8).fill(1));
+  reader?.push(begun.subarray(0, begun.length - 6));
+  channel.endOfStream();
+  await assert.rejects(request.answer, /EOF/);
+  assert.equal(channel.open, false, 'what was half open is closed');
+  const before = into.slice();
+  reader?.push(new Uint8Array(6).fill(9));
+  // As a socket does that reads straight into memory.
+  const target = reader?.target() ?? into;
+  assert.notEqual(target.buffer, into.buffer);
+  assert.ok(target.length > 0);
+  reader?.advance(6);
+  assert.deepEqual(into, before);
+});
+
+test('after a breach the memory of the block before it is left alone', async (t) => {
+  const { client, channel } = newClient(t);
+  const into = new Uint8Array(8);
+  const request = client.block(CID, 0, into);
+  await Promise.resolve();
+  channel.reader?.push(encodeFrame(FRAME.data, LAST, request.number, new Uint8Array(8).fill(1)));
+  await request.answer;
+  const wrong = encodeFrame(FRAME.data, LAST, 77, new Uint8Array(8).fill(9));
+  assert.throws(() => channel.reader?.push(wrong.subarray(0, 12)), { code: 'PEER_PROTOCOL' });
+  assert.notEqual(channel.reader?.target().buffer, into.buffer);
+  channel.reader?.push(wrong.subarray(12));
+  assert.deepEqual([...into], Array(8).fill(1));
+});
+
+test('an answer other than a block that drips is not waited for, a long manifest that comes is', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const look = TRANSFER.idleTimeoutMs / 4;
+  let now = 0;
+  const client = new BlockClient({ peer: 'p', label: 'p', now: () => now, onEnd: () => undefined });
+  const channel = new Played();
+  client.attach(channel);
+  const node = (request: number, length: number): Uint8Array =>
+    encodeFrame(FRAME.manifest, 0, request, new Uint8Array(length));
+  const manifest = client.manifest(CID, false);
+  manifest.answer.catch(() => undefined);
+  const wait = (): void => {
+    now += look;
+    t.mock.timers.tick(look);
+  };
+  const piece = (look / 1000) * TRANSFER.leastAnswerBytesPerSecond;
+  for (let at = 0; at < 20; at += 1) {
+    channel.reader?.push(node(manifest.number, piece));
+    wait();
+  }
+  assert.ok(client.open, 'it comes at the least rate');
+  for (let at = 0; at < 8 && client.open; at += 1) {
+    channel.reader?.push(node(manifest.number, 1));
+    wait();
+  }
+  assert.ok(!client.open, 'a byte at a time is too slow');
 });
 
 test('questions go together while enough others are on their way, and none is left behind', async (t) => {

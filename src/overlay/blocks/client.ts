@@ -77,6 +77,8 @@ export class BlockClient implements FrameTaker {
   #ended: KelanaError | null = null;
   #heardAt = 0;
   #received = 0;
+  /** The request that all others wait for, and since when. */
+  #first = { number: 0, since: 0 };
   readonly #watch: NodeJS.Timeout;
   /** CIDs as bytes: one file is asked for thousands of times. */
   #cidText = '';
@@ -322,8 +324,18 @@ export class BlockClient implements FrameTaker {
     const now = this.#options.now();
     if (this.#requests.length === 0 || this.reader.received !== this.#received) this.#heardAt = now;
     this.#received = this.reader.received;
-    if (now - this.#heardAt < TRANSFER.idleTimeoutMs) return;
-    this.abort(this.#gone(`no data for ${TRANSFER.idleTimeoutMs / 1000} s`));
+    if (now - this.#heardAt >= TRANSFER.idleTimeoutMs)
+      this.abort(this.#gone(`no data for ${TRANSFER.idleTimeoutMs / 1000} s`));
+    else if (this.#drips(now)) this.abort(this.#gone('too slow'));
+  }
+
+  /** What is no block comes byte by byte. How fast blocks have to be is for the downloads to say. */
+  #drips(now: number): boolean {
+    const [first] = this.#requests;
+    if (first === undefined || first.wants === 'block') return false;
+    if (first.number !== this.#first.number) this.#first = { number: first.number, since: now };
+    const due = (first.filled / TRANSFER.leastAnswerBytesPerSecond) * 1000;
+    return now - this.#first.since >= TRANSFER.idleTimeoutMs + due;
   }
 
   #end(error: Error | null): void {
@@ -333,6 +345,9 @@ export class BlockClient implements FrameTaker {
         ? new KelanaError(error.code, { ...error.params, peer: this.label }, error)
         : this.#gone(error?.message ?? 'EOF');
     clearInterval(this.#watch);
+    // Before their memory goes back: a stream whose other side says that it has ended may bring more.
+    this.reader.end();
+    this.#channel?.abort(this.#ended);
     for (const request of this.#requests.splice(0)) request.reject(this.#ended);
     this.#options.onEnd();
   }

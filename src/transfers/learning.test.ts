@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Learning } from './learning.ts';
+
+test('two who never give the manifest keep nobody from it, and a third is not asked before', async (t) => {
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  let known: Promise<void> | null = null;
+  const learning = new Learning(() => known, 5);
+  const asked: string[] = [];
+  const mute = (name: string) => (): Promise<void> => {
+    asked.push(name);
+    return new Promise((_, reject) =>
+      stop.signal.addEventListener('abort', () => reject(new Error('stopped'))),
+    );
+  };
+  const waiting = ['one', 'two'].map((name) => learning.learn(mute(name), stop.signal));
+  for (const one of waiting) one.catch(() => undefined);
+  let waits = 0;
+  const counting = setInterval(() => (waits += 1), 5);
+  await learning.learn(() => {
+    asked.push('good');
+    known = Promise.resolve();
+    return known;
+  }, stop.signal);
+  clearInterval(counting);
+  assert.deepEqual(asked, ['one', 'two', 'good']);
+  assert.ok(waits >= 5, `${waits} waits`);
+});
+
+test('the first alone is asked where it answers at once', async () => {
+  let known: Promise<void> | null = null;
+  const learning = new Learning(() => known, 1_000);
+  let asked = 0;
+  const ask = async (): Promise<void> => {
+    asked += 1;
+    await Promise.resolve();
+    known = Promise.resolve();
+  };
+  const { signal } = new AbortController();
+  await Promise.all([learning.learn(ask, signal), learning.learn(ask, signal)]);
+  assert.equal(asked, 1);
+});
