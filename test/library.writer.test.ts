@@ -28,6 +28,8 @@ test('slots are bounded, waited for in order, and an abort ends the wait', async
   assert.equal((await third).bytes.buffer, one.bytes.buffer);
   // Given back once already: this may not free the slot under its next holder.
   one.release();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(order, ['third']);
   two.release();
   await fourth;
   assert.deepEqual(order, ['third', 'fourth']);

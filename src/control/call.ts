@@ -24,10 +24,15 @@ export interface Call {
 /** What to throw where nobody answers. */
 export type Gone = (why: string, thrown: unknown) => KelanaError;
 
-/** Resolves to the answer's JSON, within `ms`. @throws KelanaError as the other side says, or `gone` */
+/** Resolves to the answer's JSON, within `ms`. @throws KelanaError as the other side says, LATE, or `gone` */
 export async function ask(asked: Call, gone: Gone, ms = ANSWER_MS): Promise<unknown> {
-  const response = await call({ ...asked, signal: AbortSignal.timeout(ms) }, gone);
-  return JSON.parse(await textOf(response)) as unknown;
+  const signal = AbortSignal.timeout(ms);
+  try {
+    return JSON.parse(await textOf(await call({ ...asked, signal }, gone))) as unknown;
+  } catch (thrown) {
+    // Somebody is there: that nothing runs would be untrue.
+    throw signal.aborted ? new KelanaError('LATE', { seconds: ms / 1000 }, thrown) : thrown;
+  }
 }
 
 /** Resolves once the answer begins. @throws KelanaError as the other side says, or `gone` */

@@ -226,6 +226,19 @@ export const ERRORS = {
       en: 'Start one: kelana node (or kelana up), or point to its data folder with --data',
     },
   },
+  LATE: {
+    source: 'system',
+    retryable: true,
+    exit: EXIT.failed,
+    says: {
+      id: 'Perintahnya diterima, tetapi belum dijawab dalam {seconds} detik.',
+      en: 'The command was taken, but not answered within {seconds} s.',
+    },
+    fix: {
+      id: 'Periksa dahulu apakah sudah terjadi (misalnya kelana status), lalu coba lagi',
+      en: 'See first whether it was done (kelana status, for one), then try again',
+    },
+  },
   NO_BALANCER: {
     source: 'user',
     retryable: true,

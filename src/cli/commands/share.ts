@@ -116,7 +116,7 @@ async function list(context: Context, node: NodeClient, json: boolean): Promise<
     table(
       shares.map(({ path, files, bytes, cid, missing, kept }) => [
         showable(path),
-        `${numberText(files, lang)} ${id ? 'berkas' : 'files'}`,
+        `${numberText(files, lang)} ${id ? 'berkas' : files === 1 ? 'file' : 'files'}`,
         bytesText(bytes, lang),
         kept ? 'kelana share' : '--share',
         missing ? (id ? 'sedang tidak ada' : 'not there now') : (cid ?? '-'),

@@ -72,6 +72,10 @@ test('a request that was given up ends, whatever the holder answers in its place
   // A piece of the first, so that its memory is in use; then it is given up, and the second is answered.
   channel.reader?.push(encodeFrame(FRAME.data, 0, first.number, new Uint8Array(10)));
   client.cancel(new Set([first.number]), gone);
+  let settled = false;
+  first.answer.catch(() => (settled = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(settled, false, 'its memory may still be filled');
   channel.reader?.push(encodeFrame(FRAME.data, LAST, second.number, Uint8Array.of(4, 2)));
   await second.answer;
   await assert.rejects(first.answer, { code: 'TRANSFER_FAILED' });
