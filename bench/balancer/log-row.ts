@@ -15,7 +15,7 @@ const PROCESSES = 2;
 /** Requests before anything counts: from there on the code of ours is compiled for good. */
 const WARM_REQUESTS = 150_000;
 /** Or so many seconds of each process, where other work leaves too little for those requests. */
-const WARM_MOST_SECONDS = 12;
+const WARM_MOST_SECONDS = 10;
 /** ms after a round in which what it queued for the log is written, and counts. */
 const SETTLE_MS = 300;
 
