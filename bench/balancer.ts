@@ -9,7 +9,8 @@
  *   medium   bodies of 64 KiB            large   bodies of 10 MiB
  *   new      a connection for each request
  *   latency  what is added to the backend's own p50, p99 and p99.9
- *   log      an event of log for each request: off, into a file, and into a file and SQLite, which is the default
+ *   log      an event of log for each request: off, into a file, and into a file and SQLite, which is the default; in
+ *            slices of 250 ms, two processes of each, and `off` twice, so that it shows its own noise (3 minutes)
  *   idle     memory of each of --connections idle clients
  *   slow     p99 of others beside 1,000 clients that drip heads and bodies, once they are there; CPU of a drip
  *   tls      small requests over TLS on 64 kept connections   handshake   a handshake for each request

@@ -17,6 +17,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openLog } from '../src/cli/logging.ts';
 import type { EventBody } from '../src/core/events.ts';
+import { INSERTS, MANY } from '../src/core/render/sql-rows.ts';
+import { SCHEMA } from '../src/core/render/sql.ts';
 import { createBatcher, type Problem } from '../src/telemetry/batcher.ts';
 import { createFileSink } from '../src/telemetry/file.ts';
 import { createHub } from '../src/telemetry/hub.ts';
@@ -257,6 +259,24 @@ test('a writer lock held by another process delays the database and loses nothin
   other.close();
   await stopping;
   assert.equal(countRows(path), 2_501);
+});
+
+test('rows of a batch are all there or none, whichever of its statements fails', () => {
+  const db = new DatabaseSync(':memory:');
+  for (const statement of SCHEMA) db.exec(statement);
+  const one = [1, 'error', 'error', 'a', '{}', null, null, null] as const;
+  for (const wrong of [INSERTS.one, INSERTS.many]) {
+    db.exec('BEGIN IMMEDIATE');
+    db.prepare(INSERTS.one).run(...one);
+    const rows = wrong === INSERTS.one ? 1 : MANY;
+    const values = Array.from({ length: rows }, (_, n) =>
+      n === rows - 1 ? [null, ...one.slice(1)] : one,
+    ).flat();
+    assert.throws(() => db.prepare(wrong).run(...values), /NOT NULL/);
+    assert.equal(db.isTransaction, false);
+    assert.equal(db.prepare('SELECT COUNT(*) AS n FROM log_events').get()?.['n'], 0);
+  }
+  db.close();
 });
 
 test('stop waits no longer than it may for a store that hangs', async () => {

@@ -1,5 +1,5 @@
 /** What a proxy costs: CPU of all its processes and threads, and its memory, from /proc. Linux. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { treeOf } from '../transfer/usage.ts';
 
 /** Ticks in a second: Linux shows 100 to every program (time(7)). */
@@ -15,6 +15,33 @@ function ownSeconds(pid: number): number {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) / TICKS;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * The same in nanoseconds' steps, of the threads that run: for short turns, of which a tick is a hundredth or more. A
+ * thread that ended takes its time with it.
+ */
+export function treeRunSeconds(pid: number): number {
+  return treeOf(pid).reduce(
+    (sum, one) => sum + threadsOf(one).reduce((all, path) => all + runSeconds(path), 0),
+    0,
+  );
+}
+
+function threadsOf(pid: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}`);
+  } catch {
+    return [];
+  }
+}
+
+function runSeconds(thread: string): number {
+  try {
+    return Number(readFileSync(`${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e9;
   } catch {
     return 0;
   }

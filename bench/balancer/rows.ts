@@ -6,7 +6,8 @@ import type { Workshop } from '../transfer/workshop.ts';
 import type { Body } from './backend.ts';
 import { DRIP_MS, hold } from './clients.ts';
 import { treeCpuSeconds, treeMemory } from './cpu.ts';
-import { startProxy, type Log, type Proxy, type ProxyName } from './proxies.ts';
+import { logRow } from './log-row.ts';
+import { startProxy, type Proxy, type ProxyName } from './proxies.ts';
 import { wrk, type Heard, type Load } from './wrk.ts';
 
 export interface Setting {
@@ -209,36 +210,6 @@ async function latencyRow(setting: Setting): Promise<Section> {
       added(name, ({ p999 }) => p999),
     ]),
     goals: [],
-  };
-}
-
-async function logRow(setting: Setting): Promise<Section> {
-  const proxies: Proxy[] = [];
-  for (const name of setting.proxies.filter((one) => one === 'kelana' || one === 'nginx')) {
-    const logs: readonly Log[] = name === 'kelana' ? ['off', 'file', 'default'] : ['off', 'file'];
-    for (const log of logs) {
-      const proxy = await startProxy(name, setting.workshop, { backend: setting.backend, log });
-      proxies.push({ ...proxy, name: `${name}, log ${log}` });
-    }
-  }
-  const turns = await inTurn(setting, proxies, load('small', 64), 'log');
-  await stopAll(proxies);
-  return {
-    row: 'log',
-    title: 'A line of log for each request: into a file, or, as by default, into a file and SQLite',
-    columns: ['', 'CPU µs/req', 'req/s'],
-    lines: proxies.map(({ name }) => [
-      name,
-      of(turns, name, perRequest),
-      of(turns, name, (turn) => turn.requests / turn.seconds),
-    ]),
-    goals: (['file', 'default'] as const).map((log) => ({
-      what: `log: CPU for a request with the log (${log}) beside without`,
-      value: ratio(turns, `kelana, log ${log}`, 'kelana, log off', perRequest),
-      limit: 1.15,
-      sense: 'at most',
-      unit: ' ×',
-    })),
   };
 }
 

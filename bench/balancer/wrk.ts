@@ -1,9 +1,10 @@
 /** wrk as the client: what it counted, and what a request cost the proxy meanwhile. */
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { join } from 'node:path';
-import type { Workshop } from '../transfer/workshop.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
+import type { Child, Workshop } from '../transfer/workshop.ts';
 
 export interface Load {
   readonly port: number;
@@ -36,18 +37,65 @@ end
 `;
 
 export async function wrk(workshop: Workshop, load: Load): Promise<Heard> {
+  const child = await startWrk(workshop, load);
+  await child.ended();
+  return reportOf(child);
+}
+
+async function startWrk(workshop: Workshop, load: Load): Promise<Child> {
   const script = join(workshop.folder, 'report.lua');
   await writeFile(script, SCRIPT);
   const args = ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '--timeout', '10s', '-s', script];
   if (load.close === true) args.push('-H', 'Connection: close');
-  const child = workshop.spawn('wrk', [
-    ...args,
-    `${load.scheme ?? 'http'}://127.0.0.1:${load.port}${load.path}`,
-  ]);
-  await child.ended();
+  return workshop.spawn('wrk', [...args, `${load.scheme ?? 'http'}://127.0.0.1:${load.port}${load.path}`]);
+}
+
+function reportOf(child: Child): Heard {
   const told = /^KELANA (.*)$/m.exec(child.out)?.[1];
   if (told === undefined) throw new Error(`wrk did not report: ${child.out}`);
   return JSON.parse(told) as Heard;
+}
+
+/** ms in which one of several loads runs while the others are stopped. */
+const SLICE_MS = 250;
+const INTERRUPT_MS = 50;
+/** Seconds after which a load ends that nobody ended. */
+const FORGOTTEN_SECONDS = 600;
+
+/**
+ * All loads, each running for `seconds` in slices, one at a time: what else the machine does then meets all of them alike,
+ * which it does not in turns of seconds. The order turns round from one slice to the next. Only their counts of
+ * requests mean something, as each is stopped most of the time.
+ */
+export async function wrkInSlices(workshop: Workshop, loads: readonly Load[]): Promise<readonly Heard[]> {
+  const running: Child[] = [];
+  try {
+    for (const load of loads) {
+      const child = await startWrk(workshop, { ...load, seconds: FORGOTTEN_SECONDS });
+      child.process.kill('SIGSTOP');
+      running.push(child);
+    }
+    const slices = Math.max(1, ...loads.map(({ seconds }) => Math.round((seconds * 1000) / SLICE_MS)));
+    for (let slice = 0; slice < slices; slice += 1) {
+      for (const child of slice % 2 === 0 ? running : running.toReversed()) {
+        child.process.kill('SIGCONT');
+        await sleep(SLICE_MS);
+        child.process.kill('SIGSTOP');
+      }
+    }
+  } finally {
+    for (const child of running) child.process.kill('SIGCONT');
+  }
+  await Promise.all(running.map(interrupted));
+  return running.map(reportOf);
+}
+
+/** It reports on an interrupt that its first thread gets, which may be another that it wakes. */
+async function interrupted(child: Child): Promise<void> {
+  const ended = child.ended().then(() => true);
+  ended.catch(() => {});
+  do child.process.kill('SIGINT');
+  while (!(await Promise.race([ended, sleep(INTERRUPT_MS, false)])));
 }
 
 /** Whether something answers a small request with 200. */

@@ -18,7 +18,7 @@ import { forwardingOf, type Forwarding } from './forwarding.ts';
 import { socketsOf, type Place } from './hand-over.ts';
 import type { Bound } from './handles.ts';
 import { listen, type Listener } from './listener.ts';
-import { dateSource, type Shared } from './shared.ts';
+import { dateSource, timeSource, type Shared } from './shared.ts';
 import { SharedRate } from './shared-rate.ts';
 import { stickyIds } from './sticky-key.ts';
 import { Turns } from './turns.ts';
@@ -125,6 +125,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     access: new AccessLog(options.accessLog ?? 1, random),
     own: new Tally(),
     clock,
+    time: timeSource(Date.now, clock),
     date: dateSource(Date.now),
     stopping: false,
     closing: false,

@@ -10,7 +10,7 @@ import {
   sendsChunked,
   switchesTo,
 } from '../core/http/forward.ts';
-import type { EventBody } from '../core/events.ts';
+import type { KelanaEvent } from '../core/events.ts';
 import type { Field } from '../core/http/head.ts';
 import { clientOf, type Origin } from '../core/http/provenance.ts';
 import type { RequestHead } from '../core/http/request.ts';
@@ -583,7 +583,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const tally = this.#response === null || backend === null ? shared.own : backend.tally;
     tally.ended(status, ms, this.#bytes, retries);
     if (!shared.access.logs(status, cut)) return;
-    const told: EventBody = {
+    const told: KelanaEvent = {
       type: 'balancer.request',
       who: shared.who,
       client: this.#client.label,
@@ -595,6 +595,7 @@ export class Exchange implements UpstreamUser, Waiter {
       seconds: Math.round((now - this.#startedAt) * 1000) / 1e6,
       bytes: this.#bytes,
       retries,
+      at: shared.time(now),
     };
     shared.emit(cut ? { ...told, cut } : told);
   }

@@ -29,6 +29,8 @@ export interface Shared {
   readonly own: Tally;
   /** ms, monotonic. */
   readonly clock: () => number;
+  /** ms since the Unix epoch at a reading of `clock` of just now. */
+  readonly time: (reading: number) => number;
   /** The time as a Date field has it. */
   readonly date: () => string;
   /** Set once when the balancer stops: no connection is kept after its running request. */
@@ -70,6 +72,22 @@ export function refused(shared: Shared, client: string, reply: OwnReply): void {
     bytes: 0,
     retries: 0,
   });
+}
+
+/** ms after which the time is asked for again; where it is set anew, events have the old one for as long. */
+const TIME_MS = 50;
+
+/** Whole ms since the Unix epoch at a reading of a monotonic clock: to ask for them costs more than this. */
+export function timeSource(now: () => number, clock: () => number): (reading: number) => number {
+  let asked = Number.NaN;
+  let between = 0;
+  return (reading) => {
+    if (!(Math.abs(reading - asked) < TIME_MS)) {
+      asked = reading;
+      between = now() - clock();
+    }
+    return Math.round(reading + between);
+  };
 }
 
 /** Formats the time once a second, not once a response. */

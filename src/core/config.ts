@@ -1239,6 +1239,9 @@ export const PROMPT = {
 export const LOG = {
   /** Events a sink holds while it writes; beyond that it counts what it drops. */
   maxQueued: 50_000,
+  /** Events, and ms, that are handed to the sinks together: few, so that none is long without a bound or is lost. */
+  gather: 64,
+  gatherMs: 10,
   /** ms between writes of what has gathered. */
   flushMs: 50,
   /** Times that, while each write is at least this part of `maxBatch`: log lines 0.2 s late bother nobody. */

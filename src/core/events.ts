@@ -150,7 +150,10 @@ export type EventType = EventBody['type'];
 /** An event with its time: `at` in milliseconds since the Unix epoch (UTC). */
 export type KelanaEvent = EventBody & { readonly at: number };
 
-/** The only thing an emitter knows. Never throws, never blocks. */
+/**
+ * The only thing an emitter knows. Never throws, never blocks. One that has its time already (`KelanaEvent`) keeps it,
+ * and is not changed by its emitter any more.
+ */
 export type Emit = (event: EventBody) => void;
 
 const KIND_OF: Readonly<Record<EventType, Kind>> = {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { LOG } from '../core/config.ts';
 import type { KelanaEvent } from '../core/events.ts';
 import { createHub, type Sink } from './hub.ts';
-import { EventQueue } from './queue.ts';
+import { EventQueue, sizeOf } from './queue.ts';
 
 const LIMITS = { maxQueued: 10, maxQueuedBytes: 5_000, maxBatch: 4, maxBatchBytes: 1_000 };
 const event = (text: string, at = 0): KelanaEvent => ({ type: 'message.sent', who: 'a', to: 'b', text, at });
@@ -68,4 +69,55 @@ test('the hub stamps events, outlives a sink that throws, and is silent once sto
   await hub.stop();
   hub.emit({ type: 'backend.up', who: 'a', backend: 'c' });
   assert.deepEqual(seen, [{ type: 'backend.up', who: 'a', backend: 'b', at: 42 }]);
+});
+
+const request = (target: string): KelanaEvent => ({
+  type: 'balancer.request',
+  who: 'lb:8000',
+  client: 'c:1',
+  backend: 's:1',
+  method: 'GET',
+  target,
+  status: 200,
+  seconds: 0.001,
+  bytes: 9,
+  retries: 0,
+  at: 1,
+});
+
+test('a request is as large as its text says, as any other event', () => {
+  const told = request('/a?b');
+  const text = Object.values(told).reduce<number>(
+    (sum, value) => sum + (typeof value === 'string' ? value.length : 0),
+    0,
+  );
+  assert.equal(sizeOf(told), 128 + 2 * text);
+});
+
+test('the hub hands events on together, in order, with the time they have, and at its end what is left', async () => {
+  const seen: KelanaEvent[] = [];
+  const newest = (): KelanaEvent | undefined => seen.at(-1);
+  const sink: Sink = {
+    name: 'test',
+    start: () => Promise.resolve(),
+    add: (event, size) => {
+      assert.equal(size, sizeOf(event));
+      seen.push(event);
+    },
+    stop: () => Promise.resolve(),
+  };
+  const hub = createHub({ now: () => 42, sinks: [sink] });
+  const told = Array.from({ length: LOG.gather }, (_, n) => ({ ...request(`/${n}`), at: n }));
+  for (const one of told.slice(1)) hub.emit(one);
+  assert.deepEqual(seen, []);
+  hub.emit(told[0] ?? request('/'));
+  assert.deepEqual(seen, [...told.slice(1), told[0]]);
+  hub.emit({ type: 'backend.up', who: 'a', backend: 'b' });
+  const end = performance.now() + 5_000;
+  while (seen.length === told.length && performance.now() < end) await new Promise(setImmediate);
+  assert.deepEqual(newest(), { type: 'backend.up', who: 'a', backend: 'b', at: 42 });
+  hub.emit(request('/last'));
+  await hub.stop();
+  assert.equal(newest()?.at, 1);
+  assert.equal(seen.length, told.length + 2);
 });

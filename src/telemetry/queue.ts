@@ -90,6 +90,12 @@ export class EventQueue {
 /** Roughly the bytes an event holds in memory: its text, at most two bytes a character, and 128 for the rest. */
 export function sizeOf(event: KelanaEvent): number {
   let size = 128;
+  // One for each request of a balancer, with no other text in it.
+  if (event.type === 'balancer.request') {
+    const { type, who, client, backend, method, target } = event;
+    const text = type.length + who.length + client.length + backend.length + method.length + target.length;
+    return size + 2 * text;
+  }
   for (const key in event) {
     const value: unknown = event[key as keyof KelanaEvent];
     if (typeof value === 'string') size += 2 * value.length;

@@ -43,9 +43,17 @@ export function quoted(text: string): string {
   return `'${escapeText(text.slice(0, shown))}'…(${shown}/${text.length})`;
 }
 
+/** The last plain token of each length below this: labels of parts, servers and methods come again in every line. */
+const KNOWN_CHARS = 64;
+const known: string[] = Array.from({ length: KNOWN_CHARS }, () => '');
+
 /** A label, URL or code: bare where it is a plain token (`localhost:5001`), quoted where it is anything else. */
 export function token(text: string): string {
-  return text.length <= LOG.maxTextChars && TOKEN.test(text) ? text : quoted(text);
+  const { length } = text;
+  if (length > 0 && length < KNOWN_CHARS && known[length] === text) return text;
+  if (length > LOG.maxTextChars || !TOKEN.test(text)) return quoted(text);
+  if (length < KNOWN_CHARS) known[length] = text;
+  return text;
 }
 
 /** Tokens with commas; past `LOG.maxListed` only their number. */

@@ -181,6 +181,11 @@ test('long text is cut after its quotes, between whole characters, and says how 
 test('labels stand bare only where they are plain tokens, and long lists are counted', () => {
   for (const plain of ['localhost:5001', '[::1]:5001', 'http://h:1/a?b=c', '12D3KooW'])
     assert.equal(token(plain), plain);
+  // Also one as long as a plain one before it, and that one again.
+  for (const text of ['a-b', 'a b', 'a-b', 'c-d', "a'b"]) {
+    const plain = !/[ ']/.test(text);
+    assert.equal(token(text), plain ? text : quoted(text));
+  }
   assert.equal(token('a b'), "'a b'");
   assert.equal(token(''), "''");
   assert.equal(token("x'. y"), "'x\\'. y'");

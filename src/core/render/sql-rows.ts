@@ -2,9 +2,11 @@ import { kindOf, type KelanaEvent, type Kind } from '../events.ts';
 import { escapeText } from './escape.ts';
 
 /** Rows of one statement: a call of SQLite, and each value bound, cost as much as what is done with a row. */
-export const MANY = 20;
+export const MANY = 50;
 
-const INTO = 'INSERT INTO log_events (at, type, kind, who, body, seconds, bytes, bytes_per_second) VALUES ';
+/** A batch is all or nothing: then SQLite keeps no copies of pages to take back one statement alone. */
+const INTO =
+  'INSERT OR ROLLBACK INTO log_events (at, type, kind, who, body, seconds, bytes, bytes_per_second) VALUES ';
 const repeated = (row: string, rows: number): string =>
   INTO + Array.from({ length: rows }, () => row).join(', ');
 
