@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SEARCH } from '../core/config.ts';
+import { SEARCH, SWARM } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type {
@@ -76,15 +76,27 @@ interface Found {
  * two is searched for once more.
  */
 export async function* getFile(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
-  const { wait = delay, signal } = options;
-  let gone = false;
-  for await (const event of getOnce(query, options)) {
-    gone = event.type === 'failed' && query.kind !== 'cid' && isGone(event.error);
-    if (!gone) yield event;
+  const { wait = delay, signal, downloads, queue, only = [] } = options;
+  const expected: (() => void)[] = [];
+  const claimed = (file: Holding): void => {
+    const forget = expected.length < SWARM.maxExpected ? downloads.expect?.(file) : undefined;
+    if (forget !== undefined) expected.push(forget);
+  };
+  // Where one file is meant and fetched now, who says to have it most likely does.
+  const exact = (query.kind === 'name' || query.kind === 'cid') && only.length === 0;
+  const how = exact && queue === undefined ? { ...options, claimed } : options;
+  try {
+    let gone = false;
+    for await (const event of getOnce(query, how)) {
+      gone = event.type === 'failed' && query.kind !== 'cid' && isGone(event.error);
+      if (!gone) yield event;
+    }
+    if (!gone) return;
+    await wait(READ_MS, signal);
+    yield* getOnce(query, how);
+  } finally {
+    for (const forget of expected) forget();
   }
-  if (!gone) return;
-  await wait(READ_MS, signal);
-  yield* getOnce(query, options);
 }
 
 /** What was found was another version a moment later, and nothing of it came. */
@@ -104,6 +116,7 @@ async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEv
     ...(signal === undefined ? {} : { signal }),
     ...(strategy === undefined ? {} : { strategy }),
     ...(trace === undefined ? {} : { trace }),
+    ...(options.claimed === undefined ? {} : { claimed: options.claimed }),
   };
   const files = new Map<string, Found>();
   for await (const event of whenRead(query, () => overlay.search(query, how), options)) {

@@ -43,7 +43,7 @@ export interface IncomingOptions {
 export async function openIncoming(options: IncomingOptions): Promise<IncomingFile> {
   const { layout } = options;
   const name = safeDownloadName(options.name);
-  const begun = await begin(options, name);
+  const begun = await beginIncoming(options);
   if (begun !== null) return begun;
   const folder = await openFolder(options.folder);
   const wanted = { size: layout.size, cid: layout.root };
@@ -89,9 +89,13 @@ export async function openIncoming(options: IncomingOptions): Promise<IncomingFi
   }
 }
 
-/** A download of which nothing is there yet, in one turn of the thread; null: step by step, which also says what is wrong. */
-async function begin(options: IncomingOptions, name: string): Promise<IncomingFile | null> {
+/**
+ * Begins a download of which nothing is there yet, in one turn of the thread. Null where that is not plain, with nothing left
+ * behind: `openIncoming` then goes step by step, and says what is wrong. @throws as `openIncoming`
+ */
+export async function beginIncoming(options: IncomingOptions): Promise<IncomingFile | null> {
   const { layout, writer, folder: named, preallocate = false, offers } = options;
+  const name = safeDownloadName(options.name);
   if (preallocate || layout.size === 0) return null;
   const { root } = layout;
   const bitmap = basename(bitmapPath('', root));

@@ -3,7 +3,7 @@ import { isLocalHost, labelOf } from '../core/address.ts';
 import { SEARCH } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { Hit, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { Hit, Holding, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import { createAuto } from '../core/search/auto.ts';
 import { textOf } from '../core/search/query.ts';
@@ -47,6 +47,7 @@ interface Own {
   readonly results: Results;
   /** Ends proofs and look-ups when the search ends. */
   readonly ending: AbortController;
+  readonly claimed: ((file: Holding) => void) | undefined;
   looking: AbortController | null;
 }
 
@@ -97,6 +98,7 @@ export class Searching {
       startedAt: this.#options.now(),
       results: new Results(query, SEARCH.gatherMs),
       ending: new AbortController(),
+      claimed: options.claimed,
       looking: null,
     };
     this.#own.set(id, own);
@@ -200,6 +202,13 @@ export class Searching {
     void this.#options
       .prove(hit, limit)
       .then((proof) => this.#step({ type: 'proved', id, peer, cid, proof }));
+    const { claimed } = own;
+    if (claimed === undefined) return;
+    const { name, size, kind } = hit;
+    // After the questions of the proof, which are sent in this turn.
+    setImmediate(() => {
+      if (!own.ending.signal.aborted) claimed({ name, size, cid, ...(kind === undefined ? {} : { kind }) });
+    });
   }
 
   #look(own: Own, id: string, query: Query): void {

@@ -149,6 +149,11 @@ export interface DownloadsPort {
     signal: AbortSignal,
     only?: readonly string[],
   ): AsyncGenerator<DownloadEvent, void, undefined>;
+  /**
+   * A download of this may follow in a moment: what the disk has to do before its first byte is done meanwhile. Gives the
+   * way to take that back, which does nothing once the download has begun.
+   */
+  expect?(file: Holding): () => void;
 }
 
 export const TRANSFER_STATES = ['queued', 'running', 'paused', 'waiting', 'done', 'failed'] as const;
