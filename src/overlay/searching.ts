@@ -27,6 +27,8 @@ export interface SearchingOptions {
   readonly send: (peer: string, frame: SearchFrame, addresses: readonly string[] | undefined) => void;
   /** Has a holder show that it has what it says; never rejects. */
   readonly prove: (hit: Hit, signal: AbortSignal) => Promise<Proof>;
+  /** Asked whether it has this file, of one block, to be fetched: it may be asked for the file at once. */
+  readonly foretell?: (peer: string, cid: string, signal: AbortSignal) => void;
   /** Looks providers up; null where this node runs no DHT. */
   readonly dht:
     ((query: Query, signal: AbortSignal, onProvider: (contact: Contact) => void) => Promise<number>) | null;
@@ -143,7 +145,8 @@ export class Searching {
     const { emit, view, labelOf: nameOf } = this.#options;
     switch (output.type) {
       case 'send':
-        return this.#options.send(output.to, output.frame, output.addresses);
+        this.#options.send(output.to, output.frame, output.addresses);
+        return output.frame.type === 'confirm' ? this.#foretell(output.to, output.frame.id) : undefined;
       case 'liar':
         return this.#options.liar(output.peer, output.why);
       case 'asked': {
@@ -196,19 +199,20 @@ export class Searching {
     }
   }
 
+  #foretell(peer: string, id: string): void {
+    const own = this.#own.get(id);
+    if (own?.claimed === undefined || own.query.kind !== 'cid') return;
+    this.#options.foretell?.(peer, own.query.cid, own.ending.signal);
+  }
+
   #prove(own: Own, id: string, hit: Hit): void {
     const limit = AbortSignal.any([own.ending.signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
     const { peer, cid } = hit;
     void this.#options
       .prove(hit, limit)
       .then((proof) => this.#step({ type: 'proved', id, peer, cid, proof }));
-    const { claimed } = own;
-    if (claimed === undefined) return;
     const { name, size, kind } = hit;
-    // After the questions of the proof, which are sent in this turn.
-    setImmediate(() => {
-      if (!own.ending.signal.aborted) claimed({ name, size, cid, ...(kind === undefined ? {} : { kind }) });
-    });
+    own.claimed?.({ name, size, cid, ...(kind === undefined ? {} : { kind }) });
   }
 
   #look(own: Own, id: string, query: Query): void {

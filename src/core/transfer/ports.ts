@@ -14,6 +14,11 @@ import type { Layout } from './layout.ts';
  * no: `not-here`, `busy`, `failed`), SOURCE_CHANGED, PEER_PROTOCOL (a breach: the provider lies).
  */
 export interface BlockSession {
+  /**
+   * All of a file whose CID is the hash of its bytes, at most a block, unchecked; null where this is not the way to ask.
+   * For who does not know its size yet.
+   */
+  whole?(cid: string): Promise<Uint8Array | null>;
   readonly peer: string;
   readonly label: string;
   /** A connection of its own for bulk bytes, or a stream of libp2p where none can be had. */
