@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SEARCH, SWARM } from '../core/config.ts';
+import { SEARCH } from '../core/config.ts';
 import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type {
@@ -15,6 +15,7 @@ import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { formatBytes } from '../core/load/format.ts';
 import { shownName } from '../core/names.ts';
 import { liesIn, SCORE_STEP, textOf } from '../core/search/query.ts';
+import { Early } from './early.ts';
 import { fromIpfs, type IpfsSource } from './ipfs.ts';
 
 /** What `get` reports while it works; the last event is `saved`, `queued`, `verdict` (not found) or `failed`. */
@@ -77,25 +78,20 @@ interface Found {
  */
 export async function* getFile(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
   const { wait = delay, signal, downloads, queue, only = [] } = options;
-  const expected: (() => void)[] = [];
-  const claimed = (file: Holding): void => {
-    const forget = expected.length < SWARM.maxExpected ? downloads.expect?.(file) : undefined;
-    if (forget !== undefined) expected.push(forget);
-  };
   // Where one file is meant and fetched now, who says to have it most likely does.
   const exact = (query.kind === 'name' || query.kind === 'cid') && only.length === 0;
-  const how = exact && queue === undefined ? { ...options, claimed } : options;
+  const early = exact && queue === undefined ? new Early(downloads, signal) : null;
   try {
     let gone = false;
-    for await (const event of getOnce(query, how)) {
+    for await (const event of getOnce(query, options, early)) {
       gone = event.type === 'failed' && query.kind !== 'cid' && isGone(event.error);
       if (!gone) yield event;
     }
     if (!gone) return;
     await wait(READ_MS, signal);
-    yield* getOnce(query, how);
+    yield* getOnce(query, options, early);
   } finally {
-    for (const forget of expected) forget();
+    early?.end();
   }
 }
 
@@ -104,7 +100,7 @@ function isGone({ code, params }: KelanaError): boolean {
   return (code === 'SOURCE_CHANGED' || params['refusal'] === 'not-here') && !('kept' in params);
 }
 
-async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
+async function* getOnce(query: Query, options: GetOptions, early: Early | null): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal, timeoutMs, strategy, trace } = options;
   const started = now();
   const exact = query.kind === 'name' || query.kind === 'cid';
@@ -116,7 +112,9 @@ async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEv
     ...(signal === undefined ? {} : { signal }),
     ...(strategy === undefined ? {} : { strategy }),
     ...(trace === undefined ? {} : { trace }),
-    ...(options.claimed === undefined ? {} : { claimed: options.claimed }),
+    ...(early === null ? {} : { claimed: early.claimed }),
+    // Only a CID means one file, whoever has it.
+    ...(early === null || query.kind !== 'cid' || options.want !== undefined ? {} : { proved: early.proved }),
   };
   const files = new Map<string, Found>();
   for await (const event of whenRead(query, () => overlay.search(query, how), options)) {
@@ -148,7 +146,7 @@ async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEv
       return;
     }
     try {
-      yield* download(found, options, started);
+      yield* download(found, options, started, early);
       return;
     } catch (thrown) {
       signal?.throwIfAborted();
@@ -235,13 +233,15 @@ async function* download(
   { file, providers }: Found,
   options: GetOptions,
   started: number,
+  early: Early | null,
 ): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal = new AbortController().signal } = options;
   const { name, cid } = file;
   const first = providers[0]?.label ?? '';
   let kept = { bytes: 0, size: 0 };
   try {
-    for await (const event of options.downloads.fetch(file, providers, signal, options.only)) {
+    const begun = early?.take(cid, providers) ?? null;
+    for await (const event of begun ?? options.downloads.fetch(file, providers, signal, options.only)) {
       if (event.type === 'progress') {
         kept = event;
         yield {

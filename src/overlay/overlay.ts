@@ -165,9 +165,11 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
       const bytes = await foretold.take(peer, cid);
       const early = bytes !== null && isWhole(hit, bytes);
       if (early) keep(bytes);
-      const proof = early
-        ? 'holds'
-        : await proveHolding((of, limit) => open(of, limit, { stream: true }), hit, signal, keep);
+      const asked = (of: Provider, limit?: AbortSignal): ReturnType<typeof open> =>
+        open(of, limit, { stream: true });
+      const limited = (): AbortSignal =>
+        AbortSignal.any([signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
+      const proof = early ? 'holds' : await proveHolding(asked, hit, limited(), keep);
       if (proof === 'holds') shown.set(peer, { peer, label: nameOf(peer) ?? hit.label });
       return proof;
     },
