@@ -17,7 +17,7 @@ interface Begun {
 export class Early {
   readonly #downloads: DownloadsPort;
   readonly #signal: AbortSignal;
-  readonly #expected: (() => void)[] = [];
+  readonly #expected: (() => Promise<void>)[] = [];
   #begun: Begun | null = null;
 
   constructor(downloads: DownloadsPort, signal: AbortSignal | undefined) {
@@ -49,11 +49,12 @@ export class Early {
     return rest(begun);
   }
 
-  /** What nobody took is given up. */
-  end(): void {
-    for (const forget of this.#expected) forget();
-    this.#begun?.events.return().catch(() => undefined);
+  /** What nobody took is given up; resolves when nothing of it is left. */
+  async end(): Promise<void> {
+    const begun = this.#begun;
     this.#begun = null;
+    await begun?.events.return().catch(() => undefined);
+    await Promise.all(this.#expected.map((forget) => forget()));
   }
 }
 

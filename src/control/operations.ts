@@ -91,7 +91,7 @@ export async function* getFile(query: Query, options: GetOptions): AsyncGenerato
     await wait(READ_MS, signal);
     yield* getOnce(query, options, early);
   } finally {
-    early?.end();
+    await early?.end();
   }
 }
 

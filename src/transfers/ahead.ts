@@ -31,7 +31,7 @@ export class Ahead {
     if (this.#leaving.has(cid)) return;
     // Whatever is wrong, the download finds it again, and says so.
     const into = this.#begin(file).catch(() => null);
-    const timer = setTimeout(() => this.drop(cid), SWARM.expectedMs);
+    const timer = setTimeout(() => void this.drop(cid), SWARM.expectedMs);
     timer.unref();
     this.#begun.set(cid, { file, into, timer });
   }
@@ -49,12 +49,15 @@ export class Ahead {
     return null;
   }
 
-  /** Nothing comes of it. */
-  drop(cid: string): void {
-    const left = this.#forget(cid)?.into.then((into) => into?.abort());
-    if (left === undefined) return;
-    this.#leaving.set(cid, left);
-    void left.finally(() => this.#leaving.delete(cid));
+  /** Nothing comes of it. Resolves when nothing is left of it. */
+  async drop(cid: string): Promise<void> {
+    const begun = this.#forget(cid);
+    if (begun !== undefined) {
+      const left = begun.into.then((into) => into?.abort());
+      this.#leaving.set(cid, left);
+      void left.finally(() => this.#leaving.delete(cid));
+    }
+    await this.#leaving.get(cid);
   }
 
   #forget(cid: string): Begun | undefined {

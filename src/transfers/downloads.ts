@@ -46,10 +46,10 @@ export class Downloads implements DownloadsPort {
     };
   }
 
-  expect(file: Holding): () => void {
+  expect(file: Holding): () => Promise<void> {
     const { cid } = file;
     // One that is under way has its part, and nobody else may.
-    if (file.kind === 'folder' || this.#runs.has(cid)) return () => undefined;
+    if (file.kind === 'folder' || this.#runs.has(cid)) return () => Promise.resolve();
     this.#ahead.begin(file);
     return () => this.#ahead.drop(cid);
   }

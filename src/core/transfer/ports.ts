@@ -156,9 +156,9 @@ export interface DownloadsPort {
   ): AsyncGenerator<DownloadEvent, void, undefined>;
   /**
    * A download of this may follow in a moment: what the disk has to do before its first byte is done meanwhile. Gives the
-   * way to take that back, which does nothing once the download has begun.
+   * way to take that back, which does nothing once the download has begun, and resolves when nothing of it is left.
    */
-  expect?(file: Holding): () => void;
+  expect?(file: Holding): () => Promise<void>;
 }
 
 export const TRANSFER_STATES = ['queued', 'running', 'paused', 'waiting', 'done', 'failed'] as const;
