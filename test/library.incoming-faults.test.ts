@@ -29,6 +29,10 @@ function underStrace(
     };
     const bytes = sample(${2 * MiB});
     const writer = new Writer({ diskTimeoutMs: ${diskTimeoutMs} });
+    // The start of its thread may take longer under strace than a disk may take here.
+    const none = { root: '/', paths: [], sizes: [], offsets: [], digests: new Uint8Array(0) };
+    const there = () => writer.look(none).then(() => true, () => false);
+    while (!(await there())) await new Promise((done) => setTimeout(done, 5));
     const file = await openIncoming({ folder: '${base}', name: 'a', layout: layoutOf(bytes), writer });
     for (const at of ${gives ? '[0, 1]' : '[]'}) await told(String(at), () => give(file, at, bytes));
     await told('finish', () => file.finish());

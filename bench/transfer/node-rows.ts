@@ -12,8 +12,8 @@ import { residentOf } from './usage.ts';
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
-/** Small gets, and the bytes of each file: one block, less than one. */
-const GETS = 50;
+/** Small gets, as many as make a median that does not hang on a few, and the bytes of each file: less than one block. */
+const GETS = 150;
 const SMALL = 64 * 1024;
 /** Before those that count. */
 const WARM_UP = 10;

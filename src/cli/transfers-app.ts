@@ -3,8 +3,10 @@ import { SWARM } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { shownName } from '../core/names.ts';
+import { parseCid, RAW } from '../core/transfer/cid.ts';
+import { verifyManifest } from '../core/transfer/verify.ts';
 import type { Holding, OverlayPort, Provider } from '../core/ports.ts';
-import { openIncoming } from '../library/incoming.ts';
+import { beginIncoming, openIncoming } from '../library/incoming.ts';
 import { openIncomingFolder } from '../library/incoming-folder.ts';
 import { dropLeftovers } from '../library/claims.ts';
 import { sha256 } from '../library/hash.ts';
@@ -53,6 +55,11 @@ export function openDownloads({
     ...(offered ? {} : { find: (cid, signal) => findProviders(overlay, cid, signal) }),
     incoming: ({ name }, layout, signal) =>
       openIncoming({ folder, name, layout, writer, signal, preallocate, ...shared }),
+    ahead: async ({ name, cid, size }) => {
+      if (parseCid(cid)?.codec !== RAW) return null;
+      const layout = verifyManifest(cid, [], sha256, { size });
+      return await beginIncoming({ folder, name, layout, writer, preallocate, ...shared });
+    },
     incomingFolder: (holding, entries, signal, listing) => {
       if (offered) checkOffered(holding, entries);
       const { name, cid } = holding;

@@ -15,6 +15,7 @@ import type { DownloadsPort, Transfer } from '../core/transfer/ports.ts';
 import { formatBytes } from '../core/load/format.ts';
 import { shownName } from '../core/names.ts';
 import { liesIn, SCORE_STEP, textOf } from '../core/search/query.ts';
+import { Early } from './early.ts';
 import { fromIpfs, type IpfsSource } from './ipfs.ts';
 
 /** What `get` reports while it works; the last event is `saved`, `queued`, `verdict` (not found) or `failed`. */
@@ -76,15 +77,22 @@ interface Found {
  * two is searched for once more.
  */
 export async function* getFile(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
-  const { wait = delay, signal } = options;
-  let gone = false;
-  for await (const event of getOnce(query, options)) {
-    gone = event.type === 'failed' && query.kind !== 'cid' && isGone(event.error);
-    if (!gone) yield event;
+  const { wait = delay, signal, downloads, queue, only = [] } = options;
+  // Where one file is meant and fetched now, who says to have it most likely does.
+  const exact = (query.kind === 'name' || query.kind === 'cid') && only.length === 0;
+  const early = exact && queue === undefined ? new Early(downloads, signal) : null;
+  try {
+    let gone = false;
+    for await (const event of getOnce(query, options, early)) {
+      gone = event.type === 'failed' && query.kind !== 'cid' && isGone(event.error);
+      if (!gone) yield event;
+    }
+    if (!gone) return;
+    await wait(READ_MS, signal);
+    yield* getOnce(query, options, early);
+  } finally {
+    await early?.end();
   }
-  if (!gone) return;
-  await wait(READ_MS, signal);
-  yield* getOnce(query, options);
 }
 
 /** What was found was another version a moment later, and nothing of it came. */
@@ -92,7 +100,7 @@ function isGone({ code, params }: KelanaError): boolean {
   return (code === 'SOURCE_CHANGED' || params['refusal'] === 'not-here') && !('kept' in params);
 }
 
-async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEvent> {
+async function* getOnce(query: Query, options: GetOptions, early: Early | null): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal, timeoutMs, strategy, trace } = options;
   const started = now();
   const exact = query.kind === 'name' || query.kind === 'cid';
@@ -104,6 +112,9 @@ async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEv
     ...(signal === undefined ? {} : { signal }),
     ...(strategy === undefined ? {} : { strategy }),
     ...(trace === undefined ? {} : { trace }),
+    ...(early === null ? {} : { claimed: early.claimed }),
+    // Only a CID means one file, whoever has it.
+    ...(early === null || query.kind !== 'cid' || options.want !== undefined ? {} : { proved: early.proved }),
   };
   const files = new Map<string, Found>();
   for await (const event of whenRead(query, () => overlay.search(query, how), options)) {
@@ -135,7 +146,7 @@ async function* getOnce(query: Query, options: GetOptions): AsyncGenerator<GetEv
       return;
     }
     try {
-      yield* download(found, options, started);
+      yield* download(found, options, started, early);
       return;
     } catch (thrown) {
       signal?.throwIfAborted();
@@ -222,13 +233,15 @@ async function* download(
   { file, providers }: Found,
   options: GetOptions,
   started: number,
+  early: Early | null,
 ): AsyncGenerator<GetEvent> {
   const { overlay, emit, now, signal = new AbortController().signal } = options;
   const { name, cid } = file;
   const first = providers[0]?.label ?? '';
   let kept = { bytes: 0, size: 0 };
   try {
-    for await (const event of options.downloads.fetch(file, providers, signal, options.only)) {
+    const begun = early?.take(cid, providers) ?? null;
+    for await (const event of begun ?? options.downloads.fetch(file, providers, signal, options.only)) {
       if (event.type === 'progress') {
         kept = event;
         yield {

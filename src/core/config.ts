@@ -494,6 +494,9 @@ export const INCOMING = {
 
 /** A download from many providers at once (core/transfer/plan.ts, transfers/swarm.ts). */
 export const SWARM = {
+  /** Files begun on the disk while a search is shown them, and ms that one is kept: a proof takes a few of them. */
+  maxExpected: 4,
+  expectedMs: 2_000,
   /** Blocks on their way from one provider: 16 MiB cover 1 GB/s at 16 ms, and 1 Gbit/s at 130 ms. */
   maxAsked: 2 * TRANSFER.window,
   /** Blocks on their way in all, each with its memory: 24 MiB beside the 100 of an idle node. */

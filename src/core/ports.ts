@@ -134,6 +134,10 @@ export interface SearchOptions {
   readonly want?: number;
   /** Report each node as it is asked, with the time. */
   readonly trace?: boolean;
+  /** Told at once of a file that somebody says to have, which is not proved yet and may be a lie. */
+  readonly claimed?: (file: Holding) => void;
+  /** Told at once when a holder has shown a file, before the event of it. */
+  readonly proved?: (file: Holding, provider: Provider) => void;
 }
 
 /** A byte range, both ends inclusive, as in RFC 9110 section 14.1.2. */

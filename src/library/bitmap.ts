@@ -23,6 +23,11 @@ export interface Bitmap {
   readonly claimed: Uint8Array | null;
 }
 
+/** A new one, as `writeBitmap` writes it; nothing is there yet. */
+export function newBitmap(layout: Layout): Uint8Array {
+  return Buffer.concat([headerOf(layout), new Uint8Array(bitBytes(layout.count))]);
+}
+
 /** @throws what the file system throws */
 export async function openBitmap(path: string, layout: Layout): Promise<Bitmap> {
   const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o666);

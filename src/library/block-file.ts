@@ -1,14 +1,18 @@
 import { constants } from 'node:fs';
 import { open as openHandle, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { INCOMING } from '../core/config.ts';
 import type { Slot } from '../core/transfer/ports.ts';
 import { leafOf, type Layout } from '../core/transfer/layout.ts';
 import { verifyBlock } from '../core/transfer/verify.ts';
 import { bitBytes, countBits, hasBit } from '../core/bit-array.ts';
-import { HEADER_BYTES, openBitmap, writeBitmap, type Bitmap } from './bitmap.ts';
+import type { BeginAsk } from './begin-now.ts';
+import { HEADER_BYTES, newBitmap, openBitmap, writeBitmap, type Bitmap } from './bitmap.ts';
+import { Descriptor, type OpenFile } from './descriptor.ts';
 import { readFully } from './files.ts';
 import { sha256 } from './hash.ts';
 import type { Offers } from './offers.ts';
+import type { SharedFile } from './writer-protocol.ts';
 import type { Writer } from './writer.ts';
 
 export interface BlockFileOptions {
@@ -28,8 +32,22 @@ export interface BlockFileOptions {
   readonly offer?: { readonly offers: Offers; readonly name: string } | undefined;
 }
 
+/** Of a part that is yet to be made; `bitmap` is the name of its bitmap, where it needs one. */
+export interface BeginOptions
+  extends Pick<BlockFileOptions, 'writer' | 'layout'>, Omit<BeginAsk, 'size' | 'bitmap'> {
+  readonly bitmap: string;
+}
+
 /** Bytes in which stat(2) counts what a file takes. */
 export const BLOCK_UNIT = 512;
+
+/** What the thread is told of a file, but for its descriptors. */
+function sharedOf({ count, digests, size, blockBytes }: Layout): Omit<SharedFile, 'fd' | 'bitsFd'> {
+  const own = new SharedArrayBuffer(digests.length);
+  new Uint8Array(own).set(digests);
+  const have = new SharedArrayBuffer(bitBytes(count));
+  return { bitsAt: HEADER_BYTES, have, digests: own, size, blockBytes };
+}
 
 /** Open files are kept here: node closes a handle that is forgotten, and the thread may still write to its number. */
 const open = new Set<BlockFile>();
@@ -39,34 +57,45 @@ export class BlockFile {
   readonly have: Uint8Array;
   readonly #writer: Writer;
   readonly #layout: Layout;
-  readonly #handle: FileHandle;
-  readonly #bits: FileHandle | null;
+  readonly #handle: OpenFile;
+  readonly #bits: OpenFile | null;
   readonly #bitmap: string | null;
   readonly #file: number;
   #closed: Promise<void> | undefined;
   #withdraw = (): void => undefined;
 
-  private constructor(options: BlockFileOptions, handle: FileHandle, bits: FileHandle | null) {
-    const { layout, writer } = options;
+  private constructor(
+    { layout, writer, bitmap }: Pick<BlockFileOptions, 'layout' | 'writer' | 'bitmap'>,
+    handle: OpenFile,
+    bits: OpenFile | null,
+    shared = sharedOf(layout),
+    file?: number,
+  ) {
     this.#writer = writer;
     this.#layout = layout;
     this.#handle = handle;
     this.#bits = bits;
-    this.#bitmap = options.bitmap;
-    const have = new SharedArrayBuffer(bitBytes(layout.count));
-    const digests = new SharedArrayBuffer(layout.digests.length);
-    new Uint8Array(digests).set(layout.digests);
-    this.have = new Uint8Array(have);
-    this.#file = writer.open({
-      fd: handle.fd,
-      bitsFd: bits?.fd ?? null,
-      bitsAt: HEADER_BYTES,
-      have,
-      digests,
-      size: layout.size,
-      blockBytes: layout.blockBytes,
-    });
+    this.#bitmap = bitmap;
+    this.have = new Uint8Array(shared.have);
+    this.#file = file ?? writer.open({ ...shared, fd: handle.fd, bitsFd: bits?.fd ?? null });
     open.add(this);
+  }
+
+  /**
+   * A new part, made by the thread in one go, with the real path of its folder; null where that is not plain (`beginNow`).
+   * It is not given to others yet. @throws as `Writer.begin`
+   */
+  static async begin(options: BeginOptions): Promise<{ folder: string; file: BlockFile } | null> {
+    const { layout, writer, bitmap, folder, name, part, prefix } = options;
+    const kept = layout.count > 1 ? { name: bitmap, bytes: newBitmap(layout) } : null;
+    const shared = sharedOf(layout);
+    const ask = { folder, name, part, prefix, bitmap: kept, size: layout.size };
+    const answer = await writer.begin({ begin: ask, shared });
+    if (answer === null) return null;
+    const { fd, bitsFd, folder: real } = answer.begun;
+    const bits = bitsFd === null ? null : new Descriptor(bitsFd);
+    const how = { layout, writer, bitmap: join(real, bitmap) };
+    return { folder: real, file: new BlockFile(how, new Descriptor(fd), bits, shared, answer.file) };
   }
 
   /** Every block that is said to be there, or seems to be, is hashed before this resolves. */
@@ -88,8 +117,7 @@ export class BlockFile {
       if (bits !== null) await writeBitmap(bits.handle, layout, file.have);
       if (options.preallocate === true && (await handle.stat()).blocks * BLOCK_UNIT < layout.size)
         await file.#reserve(options.signal);
-      if (options.offer !== undefined)
-        file.#withdraw = options.offer.offers.add(options.offer.name, layout, file);
+      file.offer(options.offer);
       return file;
     } catch (thrown) {
       if (file !== null) await file.close();
@@ -99,6 +127,11 @@ export class BlockFile {
       }
       throw thrown;
     }
+  }
+
+  /** Gives it to others as long as it is open. */
+  offer(offer: BlockFileOptions['offer']): void {
+    if (offer !== undefined) this.#withdraw = offer.offers.add(offer.name, this.#layout, this);
   }
 
   get missing(): number {

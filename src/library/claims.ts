@@ -108,6 +108,19 @@ export async function claim(
 
 type Taken = Pick<Claim, 'fresh' | 'handle'>;
 
+/** Names of a part that `beginNow` makes for this process. */
+export function partNames(cid: string): { readonly part: string; readonly prefix: string } {
+  return { part: pathOf('', cid, 'part', ownOwner()), prefix: `${RESERVED_PREFIX}${cid}` };
+}
+
+/** The claim of such a part; null where this process has one already, which is just being let go of. */
+export function claimBegun(folder: string, cid: string): Claim | null {
+  const path = pathOf(folder, cid, 'part', ownOwner());
+  if (held.has(path)) return null;
+  held.add(path);
+  return claimed(folder, cid, 'part', path, { fresh: true, handle: null });
+}
+
 /** Null: someone else was faster. */
 async function take(
   folder: string,

@@ -3,6 +3,7 @@ import { link, mkdir, open, rename, stat, unlink, type FileHandle } from 'node:f
 import { dirname, resolve } from 'node:path';
 import { KelanaError, reason } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
+import type { OpenFile } from './descriptor.ts';
 
 export function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
   return thrown instanceof Error && codes.includes(String((thrown as { code?: unknown }).code));
@@ -58,7 +59,11 @@ export function openToRead(path: string): Promise<FileHandle> {
 }
 
 /** Reads until `into` is full or the file ends; gives the bytes read. */
-export async function readFully(handle: FileHandle, into: Uint8Array, position: number): Promise<number> {
+export async function readFully(
+  handle: Pick<OpenFile, 'read'>,
+  into: Uint8Array,
+  position: number,
+): Promise<number> {
   let done = 0;
   while (done < into.length) {
     const { bytesRead } = await handle.read(into, done, into.length - done, position + done);

@@ -1,5 +1,5 @@
-import { lstat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, rm, type FileHandle } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { KelanaError } from '../core/errors.ts';
 import type { Text } from '../core/lang.ts';
 import { safeDownloadName } from '../core/names.ts';
@@ -7,7 +7,7 @@ import type { IncomingFile, IncomingFolder, Slot } from '../core/transfer/ports.
 import type { Layout } from '../core/transfer/layout.ts';
 import { allBits } from '../core/bit-array.ts';
 import { BLOCK_UNIT, BlockFile } from './block-file.ts';
-import { bitmapPath, claim, claimsOf, dropLeftovers, type Claim } from './claims.ts';
+import { bitmapPath, claim, claimBegun, claimsOf, dropLeftovers, partNames, type Claim } from './claims.ts';
 import { cannotWrite } from './files.ts';
 import type { FolderEntry } from './folder-names.ts';
 import type { Offers } from './offers.ts';
@@ -43,6 +43,8 @@ export interface IncomingOptions {
 export async function openIncoming(options: IncomingOptions): Promise<IncomingFile> {
   const { layout } = options;
   const name = safeDownloadName(options.name);
+  const begun = await beginIncoming(options);
+  if (begun !== null) return begun;
   const folder = await openFolder(options.folder);
   const wanted = { size: layout.size, cid: layout.root };
   // Looked at together: each of them is a turn of the thread pool.
@@ -78,23 +80,64 @@ export async function openIncoming(options: IncomingOptions): Promise<IncomingFi
       offer: options.offers && { offers: options.offers, name },
     });
     handle = null;
-    const blocks = await opened;
-    const mine = part;
-    return new Incoming(name, join(folder, name), blocks, options.fsync ?? 'finish', {
-      publish: async () => {
-        const published = await publishFree(at, folder, name, wanted);
-        await mine.moved();
-        return published;
-      },
-      keep: () => mine.release(),
-      drop: () => mine.remove(),
-    });
+    return incomingOf(options, name, folder, part, await opened);
   } catch (thrown) {
     await handle?.close().catch(() => undefined);
     await (part?.fresh === true ? part.remove() : part?.release())?.catch(() => undefined);
     if (options.signal?.aborted === true && thrown === options.signal.reason) throw thrown;
     throw cannotWrite(folder, thrown);
   }
+}
+
+/**
+ * Begins a download of which nothing is there yet, in one turn of the thread. Null where that is not plain, with nothing left
+ * behind: `openIncoming` then goes step by step, and says what is wrong. @throws as `openIncoming`
+ */
+export async function beginIncoming(options: IncomingOptions): Promise<IncomingFile | null> {
+  const { layout, writer, folder: named, preallocate = false, offers } = options;
+  const name = safeDownloadName(options.name);
+  if (preallocate || layout.size === 0) return null;
+  const { root } = layout;
+  const bitmap = basename(bitmapPath('', root));
+  const begun = await BlockFile.begin({
+    writer,
+    layout,
+    folder: named,
+    name,
+    ...partNames(root),
+    bitmap,
+  }).catch((thrown: unknown) => {
+    throw cannotWrite(named, thrown);
+  });
+  if (begun === null) return null;
+  const { folder, file } = begun;
+  const part = claimBegun(folder, root);
+  if (part === null) {
+    await file.close();
+    await rm(join(folder, partNames(root).part), { force: true }).catch(() => undefined);
+    return null;
+  }
+  file.offer(offers && { offers, name });
+  return incomingOf(options, name, folder, part, file);
+}
+
+function incomingOf(
+  { layout, fsync = 'finish' }: IncomingOptions,
+  name: string,
+  folder: string,
+  part: Claim,
+  blocks: BlockFile,
+): IncomingFile {
+  return new Incoming(name, join(folder, name), blocks, fsync, {
+    publish: async () => {
+      const wanted = { size: layout.size, cid: layout.root };
+      const published = await publishFree(part.path, folder, name, wanted);
+      await part.moved();
+      return published;
+    },
+    keep: () => part.release(),
+    drop: () => part.remove(),
+  });
 }
 
 /** What becomes of the part at the end. */

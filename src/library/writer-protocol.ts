@@ -1,3 +1,5 @@
+import type { BeginAsk, Begun } from './begin-now.ts';
+
 /**
  * Between a Writer and its thread. Memory goes over once, as shared memory, and files and slots then have numbers, so
  * that a block costs one small message each way. What has no `seq` gets no answer. Answers come in the order of the asks.
@@ -6,6 +8,7 @@ export type Ask =
   | { readonly op: 'slot'; readonly slot: number; readonly bytes: SharedArrayBuffer }
   | ({ readonly op: 'open'; readonly file: number } & SharedFile)
   | { readonly op: 'close'; readonly file: number }
+  | ({ readonly seq: number; readonly op: 'begin'; readonly file: number } & BeginFile)
   | { readonly seq: number; readonly op: 'block'; readonly file: number; index: number; slot: number }
   | ({ readonly seq: number; readonly op: 'check'; readonly file: number } & CheckAsk)
   | { readonly seq: number; readonly op: 'reserve'; readonly file: number; first: number; count: number }
@@ -26,6 +29,12 @@ export interface SharedFile {
   readonly digests: SharedArrayBuffer;
   readonly size: number;
   readonly blockBytes: number;
+}
+
+/** A file that is yet to be made; the thread knows it from then on. */
+export interface BeginFile {
+  readonly begin: BeginAsk;
+  readonly shared: Omit<SharedFile, 'fd' | 'bitsFd'>;
 }
 
 export interface CheckAsk {
@@ -53,8 +62,8 @@ export const STATE = { none: 0, right: 1, wrong: 2 } as const;
 
 export interface Answer {
   readonly seq: number;
-  /** `block`: 1 written, 0 wrong. `put`, `look`: a STATE for each file, also beside an error. */
-  readonly value: number | Uint8Array;
+  /** `block`: 1 written, 0 wrong. `put`, `look`: a STATE for each file, also beside an error. `begin`: null for no. */
+  readonly value: number | Uint8Array | Begun | null;
   readonly error?: { readonly code: string; readonly message: string };
 }
 

@@ -12,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { beginNow, type Begun } from './begin-now.ts';
 import {
   STATE,
   type Answer,
@@ -44,11 +45,18 @@ let zeros = Buffer.alloc(0);
 
 port.on('message', (ask: Ask) => {
   if (ask.op === 'slot') slots.set(ask.slot, new Uint8Array(ask.bytes));
-  else if (ask.op === 'open')
-    files.set(ask.file, { ...ask, bits: new Uint8Array(ask.have), expected: new Uint8Array(ask.digests) });
+  else if (ask.op === 'open') know(ask.file, ask);
   else if (ask.op === 'close') files.delete(ask.file);
   else port.postMessage(answer(ask));
 });
+
+function know(file: number, shared: SharedFile): void {
+  files.set(file, {
+    ...shared,
+    bits: new Uint8Array(shared.have),
+    expected: new Uint8Array(shared.digests),
+  });
+}
 
 function answer(ask: Extract<Ask, { seq: number }>): Answer {
   const states = 'paths' in ask ? new Uint8Array(ask.paths.length) : null;
@@ -60,8 +68,10 @@ function answer(ask: Extract<Ask, { seq: number }>): Answer {
   }
 }
 
-function run(ask: Extract<Ask, { seq: number }>, states: Uint8Array | null): number | Uint8Array {
+function run(ask: Extract<Ask, { seq: number }>, states: Uint8Array | null): Answer['value'] {
   switch (ask.op) {
+    case 'begin':
+      return begin(ask);
     case 'block':
       return block(fileOf(ask.file), ask.index, slotOf(ask.slot));
     case 'check':
@@ -117,6 +127,12 @@ function readAll(fd: number, into: Uint8Array, position: number): number {
     done += read;
   }
   return done;
+}
+
+function begin({ file, begin: ask, shared }: Extract<Ask, { op: 'begin' }>): Begun | null {
+  const begun = beginNow(ask);
+  if (begun !== null) know(file, { ...shared, fd: begun.fd, bitsFd: begun.bitsFd });
+  return begun;
 }
 
 function block(file: File, index: number, slot: Uint8Array): number {

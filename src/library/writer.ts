@@ -1,10 +1,21 @@
+import { close, unlink } from 'node:fs';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { INCOMING } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Slot } from '../core/transfer/ports.ts';
 import { THREAD_STOPPED } from './files.ts';
 import { PoolSlot, SlotPool } from './slots.ts';
-import type { Answer, Ask, CheckAsk, SharedFile, SmallFiles, WriterData } from './writer-protocol.ts';
+import type { Begun } from './begin-now.ts';
+import type {
+  Answer,
+  Ask,
+  BeginFile,
+  CheckAsk,
+  SharedFile,
+  SmallFiles,
+  WriterData,
+} from './writer-protocol.ts';
 
 export interface WriterOptions {
   /** Slots of 1 MiB. */
@@ -31,6 +42,8 @@ interface Job {
   readonly partly: boolean;
   /** null: nobody waits any more, the thread hung. */
   waiter: { resolve: (answer: Answer) => void; reject: (why: unknown) => void } | null;
+  /** What becomes of an answer that nobody waits for. */
+  readonly late: ((answer: Answer) => void) | undefined;
 }
 
 type Unnumbered<T> = T extends { seq: number } ? Omit<T, 'seq'> : never;
@@ -97,6 +110,28 @@ export class Writer {
   }
 
   /**
+   * Has the thread make the part of a new download, and make it known to itself; gives its number. Null where that is
+   * not plain (`beginNow`), or the thread died over it.
+   * @throws KelanaError TRANSFER_FAILED once the writer is closed; DiskError ETIMEDOUT where the disk hangs
+   */
+  async begin(ask: BeginFile): Promise<{ readonly file: number; readonly begun: Begun } | null> {
+    const file = this.#nextFile;
+    this.#nextFile += 1;
+    const late = ({ value }: Answer): void => {
+      if (isBegun(value)) this.#takeBack(file, value, ask);
+    };
+    const { value } = await this.#ask({ op: 'begin', file, ...ask }, null, { late }).catch(
+      (thrown: unknown): Pick<Answer, 'value'> => {
+        if (thrown instanceof DiskError && thrown.code !== 'ETIMEDOUT') return { value: null };
+        throw thrown;
+      },
+    );
+    if (!isBegun(value)) return null;
+    this.#files.set(file, { ...ask.shared, fd: value.fd, bitsFd: value.bitsFd });
+    return { file, begun: value };
+  }
+
+  /**
    * Forgets a file after all that was asked before. Only then may its descriptor be closed: the number may at once
    * be that of another file. @throws where the disk hangs; the descriptor then has to stay open
    */
@@ -126,7 +161,7 @@ export class Writer {
   /** Writes small files out of a slot; gives a STATE for each, beside the error that kept it from the rest. */
   async put(files: SmallFiles, slot: Slot): Promise<{ states: Uint8Array; error: unknown }> {
     const own = this.#own(slot);
-    const answer = await this.#ask({ op: 'put', slot: own.number, ...files }, own, true);
+    const answer = await this.#ask({ op: 'put', slot: own.number, ...files }, own, { partly: true });
     return { states: answer.value as Uint8Array, error: errorOf(answer) };
   }
 
@@ -160,6 +195,13 @@ export class Writer {
     }
   }
 
+  /** The disk answered after all, but nobody waits any more. */
+  #takeBack(file: number, { folder, fd, bitsFd }: Begun, { begin: { part, bitmap } }: BeginFile): void {
+    this.#worker?.postMessage({ op: 'close', file } satisfies Ask);
+    for (const one of [fd, bitsFd]) if (one !== null) close(one, ignore);
+    for (const name of [part, bitmap?.name]) if (name !== undefined) unlink(join(folder, name), ignore);
+  }
+
   #own(slot: Slot): PoolSlot {
     if (!(slot instanceof PoolSlot))
       throw new KelanaError('INTERNAL', { detail: 'not a slot of this writer' });
@@ -169,7 +211,7 @@ export class Writer {
   #ask(
     ask: Unnumbered<Extract<Ask, { seq: number }>>,
     slot: PoolSlot | null,
-    partly = false,
+    { partly = false, late }: { partly?: boolean; late?: (answer: Answer) => void } = {},
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       slot?.toThread();
@@ -184,7 +226,7 @@ export class Writer {
         this.#since = performance.now();
         worker.ref();
       }
-      this.#jobs.set(seq, { slot, partly, waiter: { resolve, reject } });
+      this.#jobs.set(seq, { slot, partly, waiter: { resolve, reject }, late });
       worker.postMessage({ ...ask, seq });
     });
   }
@@ -194,6 +236,8 @@ export class Writer {
     const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
       name: 'writer',
       execArgv: [],
+      // Files that it opens for downloads are closed by whoever has them, and outlive it.
+      trackUnmanagedFds: false,
       workerData: { tailBytes: INCOMING.tailBytes } satisfies WriterData,
     });
     this.#worker = worker;
@@ -221,8 +265,9 @@ export class Writer {
     this.#since = performance.now();
     job.slot?.fromThread();
     const error = job.partly ? null : errorOf(answer);
-    if (error === null) job.waiter?.resolve(answer);
-    else job.waiter?.reject(error);
+    if (job.waiter === null) job.late?.(answer);
+    else if (error === null) job.waiter.resolve(answer);
+    else job.waiter.reject(error);
     this.#advance();
   }
 
@@ -280,6 +325,12 @@ export class Writer {
     }
     this.#advance();
   }
+}
+
+const ignore = (): void => undefined;
+
+function isBegun(value: Answer['value']): value is Begun {
+  return typeof value === 'object' && value !== null && 'fd' in value;
 }
 
 function errorOf({ error }: Answer): Error | null {

@@ -100,6 +100,13 @@ export async function proveHolding(
   }
 }
 
+/** Whether these bytes are all of the file that was hit, whose CID is the hash of its bytes. */
+export function isWhole({ cid, size, kind }: Hit, bytes: Uint8Array): boolean {
+  const parsed = kind === 'folder' ? null : parseCid(cid);
+  if (parsed?.codec !== RAW) return false;
+  return verifyBlock({ digest: parsed.digest, size }, bytes, sha256);
+}
+
 async function wholeOf(session: BlockSession, hit: Hit): Promise<Uint8Array> {
   const layout = verifyManifest(hit.cid, [], sha256, { size: hit.size, peer: hit.label });
   return await blockOf(session, hit, layout, 0);

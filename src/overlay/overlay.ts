@@ -18,14 +18,16 @@ import type { NodeView } from '../core/search/search.ts';
 import { chooseLinks } from '../core/search/topology.ts';
 import type { LinkFrame } from '../core/wire/frames.ts';
 import { isSearchFrame, type SearchFrame } from '../core/wire/search-frames.ts';
+import { parseCid, RAW } from '../core/transfer/cid.ts';
 import { Bitswap } from './bitswap/bitswap.ts';
 import { ipfsFinder } from './bitswap/find.ts';
 import { Blocks } from './blocks/blocks.ts';
+import { Foretold } from './blocks/foretold.ts';
 import { Shown } from './blocks/shown.ts';
 import { Courier, type AskFrame } from './courier.ts';
 import { Dht } from './dht.ts';
 import { Exchange } from './exchange.ts';
-import { fetchBytes, proveHolding } from './fetch.ts';
+import { fetchBytes, isWhole, proveHolding } from './fetch.ts';
 import { Former } from './former.ts';
 import { createHost } from './host.ts';
 import { loadIdentity } from './identity.ts';
@@ -149,6 +151,7 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     prints: prints.view,
   };
   const showings = new Shown();
+  const foretold = new Foretold((of) => open(of, undefined, { stream: true }));
   const former = await Former.open(join(options.dataFolder, 'neighbours.json'), now, () => prints.known());
   const searching = new Searching({
     view,
@@ -157,15 +160,23 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     random,
     send,
     prove: async (hit, signal) => {
-      const proof = await proveHolding(
-        (of, limit) => open(of, limit, { stream: true }),
-        hit,
-        signal,
-        (bytes) => showings.keep(hit.peer, hit.cid, bytes),
-      );
-      const { peer } = hit;
+      const { peer, cid } = hit;
+      const keep = (bytes: Uint8Array): void => showings.keep(peer, cid, bytes);
+      const bytes = await foretold.take(peer, cid);
+      const early = bytes !== null && isWhole(hit, bytes);
+      if (early) keep(bytes);
+      const asked = (of: Provider, limit?: AbortSignal): ReturnType<typeof open> =>
+        open(of, limit, { stream: true });
+      const limited = (): AbortSignal =>
+        AbortSignal.any([signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
+      const proof = early ? 'holds' : await proveHolding(asked, hit, limited(), keep);
       if (proof === 'holds') shown.set(peer, { peer, label: nameOf(peer) ?? hit.label });
       return proof;
+    },
+    foretell: (peer, cid, signal) => {
+      const [link, parsed] = [links.get(peer), parseCid(cid)];
+      if (link === undefined || parsed?.codec !== RAW) return;
+      foretold.ask({ peer, label: link.label, addresses: link.addresses }, parsed.text, signal);
     },
     dht: async (query, signal, onProvider) => (await dht.find(query, signal, onProvider)).messages,
     liar,

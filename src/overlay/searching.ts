@@ -3,7 +3,7 @@ import { isLocalHost, labelOf } from '../core/address.ts';
 import { SEARCH } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import type { Hit, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
+import type { Hit, Holding, Query, SearchEvent, SearchOptions } from '../core/ports.ts';
 import type { Random } from '../core/random.ts';
 import { createAuto } from '../core/search/auto.ts';
 import { textOf } from '../core/search/query.ts';
@@ -25,8 +25,10 @@ export interface SearchingOptions {
   readonly random: Random;
   /** Over the link to a neighbour, else to a peer at these addresses; `unsent` is called where it cannot be reached. */
   readonly send: (peer: string, frame: SearchFrame, addresses: readonly string[] | undefined) => void;
-  /** Has a holder show that it has what it says; never rejects. */
+  /** Has a holder show that it has what it says, in `SEARCH.proveTimeoutMs`; never rejects. */
   readonly prove: (hit: Hit, signal: AbortSignal) => Promise<Proof>;
+  /** Asked whether it has this file, of one block, to be fetched: it may be asked for the file at once. */
+  readonly foretell?: (peer: string, cid: string, signal: AbortSignal) => void;
   /** Looks providers up; null where this node runs no DHT. */
   readonly dht:
     ((query: Query, signal: AbortSignal, onProvider: (contact: Contact) => void) => Promise<number>) | null;
@@ -47,6 +49,8 @@ interface Own {
   readonly results: Results;
   /** Ends proofs and look-ups when the search ends. */
   readonly ending: AbortController;
+  /** What whoever asked wants to be told at once. */
+  readonly asked: Pick<SearchOptions, 'claimed' | 'proved'>;
   looking: AbortController | null;
 }
 
@@ -97,6 +101,7 @@ export class Searching {
       startedAt: this.#options.now(),
       results: new Results(query, SEARCH.gatherMs),
       ending: new AbortController(),
+      asked: options,
       looking: null,
     };
     this.#own.set(id, own);
@@ -141,7 +146,8 @@ export class Searching {
     const { emit, view, labelOf: nameOf } = this.#options;
     switch (output.type) {
       case 'send':
-        return this.#options.send(output.to, output.frame, output.addresses);
+        this.#options.send(output.to, output.frame, output.addresses);
+        return output.frame.type === 'confirm' ? this.#foretell(output.to, output.frame.id) : undefined;
       case 'liar':
         return this.#options.liar(output.peer, output.why);
       case 'asked': {
@@ -178,7 +184,9 @@ export class Searching {
         own.looking?.abort(ENDED);
         return;
       case 'hit': {
-        const label = nameOf(output.hit.peer) ?? labelFrom(output.hit, view.addresses());
+        const { peer, addresses } = output.hit;
+        const label = nameOf(peer) ?? labelFrom(output.hit, view.addresses());
+        own.asked.proved?.(holdingOf(output.hit), { peer, label, addresses });
         own.results.hit({ ...output.hit, label }, elapsedMs);
         emit({ type: 'search.found', who: view.label, name: output.hit.name, holder: label });
         emit({ type: 'search.response-time', who: view.label, holder: label, seconds });
@@ -194,12 +202,18 @@ export class Searching {
     }
   }
 
+  #foretell(peer: string, id: string): void {
+    const own = this.#own.get(id);
+    if (own?.asked.claimed === undefined || own.query.kind !== 'cid') return;
+    this.#options.foretell?.(peer, own.query.cid, own.ending.signal);
+  }
+
   #prove(own: Own, id: string, hit: Hit): void {
-    const limit = AbortSignal.any([own.ending.signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
     const { peer, cid } = hit;
     void this.#options
-      .prove(hit, limit)
+      .prove(hit, own.ending.signal)
       .then((proof) => this.#step({ type: 'proved', id, peer, cid, proof }));
+    own.asked.claimed?.(holdingOf(hit));
   }
 
   #look(own: Own, id: string, query: Query): void {
@@ -215,6 +229,16 @@ export class Searching {
       .dht(query, signal, (contact) => this.#step({ type: 'provider', id, contact }))
       .then(end, () => end(0));
   }
+}
+
+function holdingOf({ name, size, cid, kind, files }: Hit): Holding {
+  return {
+    name,
+    size,
+    cid,
+    ...(kind === undefined ? {} : { kind }),
+    ...(files === undefined ? {} : { files }),
+  };
 }
 
 /**

@@ -74,6 +74,10 @@ export class Turns {
     return this.#rate() === null || this.#order.free(this.#options.now());
   }
 
+  get limited(): boolean {
+    return this.#rate() !== null;
+  }
+
   /** How many pieces of `bytes` to ask for ahead, of `most`: no more than the limit brings in a second, and one. */
   ahead(most: number, bytes: number): number {
     return Math.min(most, 1 + Math.floor((this.#rate() ?? Infinity) / bytes));

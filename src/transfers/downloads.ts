@@ -2,6 +2,7 @@ import { SWARM, TOGETHER } from '../core/config.ts';
 import { KelanaError } from '../core/errors.ts';
 import type { Holding, Provider } from '../core/ports.ts';
 import type { DownloadEvent, DownloadsPort } from '../core/transfer/ports.ts';
+import { Ahead, type BeginAhead } from './ahead.ts';
 import { FolderSwarm } from './folder-swarm.ts';
 import type { Fetched, FolderOptions, SwarmOptions } from './options.ts';
 import { Swarm } from './swarm.ts';
@@ -24,15 +25,33 @@ interface Run {
 }
 
 /** What all downloads of a node have in common. */
-export type DownloadHow = Omit<SwarmOptions & FolderOptions, 'file' | 'signal' | 'only'>;
+export interface DownloadHow extends Omit<SwarmOptions & FolderOptions, 'file' | 'signal' | 'only'> {
+  /** For files of one block; by default nothing is begun ahead. */
+  readonly ahead?: BeginAhead;
+}
 
 /** One swarm a file, for all who wait for it: two commands must not write the same file side by side. */
 export class Downloads implements DownloadsPort {
   readonly #how: DownloadHow;
   readonly #runs = new Map<string, Run>();
+  readonly #ahead: Ahead;
 
   constructor(how: DownloadHow) {
-    this.#how = how;
+    this.#ahead = new Ahead(how.ahead);
+    const { incoming } = how;
+    this.#how = {
+      ...how,
+      incoming: async (file, layout, signal) =>
+        (await this.#ahead.take(file)) ?? (await incoming(file, layout, signal)),
+    };
+  }
+
+  expect(file: Holding): () => Promise<void> {
+    const { cid } = file;
+    // One that is under way has its part, and nobody else may.
+    if (file.kind === 'folder' || this.#runs.has(cid)) return () => Promise.resolve();
+    this.#ahead.begin(file);
+    return () => this.#ahead.drop(cid);
   }
 
   async *fetch(

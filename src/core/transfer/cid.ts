@@ -86,6 +86,22 @@ const MAX_TEXT = 80;
 /** Reads a CID of a file (v0 or v1; base32, base36, base58btc), or null where the text is none that kelana can hold. */
 export function parseCid(text: string): ParsedCid | null {
   if (text.length > MAX_TEXT) return null;
+  if (text === last.text) return last.parsed;
+  const parsed = plain(text) ?? odd(text);
+  last = { text, parsed };
+  return parsed;
+}
+
+/** The one that was read last: a search and the download after it read the same a dozen times. */
+let last: { readonly text: string; readonly parsed: ParsedCid | null } = { text: '', parsed: null };
+
+/** What `cidText` writes, read back; null for all others. */
+function plain(text: string): ParsedCid | null {
+  const bytes = plainBytes(text);
+  return bytes === null ? null : { codec: bytes[1] === RAW ? RAW : DAG_PB, digest: bytes.subarray(4), text };
+}
+
+function odd(text: string): ParsedCid | null {
   try {
     return fromCid(CID.parse(text, READ));
   } catch {

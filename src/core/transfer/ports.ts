@@ -14,6 +14,11 @@ import type { Layout } from './layout.ts';
  * no: `not-here`, `busy`, `failed`), SOURCE_CHANGED, PEER_PROTOCOL (a breach: the provider lies).
  */
 export interface BlockSession {
+  /**
+   * All of a file whose CID is the hash of its bytes, at most a block, unchecked; null where this is not the way to ask.
+   * For who does not know its size yet.
+   */
+  whole?(cid: string): Promise<Uint8Array | null>;
   readonly peer: string;
   readonly label: string;
   /** A connection of its own for bulk bytes, or a stream of libp2p where none can be had. */
@@ -149,6 +154,11 @@ export interface DownloadsPort {
     signal: AbortSignal,
     only?: readonly string[],
   ): AsyncGenerator<DownloadEvent, void, undefined>;
+  /**
+   * A download of this may follow in a moment: what the disk has to do before its first byte is done meanwhile. Gives the
+   * way to take that back, which does nothing once the download has begun, and resolves when nothing of it is left.
+   */
+  expect?(file: Holding): () => Promise<void>;
 }
 
 export const TRANSFER_STATES = ['queued', 'running', 'paused', 'waiting', 'done', 'failed'] as const;

@@ -49,6 +49,8 @@ export interface BlocksOptions {
 
 interface Shared {
   readonly client: Promise<BlockClient>;
+  /** The same, once it is there. */
+  now: BlockClient | null;
   users: number;
   idle: NodeJS.Timeout | undefined;
 }
@@ -121,24 +123,25 @@ export class Blocks {
     const { host, source, who, downs } = this.#options;
     const { peer, label } = provider;
     if (peer === host.peerId.toString()) return localSession(source, peer, who);
-    const limit = AbortSignal.any([
-      this.#stopped.signal,
-      AbortSignal.timeout(OVERLAY.dialTimeoutMs),
-      ...(signal === undefined ? [] : [signal]),
-    ]);
     // A question asked once must not keep later downloads off a lane.
     const key = stream && !this.#shared.has(peer) ? `${peer} stream` : peer;
     const shared = this.#shared.get(key) ?? this.#share(provider, key);
     shared.users += 1;
     clearTimeout(shared.idle);
     try {
-      const client = await before(shared.client, limit);
+      const client = shared.now ?? (await before(shared.client, this.#limit(signal)));
+      signal?.throwIfAborted();
       return new ClientSession(client, downs, this.#options.port ?? 0, () => this.#release(key, shared));
     } catch (thrown) {
       this.#release(key, shared);
       signal?.throwIfAborted();
       throw new KelanaError('PEER_UNREACHABLE', { peer: label, why: reason(thrown) }, thrown);
     }
+  }
+
+  #limit(signal: AbortSignal | undefined): AbortSignal {
+    const late = AbortSignal.timeout(OVERLAY.dialTimeoutMs);
+    return AbortSignal.any([this.#stopped.signal, late, ...(signal === undefined ? [] : [signal])]);
   }
 
   async stop(): Promise<void> {
@@ -161,9 +164,9 @@ export class Blocks {
       if (this.#shared.get(key) === shared) this.#shared.delete(key);
     };
     const client = this.#connect(provider, key !== provider.peer, forget);
-    const shared: Shared = { client, users: 0, idle: undefined };
+    const shared: Shared = { client, now: null, users: 0, idle: undefined };
     this.#shared.set(key, shared);
-    client.catch(forget);
+    client.then((there) => (shared.now = there), forget);
     return shared;
   }
 

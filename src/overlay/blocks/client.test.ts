@@ -204,6 +204,25 @@ test('answers that nobody asked for, of another kind, or too long are breaches',
   }
 });
 
+test('a file whose size nobody knows yet comes in one piece or several, and is no larger than a block', async (t) => {
+  const { client, channel } = newClient(t);
+  const say = (flags: number, request: number, length: number): void =>
+    channel.reader?.push(encodeFrame(FRAME.data, flags, request, new Uint8Array(length).fill(request)));
+  const [one, two, empty] = [client.whole(CID), client.whole(CID), client.whole(CID)];
+  say(LAST, one.number, 7);
+  assert.deepEqual(await one.answer, new Uint8Array(7).fill(one.number));
+  say(0, two.number, 70_000);
+  say(LAST, two.number, 3);
+  assert.deepEqual(await two.answer, new Uint8Array(70_003).fill(two.number));
+  say(LAST, empty.number, 0);
+  assert.deepEqual(await empty.answer, new Uint8Array(0));
+  const long = client.whole(CID);
+  long.answer.catch(() => undefined);
+  say(0, long.number, TRANSFER.blockBytes / 2);
+  say(0, long.number, TRANSFER.blockBytes / 2);
+  assert.throws(() => say(LAST, long.number, 1), { code: 'PEER_PROTOCOL' });
+});
+
 test('a manifest of more nodes than there can be is a breach, however small they are', async (t) => {
   const long = newClient(t);
   const none = long.client.manifest(CID, false, 3);

@@ -29,7 +29,7 @@ const MAX_REQUEST = 2 ** 31;
 interface Request {
   readonly number: number;
   readonly cid: string;
-  readonly wants: 'manifest' | 'root' | 'have' | 'block' | 'peers';
+  readonly wants: 'manifest' | 'root' | 'have' | 'block' | 'whole' | 'peers';
   /** Memory of the block; empty for the others. */
   into: Into;
   filled: number;
@@ -137,6 +137,14 @@ export class BlockClient implements FrameTaker {
     return request;
   }
 
+  /** All of a file of one block, whatever its size; its memory is chosen when it comes. */
+  whole(cid: string): Asked {
+    const request = this.#ask(cid, 'whole', { length: TRANSFER.blockBytes, bytes: () => NOTHING });
+    this.#unsent.push({ cid, index: 0, request: request.number });
+    this.#askSoon();
+    return request;
+  }
+
   /**
    * Gives requests up. Their memory is free when their promise has settled: at once, but for the one that bytes are
    * just coming for.
@@ -164,11 +172,14 @@ export class BlockClient implements FrameTaker {
   room(head: Head): Uint8Array | null {
     const request = this.#answered(head.request);
     if (head.type !== FRAME.data) return null;
-    if (request.wants !== 'block') throw breach('a block that nobody asked for');
+    const { wants } = request;
+    if (wants !== 'block' && wants !== 'whole') throw breach('a block that nobody asked for');
     if (head.length === 0 && (head.flags & LAST) === 0) throw breach('an empty piece of a block');
     if (request.filled + head.length > request.into.length) throw breach('a block too long');
     if (request.cancelled && !request.active) return null;
     request.active = true;
+    if (wants === 'whole' && request.filled === 0)
+      request.into = new Uint8Array((head.flags & LAST) === 0 ? TRANSFER.blockBytes : head.length);
     const memory = memoryOf(request.into);
     request.into = memory;
     return memory.subarray(request.filled, request.filled + head.length);
@@ -180,6 +191,10 @@ export class BlockClient implements FrameTaker {
       case FRAME.data:
         request.filled += head.length;
         if ((head.flags & LAST) === 0) return;
+        if (request.wants === 'whole') {
+          this.#settle(memoryOf(request.into).subarray(0, request.filled));
+          return;
+        }
         if (request.filled !== request.into.length) throw breach('a block too short');
         this.#settle(null);
         return;

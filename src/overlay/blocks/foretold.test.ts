@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import test from 'node:test';
+import { KelanaError } from '../../core/errors.ts';
+import { cidText, RAW } from '../../core/transfer/cid.ts';
+import { Turns } from '../turns.ts';
+import { isWhole } from '../fetch.ts';
+import { source, start, unlimited } from './blocks.testkit.ts';
+import { Foretold } from './foretold.ts';
+
+const bytes = new Uint8Array(300_000).fill(5);
+const cid = cidText(RAW, hash('sha256', bytes, 'buffer'));
+const never = new AbortController().signal;
+const hit = { name: 'a', size: bytes.length, cid, peer: 'p', label: 'p', addresses: [], hops: 1 };
+
+function shared(what: Uint8Array = bytes) {
+  return source(what.length, {
+    readBlock: (asked, index, into = new Uint8Array(what.length)) => {
+      if (asked !== cid || index !== 0) return Promise.reject(new KelanaError('NOT_SHARED', { name: asked }));
+      into.set(what);
+      return Promise.resolve(into.subarray(0, what.length));
+    },
+  });
+}
+
+test('a file of one block comes without its size, once, and is believed for its hash alone', async (t) => {
+  const [holder, asker] = [await start(t, shared()), await start(t, shared())];
+  const foretold = new Foretold((of) => asker.blocks.open(of, undefined, { stream: true }));
+  const { peer } = holder.provider;
+  foretold.ask(holder.provider, cid, never);
+  foretold.ask(holder.provider, cid, never);
+  const came = await foretold.take(peer, cid);
+  assert.deepEqual(came, bytes);
+  assert.ok(isWhole(hit, came));
+  for (const wrong of [
+    { size: bytes.length - 1 },
+    { kind: 'folder' as const },
+    { cid: cidText(RAW, new Uint8Array(32)) },
+  ])
+    assert.ok(!isWhole({ ...hit, ...wrong }, came));
+  assert.equal(await foretold.take(peer, cid), null);
+  foretold.ask(holder.provider, cidText(RAW, new Uint8Array(32)), never);
+  assert.equal(await foretold.take(peer, cidText(RAW, new Uint8Array(32))), null, 'it has none of that');
+});
+
+test('who gives nothing is not waited for, nor a search that has ended', async (t) => {
+  const silent = await start(t, source(9, { readBlock: () => new Promise(() => undefined) }));
+  const asker = await start(t, shared());
+  const foretold = new Foretold((of) => asker.blocks.open(of, undefined, { stream: true }));
+  const { peer } = silent.provider;
+  foretold.ask(silent.provider, cid, never);
+  assert.equal(await foretold.take(peer, cid), null);
+  const search = new AbortController();
+  foretold.ask(silent.provider, cid, search.signal);
+  search.abort();
+  assert.equal(await foretold.take(peer, cid), null);
+  foretold.ask(silent.provider, cid, search.signal);
+  assert.equal(await foretold.take(peer, cid), null);
+});
+
+test('where downloads are limited a file is not asked for before its size is known', async (t) => {
+  const holder = await start(t, shared());
+  const downs = new Turns({ now: () => performance.now(), limit: () => 1_000_000 });
+  const asker = await start(t, shared(), { downs });
+  const session = await asker.blocks.open(holder.provider);
+  assert.equal(await session.whole?.(cid), null);
+  const free = await start(t, shared(), { downs: unlimited() });
+  const other = await free.blocks.open(holder.provider);
+  assert.deepEqual(await other.whole?.(cid), bytes);
+  await Promise.all([session.close(), other.close()]);
+  await assert.rejects(async () => await other.whole?.(cid), { code: 'TRANSFER_FAILED' });
+});
