@@ -96,7 +96,7 @@ function sharedText({ lang }: Context, { path, files, bytes, cid }: ShareRow): {
   const below = cid === null ? '' : `\n  ${cid}`;
   return {
     id: `Dibagikan: ${name} (${count} berkas, ${size})${below}`,
-    en: `Shared: ${name} (${count} files, ${size})${below}`,
+    en: `Shared: ${name} (${count} ${files === 1 ? 'file' : 'files'}, ${size})${below}`,
   };
 }
 
