@@ -17,6 +17,8 @@ test('a small file that is asked for with its search comes whole, over nothing, 
   assert.ok(first.type === 'saved' && !first.local);
   assert.deepEqual(await readFile(first.path), Buffer.from(bytes));
   assert.deepEqual(await readdir(asker.downloads), ['kecil.bin']);
+  // What the search was shown is what the download has.
+  assert.equal(holder.overlay.traffic().up.bytes, bytes.length);
   // Its name belongs to another file now.
   await writeFile(first.path, 'lain');
   const second = await get(asker, query, how);
