@@ -101,6 +101,16 @@ test('a POST with an Idempotency-Key is sent again with its whole body', async (
   }
 });
 
+test('a key that Connection takes out, so that no server sees it, lets nothing be sent again', async (t) => {
+  const dying = [await backend(t, () => null), await backend(t, () => null)];
+  const bench = await balance(t, ...dying.map(({ url }) => url));
+  const fields = `Idempotency-Key: k1\r\nConnection: close, idempotency-key\r\n`;
+  assert.equal(statusOf(await once(t, bench, post('hello', fields))), 502);
+  const heads = dying.flatMap(({ requests }) => requests.map(({ head }) => head.fields));
+  assert.equal(heads.length, 1);
+  assert.ok(heads.flat().every(({ name }) => name !== 'idempotency-key'));
+});
+
 test('a body too large to keep is not sent again, even with an Idempotency-Key', async (t) => {
   const dying = await backend(t, () => null);
   const one = await backend(t);

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chunkedEnd, forwardInterim, forwardRequest, forwardResponse, selfDelimited } from './forward.ts';
+import {
+  chunkedEnd,
+  forwardInterim,
+  forwardRequest,
+  forwardResponse,
+  selfDelimited,
+  tellsKey,
+} from './forward.ts';
 import { noMemo, type MessageHead } from './head.ts';
 import { originOf } from './provenance.ts';
 import type { RequestHead } from './request.ts';
@@ -212,4 +219,17 @@ test('a name with _ that CGI would read as one of ours does not go on; others wi
     lines(forwardRequest(head, ROUTE)).filter((line) => line.split(':')[0]?.includes('_')),
     ['HOST_: a', 'Connection_: close', 'My_Name: kept'],
   );
+});
+
+test('a key counts as told only where it goes on, and says something', () => {
+  const head = (fields: string) => request(`POST / HTTP/1.1\r\nHost: kelana.test\r\n${fields}\r\n`);
+  const told = (fields: string) => tellsKey(head(fields));
+  assert.ok(told('Idempotency-Key: k\r\n'));
+  assert.ok(told('Idempotency-Key:\r\nConnection: x-other\r\nidempotency-key: k\r\n'));
+  for (const fields of [
+    '',
+    'Idempotency-Key:\r\n',
+    'Idempotency-Key: k\r\nConnection: x, Idempotency-KEY\r\n',
+  ])
+    assert.ok(!told(fields), fields);
 });
