@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { BalancerView } from '../src/balancer/view.ts';
@@ -175,6 +175,20 @@ test('the settings are read again whole: a mistake is told with its line and cha
     (await command('reload')).err,
     /line 5: .*only url, weight, max, proxy, ca and verify are known/,
   );
+
+  // What is put in its place meanwhile is no word of the operator's.
+  const rows = async () => (await view('ls')).backends.map(({ name, weight }) => [name, weight]);
+  await rm(file);
+  const was = await rows();
+  for (const verb of ['reload', 'upgrade']) {
+    const gone = await command(verb);
+    assert.deepEqual([gone.code, /kelana\.toml' cannot be read/.test(gone.err)], [1, true], gone.err);
+    await writeFile(file, '[balancer]\n');
+    const half = await command(verb);
+    assert.deepEqual([half.code, /line 1: the file names no backend/.test(half.err)], [2, true], half.err);
+    await rm(file);
+  }
+  assert.deepEqual(await rows(), was);
 
   await save(
     `[balancer]\nmethod = "weighted"\nworkers = "2"\nlog-lang = "en"\n${table(a, 'weight = 4\n')}${table(b)}`,

@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Balancer } from '../../balancer/balancer.ts';
 import { hostPort, type ListenAddress } from '../../balancer/address.ts';
-import { Certificates } from '../../balancer/certificates.ts';
 import { Discovery } from '../../balancer/discovery.ts';
 import { Fleet } from '../../balancer/fleet.ts';
-import { Manager, type Configuration } from '../../balancer/manager.ts';
+import { Manager } from '../../balancer/manager.ts';
 import { reaches } from '../../balancer/own.ts';
 import { Resolving } from '../../balancer/resolving.ts';
 import type { StatsServer } from '../../balancer/stats-server.ts';
@@ -19,8 +18,6 @@ import { desired, NO_CHANGES, type Changes } from '../../core/balance/changes.ts
 import { KelanaError, reason } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import type { Context } from '../context.ts';
-import { settle } from '../options.ts';
-import { Settings } from '../settings.ts';
 import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
 import {
@@ -31,9 +28,9 @@ import {
   listenOf,
   refuseOwn,
 } from './configuration.ts';
-import { edgesFrom } from './edges.ts';
 import { OverlayServers } from './overlay-servers.ts';
 import { adminSocket, folderOf, refuseOpenFolder } from './place.ts';
+import { Rereading } from './rereading.ts';
 import { parseStats } from './seeing.ts';
 import { startServing } from './serving.ts';
 
@@ -72,6 +69,7 @@ export async function openBalancer(
 ): Promise<BalancerApp> {
   const configuration = configurationOf(values, availableParallelism());
   const listen = listenOf(values);
+  const rereading = new Rereading(context, command, values);
   const [{ host, port }] = listen;
   // What lies in it is believed, so it is looked at before it is read.
   if (port !== 0) await refuseOpenFolder(folderOf(context, values, port), context.uid);
@@ -130,7 +128,7 @@ export async function openBalancer(
       emit,
       configuration,
       changes: kept,
-      read: () => readAgain(context, command, self.listen),
+      read: () => rereading.read(self.listen),
       parseBackend: (spec) => {
         const backend = addedBackend(spec);
         for (const own of self.listen) refuseOwn(backend, own);
@@ -189,19 +187,6 @@ async function keptChanges(folder: string): Promise<Changes> {
   if (!existsSync(file)) return NO_CHANGES;
   const { readChanges } = await import('../../balancer/state-file.ts');
   return await readChanges(file, givenBackend);
-}
-
-/** Flags and environment as they were, the file as it is now. @throws KelanaError BAD_VALUE, BAD_CONFIG, BAD_CERTIFICATE, CANNOT_READ */
-function readAgain(context: Context, command: Command, running: readonly ListenAddress[]): Configuration {
-  const args = context.args.slice(1);
-  const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
-  const asked = at < 0 ? undefined : (args[at] ?? '').includes('=') ? args[at]?.slice(9) : args[at + 1];
-  const settings = Settings.load(context.cwd, asked ?? context.env['KELANA_CONFIG']);
-  const values = settle(command, args, context.env, settings);
-  const { certificates = [] } = edgesFrom(values, listenOf(values));
-  // Read for their mistakes alone: those that serve keep what they have until they read them by themselves.
-  if (certificates.length > 0) void new Certificates(certificates, 0);
-  return configurationOf(values, availableParallelism(), running);
 }
 
 async function makeFolder(folder: string): Promise<void> {

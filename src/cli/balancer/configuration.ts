@@ -28,7 +28,8 @@ export function configurationOf(
   const method = methodText(parseMethod(values.text('method') ?? 'round-robin'));
   checkMethod(method, mode);
   const { backends, sources } = inFile(values, () => {
-    const found = backendsFrom(values.texts('backend'), method);
+    const named = values.origin('backend') !== undefined;
+    const found = backendsFrom(named ? values.texts('backend') : BACKENDS, method);
     for (const backend of found.backends) {
       checkScheme(backend, mode);
       for (const address of [...listen, ...running]) refuseOwn(backend, address);
@@ -151,7 +152,8 @@ export function backendsFrom(
 ): { readonly backends: readonly GivenBackend[]; readonly sources: readonly Source[] } {
   // A list from the environment is cut at its commas, so weight=N and the like may stand alone: they belong to what precedes them.
   const joined: string[] = [];
-  for (const text of texts.length === 0 ? BACKENDS : texts) {
+  if (texts.length === 0) throw badBackend('', { id: 'sedikitnya satu server', en: 'at least one server' });
+  for (const text of texts) {
     const last = joined.pop();
     if (last !== undefined && PART.test(text)) joined.push(`${last},${text}`);
     else joined.push(...(last === undefined ? [] : [last]), text);
