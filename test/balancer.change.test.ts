@@ -125,6 +125,8 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['remove', a], 1, /last backend/],
     [['drain', a], 1, /last backend/],
     [['remove', '127.0.0.1:1'], 1, /no server '127\.0\.0\.1:1'.*\n.*There is: /],
+    [['drain', 'https://127.0.0.1:1/'], 1, /no server '127\.0\.0\.1:1'/],
+    [['weight', 'https://127.0.0.1,max=3', '1'], 1, /no server '127\.0\.0\.1:443'/],
     [['add', `http://${a}`], 1, /already has/],
     [['add', 'ftp://x'], 2, /only http/],
     [['add', 'tcp://127.0.0.1:1'], 2, /for --mode tcp only/],
