@@ -37,7 +37,7 @@ import { startServing } from './serving.ts';
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** File of the changes that were made while it ran. */
 const CHANGES = 'changes.json';
-/** Options that name what is bound, or where the changes are kept. */
+/** Options that name what is bound or opened by this process: sockets, changes, the log that all processes write to. */
 const FIXED: ReadonlySet<string> = new Set([
   'listen',
   'redirect-http',
@@ -46,6 +46,9 @@ const FIXED: ReadonlySet<string> = new Set([
   'dns',
   'peer',
   'group-key',
+  'log',
+  'log-db',
+  'log-lang',
 ]);
 
 export interface BalancerApp {
