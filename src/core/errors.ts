@@ -854,8 +854,8 @@ export const ERRORS = {
     retryable: false,
     exit: EXIT.failed,
     says: {
-      id: 'Proses ini boleh membuka {limit} berkas, jadi menerima {fit} sambungan sekaligus, bukan {wanted}; ulimit -n {needs} memberi tempat.',
-      en: 'This process may open {limit} files, so it takes {fit} connections at once, not {wanted}; ulimit -n {needs} makes room.',
+      id: 'Proses ini boleh membuka {limit} berkas, jadi menerima {fit} sambungan dan {active} permintaan sekaligus, bukan {wanted} dan {wantedActive}; ulimit -n {needs} memberi tempat.',
+      en: 'This process may open {limit} files, so it takes {fit} connections and {active} requests at once, not {wanted} and {wantedActive}; ulimit -n {needs} makes room.',
     },
     fix: { id: 'Naikkan dengan ulimit -n {needs}', en: 'Raise it with ulimit -n {needs}' },
   },
