@@ -13,7 +13,7 @@ import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
 import { descriptorLimit, fitting, tellFewer } from './descriptors.ts';
 import { Edge, type Door } from './edge.ts';
-import { CertificateKeeper, edgeRules, type EdgeOptions } from './edge-options.ts';
+import { CertificateKeeper, edgeRules, schemeOf, type EdgeOptions } from './edge-options.ts';
 import { forwardingOf, type Forwarding } from './forwarding.ts';
 import { socketsOf, type Place } from './hand-over.ts';
 import type { Bound } from './handles.ts';
@@ -170,7 +170,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   shared.who = label;
   const urls = places.map(
     (place, at) =>
-      `${rules.mode === 'tcp' ? 'tcp' : (place.scheme ?? usual)}://${hostPort(place.host, listeners[at]?.port ?? place.port)}`,
+      `${schemeOf(rules.mode, rules.certificates !== null, place.scheme)}://${hostPort(place.host, listeners[at]?.port ?? place.port)}`,
   );
   const url = urls[0] ?? '';
   const sharedRate = new SharedRate(shared.rate, clock);

@@ -25,6 +25,16 @@ export interface EdgeOptions {
   readonly maxPerSource?: number;
 }
 
+/** What is spoken on an address; `own` is what it says itself. */
+export function schemeOf(
+  mode: EdgeOptions['mode'],
+  secure: boolean,
+  own?: 'http' | 'https',
+): 'http' | 'https' | 'tcp' {
+  if (mode === 'tcp') return 'tcp';
+  return own ?? (secure ? 'https' : 'http');
+}
+
 /**
  * @param maxConnections client connections that there is room for
  * @throws KelanaError BAD_CERTIFICATE, BAD_VALUE, CANNOT_READ

@@ -288,6 +288,16 @@ export const ERRORS = {
       en: 'Put the cause right and try again: kelana balancer upgrade',
     },
   },
+  RELOAD_NEEDS_UPGRADE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Dengan opsi yang berjalan itu tidak bisa ({why}); tidak ada yang berubah. Ini baru berlaku setelah upgrade: {options}.',
+      en: 'That cannot be with the options that run ({why}); nothing was changed. Only an upgrade applies: {options}.',
+    },
+    fix: { id: 'kelana balancer upgrade', en: 'kelana balancer upgrade' },
+  },
   UPGRADE_NEEDS_RESTART: {
     source: 'user',
     retryable: false,

@@ -6,27 +6,29 @@ import { fileURLToPath } from 'node:url';
 import type { Balancer } from '../../balancer/balancer.ts';
 import { hostPort, type ListenAddress } from '../../balancer/address.ts';
 import { Discovery } from '../../balancer/discovery.ts';
-import { Fleet } from '../../balancer/fleet.ts';
-import { Manager } from '../../balancer/manager.ts';
+import { Fleet, reasonText } from '../../balancer/fleet.ts';
+import { Manager, type Configuration } from '../../balancer/manager.ts';
 import { reaches } from '../../balancer/own.ts';
 import { Resolving } from '../../balancer/resolving.ts';
 import type { StatsServer } from '../../balancer/stats-server.ts';
 import { LocalWorker } from '../../balancer/worker.ts';
 import { serveSocket } from '../../control/serve-socket.ts';
 import { isAlive } from '../../control/socket.ts';
-import { desired, NO_CHANGES, type Changes } from '../../core/balance/changes.ts';
-import { KelanaError, reason } from '../../core/errors.ts';
+import { desired, NO_CHANGES, type Changes, type Desired } from '../../core/balance/changes.ts';
+import { asKelanaError, KelanaError, reason } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import type { Context } from '../context.ts';
 import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
 import {
   addedBackend,
+  checkDesired,
   checkEdit,
   configurationOf,
   givenBackend,
   listenOf,
   refuseOwn,
+  urlOf,
 } from './configuration.ts';
 import { OverlayServers } from './overlay-servers.ts';
 import { adminSocket, folderOf, refuseOpenFolder } from './place.ts';
@@ -73,7 +75,8 @@ export async function openBalancer(
   const configuration = configurationOf(values, availableParallelism());
   const listen = listenOf(values);
   const rereading = new Rereading(context, command, values);
-  const [{ host, port }] = listen;
+  const [first] = listen;
+  const { host, port } = first;
   // What lies in it is believed, so it is looked at before it is read.
   if (port !== 0) await refuseOpenFolder(folderOf(context, values, port), context.uid);
   // With a port of the system's choosing there is nothing to come back to.
@@ -93,6 +96,7 @@ export async function openBalancer(
     late = true;
   };
   const wanted = desired(discovery.expand(configuration, kept.added), kept);
+  if (port !== 0) refuseMisfit(wanted, configuration, join(folderOf(context, values, port), CHANGES));
   const balancer = await startServing(context, values, wanted, emit).catch(async (thrown: unknown) => {
     discovery.close();
     await overlay.close();
@@ -125,7 +129,7 @@ export async function openBalancer(
     const manager = new Manager({
       fleet,
       discovery,
-      url: balancer.url,
+      url: (running) => urlOf(running, who, first.scheme),
       pid: context.pid,
       who,
       emit,
@@ -138,6 +142,7 @@ export async function openBalancer(
         return backend;
       },
       check: checkEdit,
+      fits: checkDesired,
       save: async (changes) => {
         const { writeChanges } = await import('../../balancer/state-file.ts');
         await writeChanges(join(folder, CHANGES), changes);
@@ -174,6 +179,15 @@ export async function openBalancer(
     await stats?.close();
     await balancer.close();
     throw thrown;
+  }
+}
+
+/** The settings have been looked at: what does not go with them was kept. @throws KelanaError BAD_CHANGES */
+function refuseMisfit(wanted: Desired, configuration: Configuration, file: string): void {
+  try {
+    checkDesired(wanted, configuration);
+  } catch (thrown) {
+    throw new KelanaError('BAD_CHANGES', { file, why: reasonText(asKelanaError(thrown)) }, thrown);
   }
 }
 
