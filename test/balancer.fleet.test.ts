@@ -1,44 +1,17 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execPath, pid } from 'node:process';
-import { test, type TestContext } from 'node:test';
-import { startBalancer } from '../src/balancer/balancer.ts';
-import { Fleet } from '../src/balancer/fleet.ts';
+import { pid } from 'node:process';
+import { test } from 'node:test';
+import type { Fleet } from '../src/balancer/fleet.ts';
 import { Manager, type Configuration, type ManagerOptions } from '../src/balancer/manager.ts';
 import type { SettledOptions } from '../src/balancer/protocol.ts';
-import { LocalWorker } from '../src/balancer/worker.ts';
 import { checkDesired, urlOf } from '../src/cli/balancer/configuration.ts';
 import { NO_CHANGES, type GivenBackend } from '../src/core/balance/changes.ts';
 import { KelanaError } from '../src/core/errors.ts';
 import type { EventBody } from '../src/core/events.ts';
-import { backend, eventually } from './balancer.kit.ts';
-import { temporaryFolder } from './support/basics.ts';
-
-/** A fleet of this process alone, whose further processes run the given code. */
-async function fleetWith(t: TestContext, code: string) {
-  const folder = await temporaryFolder(t);
-  const file = join(folder, 'child.mjs');
-  await writeFile(file, code);
-  const { url } = await backend(t);
-  const balancer = await startBalancer({
-    host: '127.0.0.1',
-    port: 0,
-    backends: [{ url }],
-    emit: () => undefined,
-  });
-  const fleet = new Fleet({
-    local: new LocalWorker(balancer, pid),
-    launcher: { execPath, args: [file], env: {}, cwd: folder, lang: 'en' },
-    who: () => 'localhost:0',
-    emit: () => undefined,
-    clock: () => performance.now(),
-  });
-  t.after(() => fleet.close());
-  const desired = { method: 'round-robin', backends: [] };
-  return { roll: () => fleet.roll({ settings: [], workers: 2, desired }), fleet, balancer, folder };
-}
+import { fleetWith } from './balancer.fleet.kit.ts';
+import { eventually } from './balancer.kit.ts';
 
 for (const [what, code, why] of [
   ['ends at once', 'process.exit(3)', /exit 3/],
