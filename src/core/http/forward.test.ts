@@ -233,3 +233,19 @@ test('a key counts as told only where it goes on, and says something', () => {
   ])
     assert.ok(!told(fields), fields);
 });
+
+test('the host that a trusted proxy tells goes on where it is one, else the one that was asked', () => {
+  const origin = originOf('10.0.0.1', 'http', 'x-forwarded', true);
+  for (const [value, told] of [
+    ['shop.test', 'shop.test'],
+    ['shop.test:8443', 'shop.test:8443'],
+    ['a b', 'kelana.test'],
+    ['shop.test, other.test', 'kelana.test'],
+    ['[::1', 'kelana.test'],
+    ['', 'kelana.test'],
+  ] as const) {
+    const head = request(`GET / HTTP/1.1\r\nHost: kelana.test\r\nX-Forwarded-Host: ${value}\r\n\r\n`);
+    const sent = lines(forwardRequest(head, { ...ROUTE, origin }));
+    assert.ok(sent.includes(`X-Forwarded-Host: ${told}`), `${value}: ${sent.join(' | ')}`);
+  }
+});
