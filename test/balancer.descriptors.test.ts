@@ -9,6 +9,7 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startBalancer } from '../src/balancer/balancer.ts';
 import { fitting } from '../src/balancer/descriptors.ts';
+import type { EdgeOptions } from '../src/balancer/edge-options.ts';
 import { BALANCER } from '../src/core/config.ts';
 import { tlsClient } from './balancer.edge.kit.ts';
 import { backend, CLOSE, eventually, get, HELLO, RawClient, statusOf } from './balancer.kit.ts';
@@ -127,6 +128,32 @@ test('idle connections to servers make way before there are more than there is r
     );
   }
   assert.deepEqual(idle, ['100', '110', '011', '101', '011', '011']);
+});
+
+test('that fewer requests fit than were wanted is told where a client may have several', async (t) => {
+  const pair = await certificate(await temporaryFolder(t), 'kelana', 'kelana.test');
+  const told = async (edges: EdgeOptions): Promise<readonly string[]> => {
+    const said: string[] = [];
+    const balancer = await startBalancer({
+      host: '127.0.0.1',
+      port: 0,
+      backends: [{ url: 'http://127.0.0.1:1' }],
+      edges: { maxConnections: 2, ...edges },
+      descriptors: BALANCER.ownDescriptors + 10,
+      emit: (event) => {
+        if (event.type === 'error') said.push(/\d+ connections.*/.exec(event.detail)?.[0] ?? event.detail);
+      },
+    });
+    await balancer.close();
+    return said;
+  };
+  const needs = (own: number): string => `ulimit -n ${BALANCER.ownDescriptors + own} makes room.`;
+  const few = `2 connections and 8 requests at once, not 2 and 10000; ${needs(10_002)}`;
+  assert.deepEqual(await told({ certificates: [pair] }), [few]);
+  assert.deepEqual(await told({ certificates: [pair], mode: 'tcp' }), []);
+  assert.deepEqual(await told({}), []);
+  const less = `5 connections and 5 requests at once, not 6 and 6; ${needs(12)}`;
+  assert.deepEqual(await told({ maxConnections: 6 }), [less]);
 });
 
 test('who cannot open another connection blames no server, answers 503, and goes on when it can', async (t) => {

@@ -192,7 +192,10 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   });
 
   keeper.announce();
-  tellFewer(emit, shared.who, wanted, fit, descriptors);
+  // Over HTTP/1.1 and TCP no client has more than one request at once, so that a bound above that takes nothing from anyone.
+  const many = rules.certificates !== null && rules.mode === 'http';
+  const missed = many ? wanted : { ...wanted, active: Math.min(wanted.active, wanted.connections) };
+  tellFewer(emit, shared.who, missed, fit, descriptors);
   const unverified = backends.list.filter(({ link }) => link.tls?.verify === false);
   tellUnverified(
     emit,
