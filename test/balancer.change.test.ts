@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { BalancerView } from '../src/balancer/view.ts';
@@ -28,17 +29,18 @@ async function house(t: TestContext, count: number) {
     });
     names.push(`127.0.0.1:${(server.address() as AddressInfo).port}`);
   }
-  const balancer = async (...args: readonly string[]): Promise<{ run: Run; port: number }> => {
-    const run = start(t, ['balancer', '--json', '--lang', 'en', ...NO_LOG, ...args], { cwd: folder });
+  const logging = async (...args: readonly string[]): Promise<{ run: Run; port: number }> => {
+    const run = start(t, ['balancer', '--json', '--lang', 'en', ...args], { cwd: folder });
     return { run, port: Number((await run.ready())['port']) };
   };
+  const balancer = (...args: readonly string[]) => logging(...NO_LOG, ...args);
   const command = (...args: readonly string[]) => inProcess(['balancer', ...args], folder);
   const view = async (...args: readonly string[]): Promise<BalancerView> => {
     const { code, out, err } = await command(...args, '--json');
     assert.equal(code, 0, err);
     return JSON.parse(out) as BalancerView;
   };
-  return { folder, names, balancer, command, view };
+  return { folder, names, balancer, logging, command, view };
 }
 
 async function askedOf(port: number, count: number): Promise<readonly string[]> {
@@ -125,6 +127,8 @@ test('what cannot be done is refused with its reason, and nothing changes', asyn
     [['remove', a], 1, /last backend/],
     [['drain', a], 1, /last backend/],
     [['remove', '127.0.0.1:1'], 1, /no server '127\.0\.0\.1:1'.*\n.*There is: /],
+    [['drain', 'https://127.0.0.1:1/'], 1, /no server '127\.0\.0\.1:1'/],
+    [['weight', 'https://127.0.0.1,max=3', '1'], 1, /no server '127\.0\.0\.1:443'/],
     [['add', `http://${a}`], 1, /already has/],
     [['add', 'ftp://x'], 2, /only http/],
     [['add', 'tcp://127.0.0.1:1'], 2, /for --mode tcp only/],
@@ -175,6 +179,20 @@ test('the settings are read again whole: a mistake is told with its line and cha
     (await command('reload')).err,
     /line 5: .*only url, weight, max, proxy, ca and verify are known/,
   );
+
+  // What is put in its place meanwhile is no word of the operator's.
+  const rows = async () => (await view('ls')).backends.map(({ name, weight }) => [name, weight]);
+  await rm(file);
+  const was = await rows();
+  for (const verb of ['reload', 'upgrade']) {
+    const gone = await command(verb);
+    assert.deepEqual([gone.code, /kelana\.toml' cannot be read/.test(gone.err)], [1, true], gone.err);
+    await writeFile(file, '[balancer]\n');
+    const half = await command(verb);
+    assert.deepEqual([half.code, /line 1: the file names no backend/.test(half.err)], [2, true], half.err);
+    await rm(file);
+  }
+  assert.deepEqual(await rows(), was);
 
   await save(
     `[balancer]\nmethod = "weighted"\nworkers = "2"\nlog-lang = "en"\n${table(a, 'weight = 4\n')}${table(b)}`,
@@ -276,7 +294,7 @@ test('an upgrade keeps the pid, the idle connections and what is under way, and 
 });
 
 test('an upgrade leaves alone what only a restart changes, and says so as a reload does', async (t) => {
-  const { folder, names, balancer, command, view } = await house(t, 1);
+  const { folder, names, logging, command, view } = await house(t, 1);
   const { cert, key } = await certificate(folder, 'kelana', 'kelana.test');
   const [first, second, redirect, other] = [
     await freePort(),
@@ -284,10 +302,10 @@ test('an upgrade leaves alone what only a restart changes, and says so as a relo
     await freePort(),
     await freePort(),
   ];
-  const save = (listen: readonly number[], redirects: number, more = ''): Promise<void> =>
+  const save = (listen: readonly number[], redirects: number, log: string, more = ''): Promise<void> =>
     writeFile(
       join(folder, 'kelana.toml'),
-      `[balancer]\nlisten = ${JSON.stringify(listen.map((port) => `http://127.0.0.1:${port}`))}\nredirect-http = "${redirects}"
+      `${log}[balancer]\nlisten = ${JSON.stringify(listen.map((port) => `http://127.0.0.1:${port}`))}\nredirect-http = "${redirects}"
 backend = ["http://${names[0]}"]\ntls-cert = ["${cert}"]\ntls-key = ["${key}"]\n${more}`,
     );
   const doors = async (): Promise<readonly (number | string | undefined)[]> => {
@@ -299,13 +317,18 @@ backend = ["http://${names[0]}"]\ntls-cert = ["${cert}"]\ntls-key = ["${key}"]\n
     );
     return await Promise.all(all);
   };
-  await save([first, second], redirect);
-  await balancer();
+  await save([first, second], redirect, 'log = "log.txt"\nlog-db = "none"\n');
+  await logging();
   const before = [200, 200, 308, 'ECONNREFUSED'];
   assert.deepEqual(await doors(), before);
 
-  await save([first], other, 'workers = "2"\nstats = ":0"\ndns = ["127.0.0.1:1"]\ngroup-key = "no.key"\n');
-  const waits = 'listen, redirect-http, stats, dns, group-key';
+  await save(
+    [first],
+    other,
+    'log = "other.txt"\nlog-db = "other.db"\nlog-lang = "en"\n',
+    'workers = "2"\nstats = ":0"\ndns = ["127.0.0.1:1"]\ngroup-key = "no.key"\n',
+  );
+  const waits = 'listen, redirect-http, stats, dns, group-key, log, log-db, log-lang';
   const said = new RegExp(`Only after a restart of the balancer: (${waits.replaceAll(', ', '|')}|, )+\\.`);
   const whole = (out: string): unknown => said.exec(out)?.[0].split(': ')[1]?.slice(0, -1).split(', ').sort();
   const all = waits.split(', ').sort();
@@ -318,6 +341,11 @@ backend = ["http://${names[0]}"]\ntls-cert = ["${cert}"]\ntls-key = ["${key}"]\n
   const reloaded = await command('reload');
   assert.deepEqual([whole(reloaded.out), /Only after kelana/.test(reloaded.out)], [all, false]);
   assert.equal((await view('ls')).workers.length, 2);
+  // One log still, of requests as of commands.
+  const log = (): Promise<string> => readFile(join(folder, 'log.txt'), 'utf8');
+  assert.equal((await fetch(`http://127.0.0.1:${second}/upgraded`)).status, 200);
+  await until('the request in the log', async () => / \/upgraded /.test(await log()));
+  assert.ok(!existsSync(join(folder, 'other.txt')) && !existsSync(join(folder, 'other.db')));
   // It would ask itself: the address is listened on still.
   await writeFile(
     join(folder, 'kelana.toml'),

@@ -36,6 +36,7 @@ export async function edgeBalancer(
     backends: backends.map((one) => (typeof one === 'string' ? { url: one } : one)),
     balance,
     edges: { maxConnections: PLACES, ...edges },
+    descriptors: null,
     emit: (event) => void events.push(event),
     clock: () => performance.now() + skipped,
   });

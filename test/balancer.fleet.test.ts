@@ -1,43 +1,17 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execPath, pid } from 'node:process';
-import { test, type TestContext } from 'node:test';
-import { startBalancer } from '../src/balancer/balancer.ts';
-import { Fleet } from '../src/balancer/fleet.ts';
+import { pid } from 'node:process';
+import { test } from 'node:test';
+import type { Fleet } from '../src/balancer/fleet.ts';
 import { Manager, type Configuration, type ManagerOptions } from '../src/balancer/manager.ts';
 import type { SettledOptions } from '../src/balancer/protocol.ts';
-import { LocalWorker } from '../src/balancer/worker.ts';
-import { NO_CHANGES } from '../src/core/balance/changes.ts';
+import { checkDesired, urlOf } from '../src/cli/balancer/configuration.ts';
+import { NO_CHANGES, type GivenBackend } from '../src/core/balance/changes.ts';
 import { KelanaError } from '../src/core/errors.ts';
 import type { EventBody } from '../src/core/events.ts';
-import { backend, eventually } from './balancer.kit.ts';
-import { temporaryFolder } from './support/basics.ts';
-
-/** A fleet of this process alone, whose further processes run the given code. */
-async function fleetWith(t: TestContext, code: string) {
-  const folder = await temporaryFolder(t);
-  const file = join(folder, 'child.mjs');
-  await writeFile(file, code);
-  const { url } = await backend(t);
-  const balancer = await startBalancer({
-    host: '127.0.0.1',
-    port: 0,
-    backends: [{ url }],
-    emit: () => undefined,
-  });
-  const fleet = new Fleet({
-    local: new LocalWorker(balancer, pid),
-    launcher: { execPath, args: [file], env: {}, cwd: folder, lang: 'en' },
-    who: () => 'localhost:0',
-    emit: () => undefined,
-    clock: () => performance.now(),
-  });
-  t.after(() => fleet.close());
-  const desired = { method: 'round-robin', backends: [] };
-  return { roll: () => fleet.roll({ settings: [], workers: 2, desired }), fleet, balancer, folder };
-}
+import { fleetWith } from './balancer.fleet.kit.ts';
+import { eventually } from './balancer.kit.ts';
 
 for (const [what, code, why] of [
   ['ends at once', 'process.exit(3)', /exit 3/],
@@ -73,13 +47,14 @@ type Asked = Pick<ManagerOptions, 'configuration' | 'read'> & Partial<ManagerOpt
 function managerOf(fleet: Fleet, url: string, asked: Asked): Manager {
   return new Manager({
     fleet,
-    url,
+    url: () => url,
     pid,
     who: 'localhost:0',
     emit: () => undefined,
     changes: NO_CHANGES,
     parseBackend: () => assert.fail(),
     check: () => undefined,
+    fits: () => undefined,
     save: () => Promise.resolve(),
     fixed: new Set(),
     ...asked,
@@ -112,10 +87,8 @@ test('an upgrade that fails while values wait for a restart names them, as they 
   );
 });
 
-test('each upgrade starts processes with the running values of what only a restart changes, and says what waits', async (t) => {
-  const { fleet, balancer, folder } = await fleetWith(
-    t,
-    `import { appendFileSync } from 'node:fs';
+/** Says that it does all that it is asked, and writes down how it was started. */
+const CHILD = `import { appendFileSync } from 'node:fs';
     process.on('message', (said) => {
       if (said.type === 'start') {
         appendFileSync('heard', JSON.stringify(said.settings) + '\\n');
@@ -125,8 +98,10 @@ test('each upgrade starts processes with the running values of what only a resta
         process.send({ type: 'answer', id: said.id });
       } else if (said.type === 'close' || said.type === 'drain') process.exit(0);
       else process.send({ type: 'answer', id: said.id });
-    });`,
-  );
+    });`;
+
+test('each upgrade starts processes with the running values of what only a restart changes, and says what waits', async (t) => {
+  const { fleet, balancer, folder } = await fleetWith(t, CHILD);
   let asked = configured([]);
   const events: EventBody[] = [];
   const manager = managerOf(fleet, balancer.url, {
@@ -171,6 +146,68 @@ test('each upgrade starts processes with the running values of what only a resta
   assert.equal(readFileSync(certificates, 'utf8'), '.', 'a reload has certificates read again');
 });
 
+test('what only an upgrade brings puts no backend or method into processes that cannot have it, nor is it shown', async (t) => {
+  const { fleet } = await fleetWith(t, CHILD);
+  const own = (scheme: string): GivenBackend => ({ name: 'a:1', spec: `${scheme}://a:1`, weight: 1 });
+  const read = (scheme: string, ...settings: SettledOptions): Configuration => ({
+    given: { method: 'round-robin', backends: [own(scheme)] },
+    settings,
+    workers: 1,
+  });
+  let asked = read('http');
+  let full = false;
+  const manager = managerOf(fleet, '', {
+    url: (running) => urlOf(running, 'h:1'),
+    configuration: asked,
+    read: () => asked,
+    save: () =>
+      full
+        ? Promise.reject(new KelanaError('CANNOT_WRITE', { path: 'c', why: 'ENOSPC' }))
+        : Promise.resolve(),
+    parseBackend: () => ({ name: 'b:1', spec: 'tcp://b:1', weight: 1 }),
+    fits: checkDesired,
+  });
+  const shown = async () => {
+    const { url, method, backends } = await manager.view();
+    return [url, method, ...backends.map((one) => one.url)];
+  };
+  const refused = (code: string, says: RegExp) => (error: unknown) =>
+    error instanceof KelanaError && error.code === code && says.test(error.message);
+  await assert.rejects(manager.add(''), refused('BAD_VALUE', /tcp:\/\/ is for --mode tcp only/));
+  asked = read('tcp');
+  await assert.rejects(manager.reload(false), refused('BAD_VALUE', /tcp:\/\/ is for/));
+  asked = read('tcp', ['mode', 'tcp', 'file']);
+  const waits = refused('RELOAD_NEEDS_UPGRADE', /tcp:\/\/ is for --mode tcp only.*an upgrade applies: mode/);
+  await assert.rejects(manager.reload(false), waits);
+  assert.deepEqual(await shown(), ['http://h:1', 'round-robin', 'http://a:1']);
+  asked = read('http', ['mode', 'tcp', 'file']);
+  assert.deepEqual((await manager.reload(false)).needUpgrade, ['mode']);
+  assert.deepEqual(await shown(), ['http://h:1', 'round-robin', 'http://a:1']);
+
+  asked = read('tcp', ['mode', 'tcp', 'file']);
+  await manager.upgrade();
+  assert.deepEqual(await shown(), ['tcp://h:1', 'round-robin', 'tcp://a:1']);
+  await assert.rejects(
+    manager.change({ type: 'method', method: 'hash:path' }),
+    refused('BAD_VALUE', /no requests to look at/),
+  );
+  // What a command added is looked at too, and by an upgrade.
+  await manager.add('');
+  asked = read('http', ['mode', 'http', 'file'], ['tls-cert', ['c.pem'], 'file']);
+  await assert.rejects(manager.upgrade(), refused('BAD_VALUE', /'tcp:\/\/b:1'/));
+  assert.deepEqual(await shown(), ['tcp://h:1', 'round-robin', 'tcp://a:1', 'tcp://b:1']);
+  full = true;
+  asked = read('tcp', ['mode', 'http', 'file']);
+  await assert.rejects(manager.reload(true), refused('CANNOT_WRITE', /ENOSPC/));
+  full = false;
+  await manager.reset();
+  asked = read('http', ['tls-cert', ['c.pem'], 'file']);
+  await manager.upgrade();
+  assert.deepEqual(await shown(), ['https://h:1', 'round-robin', 'http://a:1']);
+  assert.equal(urlOf(asked, 'h:1', 'http'), 'http://h:1');
+  assert.equal(urlOf(read('http', ['tls-cert', [], 'file']), 'h:1'), 'http://h:1');
+});
+
 test('what one process let through of the common rate limit is told to the others, and not to itself', async (t) => {
   // Each says so when it is told what is desired, and writes down what it hears.
   const { roll, fleet, folder } = await fleetWith(
@@ -189,7 +226,9 @@ test('what one process let through of the common rate limit is told to the other
   await roll();
   await fleet.apply({ method: 'round-robin', backends: [] });
   const heard = (): string[] => readdirSync(folder).filter((name) => name.startsWith('heard-'));
-  await eventually(() => heard().length === 2, 'both to hear of it');
+  // A file is there before what is written to it.
+  const whole = (name: string): boolean => readFileSync(join(folder, name), 'utf8') !== '';
+  await eventually(() => heard().filter(whole).length === 2, 'both to hear of it');
   for (const name of heard()) {
     const others = heard().filter((other) => other !== name);
     const spent = others.map((other) => [other.slice('heard-'.length), 3]);

@@ -142,6 +142,7 @@ export async function balanceWith(
     backends: backends.map(parseBackend),
     balance: { health: { ...BALANCE_DEFAULTS.health, intervalMs: 0 }, ...settings },
     edges: { maxConnections: PLACES },
+    descriptors: null,
     emit: (event) => void events.push(event),
     clock: () => performance.now() + skipped,
   });

@@ -54,22 +54,24 @@ test('a verb with too little or too much is told what it takes', async (t) => {
   }
 });
 
-test('a method that is not known in changes.json is told with that file', async (t) => {
+test('what changes.json holds and cannot be, with these settings or at all, is told with that file', async (t) => {
   const { folder, command } = await place(t);
   const port = await freePort();
-  const changes = {
-    method: { to: 'best', over: 'round-robin' },
-    added: [],
-    removed: [],
-    weights: [],
-    drained: [],
-  };
   const at = join(folder, '.kelana', `balancer-${port}`);
   await mkdir(at, { recursive: true, mode: 0o700 });
-  await writeFile(join(at, 'changes.json'), JSON.stringify({ version: 1, ...changes }));
-  const { code, err } = await command('--listen', `127.0.0.1:${port}`, ...QUIET);
-  assert.equal(code, 2);
-  assert.match(err, /changes\.json.*best.*Delete that file/s);
+  const none = { version: 1, method: null, added: [], removed: [], weights: [], drained: [] };
+  const method = (to: string) => ({ method: { to, over: 'round-robin' } });
+  const tcp = { name: 'a:1', spec: 'tcp://a:1', weight: 1 };
+  for (const [changes, args, says] of [
+    [method('best'), [], 'best'],
+    [{ added: [tcp] }, [], 'tcp://a:1.*for --mode tcp only'],
+    [method('hash:path'), ['--mode', 'tcp'], 'hash:path.*no requests to look at'],
+  ] as const) {
+    await writeFile(join(at, 'changes.json'), JSON.stringify({ ...none, ...changes }));
+    const { code, err } = await command('--listen', `127.0.0.1:${port}`, ...QUIET, ...args);
+    assert.equal(code, 2);
+    assert.match(err, new RegExp(`changes\\.json.*${says}.*Delete that file`, 's'));
+  }
 });
 
 test('a data folder in which others may write, or which is theirs, is refused with what to do', async (t) => {

@@ -101,6 +101,27 @@ test('a POST with an Idempotency-Key is sent again with its whole body', async (
   }
 });
 
+test('a POST that is lost on a connection which had idled counts against its server, which may have acted on it', async (t) => {
+  let asked = 0;
+  const back = await backend(t, () => ((asked += 1) === 1 ? HELLO : null));
+  const bench = await balance(t, back.url);
+  const one = client(t, bench);
+  await one.send(get()).reads('hello');
+  one.received = '';
+  assert.equal(statusOf(await one.send(post('m', CLOSE)).closes()), 502);
+  assert.equal(bench.balancer.stats().backends[0]?.failures, 1);
+});
+
+test('a key that Connection takes out, so that no server sees it, lets nothing be sent again', async (t) => {
+  const dying = [await backend(t, () => null), await backend(t, () => null)];
+  const bench = await balance(t, ...dying.map(({ url }) => url));
+  const fields = `Idempotency-Key: k1\r\nConnection: close, idempotency-key\r\n`;
+  assert.equal(statusOf(await once(t, bench, post('hello', fields))), 502);
+  const heads = dying.flatMap(({ requests }) => requests.map(({ head }) => head.fields));
+  assert.equal(heads.length, 1);
+  assert.ok(heads.flat().every(({ name }) => name !== 'idempotency-key'));
+});
+
 test('a body too large to keep is not sent again, even with an Idempotency-Key', async (t) => {
   const dying = await backend(t, () => null);
   const one = await backend(t);

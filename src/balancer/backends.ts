@@ -241,6 +241,13 @@ export class Backends {
     for (const { pool } of this.#list) pool.clear();
   }
 
+  /** Closes idle connections, of those who have the most of them first, until `most` are left or none. */
+  keepIdle(most: number): void {
+    let idle = this.#list.reduce((sum, { pool }) => sum + pool.size, 0);
+    for (; idle > Math.max(0, most); idle -= 1)
+      this.#list.reduce((one, other) => (other.pool.size > one.pool.size ? other : one)).pool.closeOldest();
+  }
+
   /** The Set-Cookie line by which a client stays with this backend; empty where it has it, or there is none to be. */
   cookieFor(request: RequestHead, backend: Backend, scheme: 'http' | 'https'): string {
     const choice = this.#choice;

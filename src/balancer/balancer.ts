@@ -11,9 +11,9 @@ import type { Emit } from '../core/events.ts';
 import { hostPort } from './address.ts';
 import type { BackendStats } from './backend.ts';
 import { Backends } from './backends.ts';
-import { descriptorLimit, tellFewer } from './descriptors.ts';
+import { descriptorLimit, fitting, tellFewer } from './descriptors.ts';
 import { Edge, type Door } from './edge.ts';
-import { CertificateKeeper, edgeRules, type EdgeOptions } from './edge-options.ts';
+import { CertificateKeeper, edgeRules, schemeOf, type EdgeOptions } from './edge-options.ts';
 import { forwardingOf, type Forwarding } from './forwarding.ts';
 import { socketsOf, type Place } from './hand-over.ts';
 import type { Bound } from './handles.ts';
@@ -39,6 +39,8 @@ export interface BalancerOptions {
   readonly emit: Emit;
   /** Part of the requests that are told of one by one, 0 to 1; all of them where it is left out. */
   readonly accessLog?: number;
+  /** Files that this process may have open, and null where nobody knows; as the system says where it is left out. */
+  readonly descriptors?: number | null;
   /** Sockets that another process has bound; then it listens on them, and on nothing else. */
   readonly sockets?: readonly Bound[];
   /** What hides which backend a sticky cookie names; one of its own where none is given. */
@@ -99,11 +101,14 @@ export interface Balancer {
 /** @throws KelanaError PORT_IN_USE, BAD_ADDRESS, BAD_VALUE */
 export async function startBalancer(options: BalancerOptions): Promise<Balancer> {
   const clock = options.clock ?? (() => performance.now());
-  const balance = { ...BALANCE_DEFAULTS, ...options.balance };
+  const asked = { ...BALANCE_DEFAULTS, ...options.balance };
   const specs = options.backends.map((spec) => ({ weight: 1, maxConnections: 0, ...spec }));
   const edges = options.edges ?? {};
-  const descriptors = descriptorLimit();
-  const rules = edgeRules(edges, clock(), descriptors);
+  const { descriptors = descriptorLimit() } = options;
+  const wanted = { connections: edges.maxConnections ?? BALANCER.maxConnections, active: asked.maxActive };
+  const fit = fitting(wanted, descriptors);
+  const balance = { ...asked, maxActive: fit.active };
+  const rules = edgeRules(edges, clock(), fit.connections);
   const emit = options.emit;
   const random = options.random ?? Math.random;
   const backends = new Backends(specs, {
@@ -118,7 +123,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
     who: 'balancer',
     forwarding: options.forwarding ?? forwardingOf(),
     backends,
-    turns: new Turns(backends, balance, () => shared.active, clock),
+    turns: new Turns(backends, balance, { active: () => shared.active, clock, maxOpen: fit.upstreams }),
     balance,
     rate: edges.rate === undefined ? null : new RateTable(edges.rate, EDGE.maxSources),
     emit,
@@ -166,7 +171,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   shared.who = label;
   const urls = places.map(
     (place, at) =>
-      `${rules.mode === 'tcp' ? 'tcp' : (place.scheme ?? usual)}://${hostPort(place.host, listeners[at]?.port ?? place.port)}`,
+      `${schemeOf(rules.mode, rules.certificates !== null, place.scheme)}://${hostPort(place.host, listeners[at]?.port ?? place.port)}`,
   );
   const url = urls[0] ?? '';
   const sharedRate = new SharedRate(shared.rate, clock);
@@ -188,8 +193,10 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   });
 
   keeper.announce();
-  const wanted = edges.maxConnections ?? BALANCER.maxConnections;
-  tellFewer(emit, shared.who, wanted, rules.maxConnections, descriptors);
+  // Over HTTP/1.1 and TCP no client has more than one request at once, so that a bound above that takes nothing from anyone.
+  const many = rules.certificates !== null && rules.mode === 'http';
+  const missed = many ? wanted : { ...wanted, active: Math.min(wanted.active, wanted.connections) };
+  tellFewer(emit, shared.who, missed, fit, descriptors);
   const unverified = backends.list.filter(({ link }) => link.tls?.verify === false);
   tellUnverified(
     emit,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { utimesSync } from 'node:fs';
 import { copyFile, utimes } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 import type { SecureContextOptions } from 'node:tls';
@@ -42,4 +43,23 @@ test('the key of session tickets is renewed in time, and kept over a reload', as
   await certificates.changed(EDGE.ticketMs + 1);
   assert.notDeepEqual(key(certificates.defaults), first);
   assert.deepEqual(key(told.at(-1) ?? {}), key(certificates.defaults));
+});
+
+test('files that are being written are not taken until they are the same in two looks', async (t) => {
+  const { made, certificates } = await one(t);
+  let written = 0;
+  const write = (): void => utimesSync(made.cert, (written += 1), written);
+  let writing = true;
+  const goOn = (): void => {
+    write();
+    if (writing) setImmediate(goOn);
+  };
+  goOn();
+  await until('a look that saw them change', async () => {
+    write();
+    return !(await certificates.changed(0));
+  });
+  writing = false;
+  await until('the last of it', async () => await certificates.changed(0));
+  assert.equal(await certificates.changed(0), false);
 });

@@ -21,19 +21,41 @@ export function descriptorLimit(): number | null {
   }
 }
 
-/**
- * Client connections at once, `wanted` at most: each may need one to a backend, and checks, logs and commands need room
- * beside them. Without that, idle clients would take the last descriptor, and no request could be given on.
- */
-export function fitting(wanted: number, limit: number | null): number {
-  if (limit === null) return wanted;
-  return Math.min(wanted, Math.max(1, Math.floor((limit - BALANCER.ownDescriptors) / 2)));
+/** Client connections at once, and requests in flight at once. */
+export interface Crowd {
+  readonly connections: number;
+  readonly active: number;
 }
 
-/** Says at the start where fewer clients fit than were wanted. */
-export function tellFewer(emit: Emit, who: string, wanted: number, fit: number, limit: number | null): void {
-  if (limit === null || fit >= wanted) return;
-  const needs = 2 * wanted + BALANCER.ownDescriptors;
-  const { code, message, params } = new KelanaError('FEW_DESCRIPTORS', { limit, fit, wanted, needs });
+export interface Fit extends Crowd {
+  /** Connections to backends at once, idle ones included. */
+  readonly upstreams: number;
+}
+
+/**
+ * As many of `wanted` as have room. Each client connection may need one to a backend, so clients get half of what checks,
+ * logs and commands leave; the rest is for requests, of which an HTTP/2 client may have many. Without that, clients or
+ * their requests would take the last descriptor, and nobody could be accepted.
+ */
+export function fitting(wanted: Crowd, limit: number | null): Fit {
+  if (limit === null) return { ...wanted, upstreams: Infinity };
+  const room = limit - BALANCER.ownDescriptors;
+  const connections = Math.min(wanted.connections, Math.max(1, Math.floor(room / 2)));
+  const upstreams = Math.max(1, room - connections);
+  return { connections, active: Math.min(wanted.active, upstreams), upstreams };
+}
+
+/** Says at the start where fewer clients or requests fit than were wanted. */
+export function tellFewer(emit: Emit, who: string, wanted: Crowd, fit: Crowd, limit: number | null): void {
+  if (limit === null || (fit.connections >= wanted.connections && fit.active >= wanted.active)) return;
+  const needs = wanted.connections + Math.max(wanted.connections, wanted.active) + BALANCER.ownDescriptors;
+  const { code, message, params } = new KelanaError('FEW_DESCRIPTORS', {
+    limit,
+    fit: fit.connections,
+    active: fit.active,
+    wanted: wanted.connections,
+    wantedActive: wanted.active,
+    needs,
+  });
   emit({ type: 'error', who, code, detail: message, params });
 }

@@ -1,10 +1,9 @@
 import type { RateLimit } from '../core/balance/rate.ts';
-import { BALANCER, EDGE } from '../core/config.ts';
+import { EDGE } from '../core/config.ts';
 import type { Emit } from '../core/events.ts';
 import type { KelanaError } from '../core/errors.ts';
 import type { ListenAddress } from './address.ts';
 import { Certificates, type CertificateFiles } from './certificates.ts';
-import { fitting } from './descriptors.ts';
 import type { EdgeRules } from './edge.ts';
 import { trustedSources } from './proxy-in.ts';
 
@@ -26,13 +25,22 @@ export interface EdgeOptions {
   readonly maxPerSource?: number;
 }
 
+/** What is spoken on an address; `own` is what it says itself. */
+export function schemeOf(
+  mode: EdgeOptions['mode'],
+  secure: boolean,
+  own?: 'http' | 'https',
+): 'http' | 'https' | 'tcp' {
+  if (mode === 'tcp') return 'tcp';
+  return own ?? (secure ? 'https' : 'http');
+}
+
 /**
- * @param descriptors files that the process may have open; null where that is not known
+ * @param maxConnections client connections that there is room for
  * @throws KelanaError BAD_CERTIFICATE, BAD_VALUE, CANNOT_READ
  */
-export function edgeRules(options: EdgeOptions, now: number, descriptors: number | null): EdgeRules {
+export function edgeRules(options: EdgeOptions, now: number, maxConnections: number): EdgeRules {
   const { certificates = [], acceptProxy = [] } = options;
-  const maxConnections = fitting(options.maxConnections ?? BALANCER.maxConnections, descriptors);
   return {
     mode: options.mode ?? 'http',
     certificates: certificates.length === 0 ? null : new Certificates(certificates, now),

@@ -218,7 +218,8 @@ async function ask(worker: Worker, told: Map<Worker, WorkerStats>): Promise<void
   if (stats !== null) told.set(worker, stats);
 }
 
-function reasonText(error: KelanaError): { id: string; en: string } {
+/** Its words, without the point at their end. */
+export function reasonText(error: KelanaError): { id: string; en: string } {
   const [id, en] = [error.describe('id').says, error.describe('en').says];
   return { id: id.replace(/\.$/, ''), en: en.replace(/\.$/, '') };
 }

@@ -14,7 +14,7 @@ import { asKelanaError, KelanaError } from '../core/errors.ts';
 import type { Source } from '../core/balance/source.ts';
 import type { BalancerChange, Emit } from '../core/events.ts';
 import type { Discovery } from './discovery.ts';
-import type { Fleet } from './fleet.ts';
+import { reasonText, type Fleet } from './fleet.ts';
 import type { SettledOptions } from './protocol.ts';
 import { isUnverified, tellUnverified } from './unverified.ts';
 import { viewOf, type BalancerView } from './view.ts';
@@ -32,7 +32,8 @@ export interface ManagerOptions {
   readonly fleet: Fleet;
   /** Left out where no names can be given. */
   readonly discovery?: Discovery;
-  readonly url: string;
+  /** Where clients reach it, with the options that run. */
+  readonly url: (running: Configuration) => string;
   readonly pid: number;
   readonly who: string;
   readonly emit: Emit;
@@ -43,7 +44,9 @@ export interface ManagerOptions {
   /** @throws KelanaError BAD_VALUE */
   readonly parseBackend: (spec: string) => GivenBackend;
   /** Whether a change makes sense as things are, with the options that run. @throws KelanaError BAD_VALUE */
-  readonly check: (asked: Edit, now: Desired, running: Configuration) => void;
+  readonly check: (asked: Edit, now: Desired) => void;
+  /** Whether processes with these options can do what is desired. @throws KelanaError BAD_VALUE */
+  readonly fits: (wanted: Desired, options: Configuration) => void;
   /** @throws KelanaError CANNOT_WRITE */
   readonly save: (changes: Changes) => Promise<void>;
   /** Options that only a restart changes; all others but backends and method take an upgrade. */
@@ -117,14 +120,14 @@ export class Manager {
     const { fleet, url, pid } = this.#options;
     const given = this.#given();
     const wanted = desired(given, this.#changes);
-    return viewOf({ url, pid, wanted, given, fleet: await fleet.stats() });
+    return viewOf({ url: url(this.#running), pid, wanted, given, fleet: await fleet.stats() });
   }
 
   /** @throws KelanaError NO_SUCH_BACKEND, LAST_BACKEND, BACKEND_EXISTS, BAD_VALUE, CANNOT_WRITE; then nothing changed */
   change(asked: Edit): Promise<BalancerView> {
     return this.#inTurn(async () => {
       const given = this.#given();
-      this.#options.check(asked, desired(given, this.#changes), this.#running);
+      this.#options.check(asked, desired(given, this.#changes));
       await this.#settle(this.#configuration, edit(given, this.#changes, asked));
       this.#tell(...changeOf(asked));
       if (asked.type === 'add') this.#warn([asked.backend]);
@@ -138,14 +141,20 @@ export class Manager {
 
   /**
    * Reads the settings again and does what they say of backends and method.
-   * @throws KelanaError what is wrong with them; then nothing changed
+   * @throws KelanaError what is wrong with them, RELOAD_NEEDS_UPGRADE where that may be what waits for one; then nothing changed
    */
   reload(forget: boolean): Promise<Reloaded> {
     return this.#inTurn(async () => {
       const configuration = this.#options.read();
+      const { needUpgrade } = this.#waiting(configuration);
       await this.#following(configuration, () =>
         this.#settle(configuration, forget ? NO_CHANGES : this.#changes),
-      );
+      ).catch((thrown: unknown) => {
+        const error = asKelanaError(thrown);
+        if (error.code !== 'BAD_VALUE' || needUpgrade.length === 0) throw error;
+        const options = needUpgrade.join(', ');
+        throw new KelanaError('RELOAD_NEEDS_UPGRADE', { why: reasonText(error), options }, error);
+      });
       await this.#options.fleet.reloadCertificates();
       this.#tell('reload');
       this.#warn(desired(this.#given(), this.#changes).backends);
@@ -251,7 +260,7 @@ export class Manager {
   async #settle(configuration: Configuration, changes: Changes): Promise<void> {
     const given = this.#given(configuration, changes);
     const meant = stillMeant(given, changes);
-    const wanted = this.#bounded(given, meant);
+    const wanted = this.#fitting(given, meant, this.#running);
     await this.#save(meant);
     this.#configuration = configuration;
     await this.#options.fleet.apply(wanted);
@@ -263,14 +272,15 @@ export class Manager {
     const settings = withFixed(configuration.settings, this.#running.settings, this.#options.fixed);
     const given = this.#given(configuration, changes);
     const meant = stillMeant(given, changes);
-    const wanted = this.#bounded(given, meant);
+    const wanted = this.#fitting(given, meant, configuration);
     await this.#options.fleet.roll({ settings, workers, desired: wanted });
     this.#configuration = configuration;
     this.#running = { ...configuration, settings };
     await this.#save(meant);
   }
 
-  #bounded(given: Given, changes: Changes): Desired {
+  /** What holds, for processes with these options. @throws KelanaError BAD_VALUE */
+  #fitting(given: Given, changes: Changes, options: Configuration): Desired {
     const wanted = desired(given, changes);
     if (wanted.backends.length > BALANCER.maxBackends)
       throw new KelanaError('BAD_VALUE', {
@@ -282,6 +292,7 @@ export class Manager {
         },
         example: 'kelana balancer ls',
       });
+    this.#options.fits(wanted, options);
     return wanted;
   }
 

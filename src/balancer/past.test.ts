@@ -58,3 +58,15 @@ test('backends that come and go do not add up without end', () => {
   assert.equal(past.backends.size, 2 * BALANCER.maxBackends);
   assert.ok(past.backends.has(`n${3 * BALANCER.maxBackends - 1}:80`));
 });
+
+test('of too many backends those go that no process knew for the longest time', () => {
+  const most = 2 * BALANCER.maxBackends;
+  const others = Object.fromEntries(Array.from({ length: most - 2 }, (_, at) => [`n${at}:80`, 1]));
+  const all = [{ 'a:80': 1, 'b:80': 1 }, others, { 'a:80': 1 }, { 'c:80': 1 }];
+  const { backends } = pastWith(NO_PAST, all.map(worker));
+  assert.equal(backends.size, most);
+  assert.deepEqual(
+    ['a:80', 'b:80', 'c:80'].map((name) => backends.get(name)?.requests),
+    [2, undefined, 1],
+  );
+});

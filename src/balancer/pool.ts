@@ -51,6 +51,10 @@ export class Pool implements Resting {
       this.#idle.shift()?.destroy();
   }
 
+  closeOldest(): void {
+    this.#idle.shift()?.destroy();
+  }
+
   /** Drops all idle connections: their backend is down. */
   clear(): void {
     const idle = this.#idle;

@@ -1,4 +1,5 @@
 import { BALANCER } from '../core/config.ts';
+import { tellsKey } from '../core/http/forward.ts';
 import type { RequestHead } from '../core/http/request.ts';
 
 /** Methods whose effect is the same however often they are carried out (RFC 9110 section 9.2.2). */
@@ -9,8 +10,8 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRAC
  * before any byte of a response:
  * - nothing was written: always;
  * - an idempotent method, and no byte of a body was written: yes;
- * - it carries Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), and its body so far is still here: yes,
- *   the server recognises the repetition;
+ * - the server is told an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), and its body so far is still
+ *   here: yes, the server recognises the repetition;
  * - anything else may have been acted on: never. The client decides.
  */
 export class Replay {
@@ -21,8 +22,7 @@ export class Replay {
 
   constructor(request: RequestHead) {
     this.#idempotent = IDEMPOTENT.has(request.method);
-    const keyed = request.fields.some((field) => field.name === 'idempotency-key' && field.value !== '');
-    this.#kept = keyed && request.length <= BALANCER.maxReplayBytes ? [] : null;
+    this.#kept = tellsKey(request) && request.length <= BALANCER.maxReplayBytes ? [] : null;
   }
 
   /** @param touched something was written to a backend */

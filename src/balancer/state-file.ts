@@ -81,16 +81,16 @@ function notPlain(file: string): KelanaError {
   });
 }
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_WRONLY } = constants;
 
 /**
  * Whole or not at all, also over a power cut. It is written under a name that nobody can guess and that must not be
- * there, so that nothing is overwritten through a link. @throws KelanaError CANNOT_WRITE
+ * there, not even as a link (O_EXCL), so that nothing else is overwritten. @throws KelanaError CANNOT_WRITE
  */
 export async function writeChanges(file: string, changes: Changes): Promise<void> {
   const made = `${file}.${randomBytes(6).toString('hex')}.new`;
   try {
-    const handle = await open(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    const handle = await open(made, O_WRONLY | O_CREAT | O_EXCL, 0o600);
     try {
       await handle.writeFile(`${JSON.stringify(changes, null, 2)}\n`);
       await handle.sync();

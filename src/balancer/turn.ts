@@ -63,6 +63,7 @@ export class Turn {
   take(backend: Backend, now: number): void {
     this.#waiting = false;
     this.attempts += 1;
+    if (backend.pool.size === 0) this.#turns.opening();
     this.backend = backend;
     backend.active += 1;
     backend.requests += 1;

@@ -6,6 +6,15 @@ import type { Backends } from './backends.ts';
 import { overloaded, queueFull, waitedInVain, type OwnReply } from './reply.ts';
 import type { Turn } from './turn.ts';
 
+export interface TurnsOptions {
+  /** Requests in flight, the one that asks included. */
+  readonly active: () => number;
+  /** ms, monotonic. */
+  readonly clock: () => number;
+  /** Connections to backends that there is room for, idle ones included. */
+  readonly maxOpen: number;
+}
+
 /** What all requests share on their way to a backend: the queue, the budget of retries, the bound on all of them. */
 export class Turns {
   readonly backends: Backends;
@@ -14,18 +23,19 @@ export class Turns {
   readonly #maxActive: number;
   readonly #active: () => number;
   readonly #clock: () => number;
+  readonly #maxOpen: number;
   #serving = false;
   /** Requests answered 503 because there was too much to do. */
   shed = 0;
 
-  /** @param active requests in flight, the one that asks included */
-  constructor(backends: Backends, balance: BalanceOptions, active: () => number, clock: () => number) {
+  constructor(backends: Backends, balance: BalanceOptions, { active, clock, maxOpen }: TurnsOptions) {
     this.backends = backends;
     this.budget = new RetryBudget(balance.retry, clock());
     this.#queue = new WaitQueue(balance.queue);
     this.#maxActive = balance.maxActive;
     this.#active = active;
     this.#clock = clock;
+    this.#maxOpen = maxOpen;
     backends.onRoom = () => this.#serve();
   }
 
@@ -39,6 +49,11 @@ export class Turns {
     if (this.#active() <= this.#maxActive) return null;
     this.shed += 1;
     return overloaded();
+  }
+
+  /** Another connection to a backend is about to be made for a request: idle ones make way where there is no more room. */
+  opening(): void {
+    if (this.#maxOpen !== Infinity) this.backends.keepIdle(this.#maxOpen - this.#active());
   }
 
   /** Who waits goes first, but for room that all who wait have no use for, since it failed them. */

@@ -44,7 +44,7 @@ export function settle(
       found.set(option.name, { value: option.default, origin: 'default' });
     }
   }
-  return new Values(positionals, found);
+  return new Values(positionals, found, settings.path);
 }
 
 /** Options that may stand at the top of kelana.toml, for every part at once. */

@@ -14,10 +14,17 @@ export type Value = string | number | boolean | readonly string[];
 /** The settled values of one command's options, each with where it came from. */
 export class Values {
   readonly positionals: readonly string[];
+  /** Path of kelana.toml, or what was read in its place; null where there was none. */
+  readonly file: string | null;
   readonly #values: ReadonlyMap<string, Settled>;
 
-  constructor(positionals: readonly string[], values: ReadonlyMap<string, Settled>) {
+  constructor(
+    positionals: readonly string[],
+    values: ReadonlyMap<string, Settled>,
+    file: string | null = null,
+  ) {
     this.positionals = positionals;
+    this.file = file;
     this.#values = values;
   }
 

@@ -1052,7 +1052,7 @@ export const BALANCER = {
   slowStartMs: 0,
   /** Part of the weight it has at once then, as Envoy: enough requests to warm up by. */
   slowStartLeast: 0.1,
-  /** Requests in flight in all: one for each client connection. */
+  /** Requests in flight in all: one for each client connection; fewer where the system allows too few descriptors for it. */
   maxActive: 10_000,
   /** ms that a removed backend's requests may take; what lasts longer is left to end by itself. */
   drainMs: 30_000,

@@ -301,6 +301,16 @@ export const ERRORS = {
       en: 'Put the cause right and try again: kelana balancer upgrade',
     },
   },
+  RELOAD_NEEDS_UPGRADE: {
+    source: 'user',
+    retryable: false,
+    exit: EXIT.failed,
+    says: {
+      id: 'Dengan opsi yang berjalan itu tidak bisa ({why}); tidak ada yang berubah. Ini baru berlaku setelah upgrade: {options}.',
+      en: 'That cannot be with the options that run ({why}); nothing was changed. Only an upgrade applies: {options}.',
+    },
+    fix: { id: 'kelana balancer upgrade', en: 'kelana balancer upgrade' },
+  },
   UPGRADE_NEEDS_RESTART: {
     source: 'user',
     retryable: false,
@@ -867,8 +877,8 @@ export const ERRORS = {
     retryable: false,
     exit: EXIT.failed,
     says: {
-      id: 'Proses ini boleh membuka {limit} berkas, jadi menerima {fit} sambungan sekaligus, bukan {wanted}; ulimit -n {needs} memberi tempat.',
-      en: 'This process may open {limit} files, so it takes {fit} connections at once, not {wanted}; ulimit -n {needs} makes room.',
+      id: 'Proses ini boleh membuka {limit} berkas, jadi menerima {fit} sambungan dan {active} permintaan sekaligus, bukan {wanted} dan {wantedActive}; ulimit -n {needs} memberi tempat.',
+      en: 'This process may open {limit} files, so it takes {fit} connections and {active} requests at once, not {wanted} and {wantedActive}; ulimit -n {needs} makes room.',
     },
     fix: { id: 'Naikkan dengan ulimit -n {needs}', en: 'Raise it with ulimit -n {needs}' },
   },

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Balancer } from '../../balancer/balancer.ts';
 import { hostPort, type ListenAddress } from '../../balancer/address.ts';
-import { Certificates } from '../../balancer/certificates.ts';
 import { Discovery } from '../../balancer/discovery.ts';
-import { Fleet } from '../../balancer/fleet.ts';
+import { Fleet, reasonText } from '../../balancer/fleet.ts';
 import { Manager, type Configuration } from '../../balancer/manager.ts';
 import { reaches } from '../../balancer/own.ts';
 import { Resolving } from '../../balancer/resolving.ts';
@@ -15,32 +14,32 @@ import type { StatsServer } from '../../balancer/stats-server.ts';
 import { LocalWorker } from '../../balancer/worker.ts';
 import { serveSocket } from '../../control/serve-socket.ts';
 import { isAlive } from '../../control/socket.ts';
-import { desired, NO_CHANGES, type Changes } from '../../core/balance/changes.ts';
-import { KelanaError, reason } from '../../core/errors.ts';
+import { desired, NO_CHANGES, type Changes, type Desired } from '../../core/balance/changes.ts';
+import { asKelanaError, KelanaError, reason } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import type { Context } from '../context.ts';
-import { settle } from '../options.ts';
-import { Settings } from '../settings.ts';
 import type { Values } from '../values.ts';
 import type { Command } from '../command.ts';
 import {
   addedBackend,
+  checkDesired,
   checkEdit,
   configurationOf,
   givenBackend,
   listenOf,
   refuseOwn,
+  urlOf,
 } from './configuration.ts';
-import { edgesFrom } from './edges.ts';
 import { OverlayServers } from './overlay-servers.ts';
 import { adminSocket, folderOf, refuseOpenFolder } from './place.ts';
+import { Rereading } from './rereading.ts';
 import { parseStats } from './seeing.ts';
 import { startServing } from './serving.ts';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** File of the changes that were made while it ran. */
 const CHANGES = 'changes.json';
-/** Options that name what is bound, or where the changes are kept. */
+/** Options that name what is bound or opened by this process: sockets, changes, the log that all processes write to. */
 const FIXED: ReadonlySet<string> = new Set([
   'listen',
   'redirect-http',
@@ -49,6 +48,9 @@ const FIXED: ReadonlySet<string> = new Set([
   'dns',
   'peer',
   'group-key',
+  'log',
+  'log-db',
+  'log-lang',
 ]);
 
 export interface BalancerApp {
@@ -72,7 +74,9 @@ export async function openBalancer(
 ): Promise<BalancerApp> {
   const configuration = configurationOf(values, availableParallelism());
   const listen = listenOf(values);
-  const [{ host, port }] = listen;
+  const rereading = new Rereading(context, command, values);
+  const [first] = listen;
+  const { host, port } = first;
   // What lies in it is believed, so it is looked at before it is read.
   if (port !== 0) await refuseOpenFolder(folderOf(context, values, port), context.uid);
   // With a port of the system's choosing there is nothing to come back to.
@@ -92,6 +96,7 @@ export async function openBalancer(
     late = true;
   };
   const wanted = desired(discovery.expand(configuration, kept.added), kept);
+  if (port !== 0) refuseMisfit(wanted, configuration, join(folderOf(context, values, port), CHANGES));
   const balancer = await startServing(context, values, wanted, emit).catch(async (thrown: unknown) => {
     discovery.close();
     await overlay.close();
@@ -124,19 +129,20 @@ export async function openBalancer(
     const manager = new Manager({
       fleet,
       discovery,
-      url: balancer.url,
+      url: (running) => urlOf(running, who, first.scheme),
       pid: context.pid,
       who,
       emit,
       configuration,
       changes: kept,
-      read: () => readAgain(context, command, self.listen),
+      read: () => rereading.read(self.listen),
       parseBackend: (spec) => {
         const backend = addedBackend(spec);
         for (const own of self.listen) refuseOwn(backend, own);
         return backend;
       },
       check: checkEdit,
+      fits: checkDesired,
       save: async (changes) => {
         const { writeChanges } = await import('../../balancer/state-file.ts');
         await writeChanges(join(folder, CHANGES), changes);
@@ -176,6 +182,15 @@ export async function openBalancer(
   }
 }
 
+/** The settings have been looked at: what does not go with them was kept. @throws KelanaError BAD_CHANGES */
+function refuseMisfit(wanted: Desired, configuration: Configuration, file: string): void {
+  try {
+    checkDesired(wanted, configuration);
+  } catch (thrown) {
+    throw new KelanaError('BAD_CHANGES', { file, why: reasonText(asKelanaError(thrown)) }, thrown);
+  }
+}
+
 /** @throws KelanaError PORT_IN_USE, BAD_ADDRESS */
 async function openStats(values: Values, manager: Manager): Promise<StatsServer | null> {
   const address = values.text('stats');
@@ -189,19 +204,6 @@ async function keptChanges(folder: string): Promise<Changes> {
   if (!existsSync(file)) return NO_CHANGES;
   const { readChanges } = await import('../../balancer/state-file.ts');
   return await readChanges(file, givenBackend);
-}
-
-/** Flags and environment as they were, the file as it is now. @throws KelanaError BAD_VALUE, BAD_CONFIG, BAD_CERTIFICATE, CANNOT_READ */
-function readAgain(context: Context, command: Command, running: readonly ListenAddress[]): Configuration {
-  const args = context.args.slice(1);
-  const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
-  const asked = at < 0 ? undefined : (args[at] ?? '').includes('=') ? args[at]?.slice(9) : args[at + 1];
-  const settings = Settings.load(context.cwd, asked ?? context.env['KELANA_CONFIG']);
-  const values = settle(command, args, context.env, settings);
-  const { certificates = [] } = edgesFrom(values, listenOf(values));
-  // Read for their mistakes alone: those that serve keep what they have until they read them by themselves.
-  if (certificates.length > 0) void new Certificates(certificates, 0);
-  return configurationOf(values, availableParallelism(), running);
 }
 
 async function makeFolder(folder: string): Promise<void> {

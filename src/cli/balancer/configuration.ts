@@ -1,5 +1,6 @@
 import { parseBackend, parseBackendUrl, type ListenAddress } from '../../balancer/address.ts';
 import { readAuthorities } from '../../balancer/dial.ts';
+import { schemeOf } from '../../balancer/edge-options.ts';
 import type { Configuration } from '../../balancer/manager.ts';
 import { reaches } from '../../balancer/own.ts';
 import type { Desired, Edit, GivenBackend } from '../../core/balance/changes.ts';
@@ -28,7 +29,8 @@ export function configurationOf(
   const method = methodText(parseMethod(values.text('method') ?? 'round-robin'));
   checkMethod(method, mode);
   const { backends, sources } = inFile(values, () => {
-    const found = backendsFrom(values.texts('backend'), method);
+    const named = values.origin('backend') !== undefined;
+    const found = backendsFrom(named ? values.texts('backend') : BACKENDS, method);
     for (const backend of found.backends) {
       checkScheme(backend, mode);
       for (const address of [...listen, ...running]) refuseOwn(backend, address);
@@ -151,7 +153,8 @@ export function backendsFrom(
 ): { readonly backends: readonly GivenBackend[]; readonly sources: readonly Source[] } {
   // A list from the environment is cut at its commas, so weight=N and the like may stand alone: they belong to what precedes them.
   const joined: string[] = [];
-  for (const text of texts.length === 0 ? BACKENDS : texts) {
+  if (texts.length === 0) throw badBackend('', { id: 'sedikitnya satu server', en: 'at least one server' });
+  for (const text of texts) {
     const last = joined.pop();
     if (last !== undefined && PART.test(text)) joined.push(`${last},${text}`);
     else joined.push(...(last === undefined ? [] : [last]), text);
@@ -205,16 +208,34 @@ function checkScheme({ spec }: GivenBackend, mode: Mode): void {
 }
 
 type Mode = 'http' | 'tcp';
+type Running = Pick<Configuration, 'settings'>;
+
+function modeOf({ settings }: Running): Mode {
+  return settings.some(([name, value]) => name === 'mode' && value === 'tcp') ? 'tcp' : 'http';
+}
+
+/**
+ * Where clients reach a balancer with these options. `own` is what its first address says that it speaks, and only a
+ * restart changes that.
+ */
+export function urlOf(running: Running, who: string, own?: ListenAddress['scheme']): string {
+  const certificates = running.settings.find(([name]) => name === 'tls-cert')?.[1];
+  return `${schemeOf(modeOf(running), Array.isArray(certificates) && certificates.length > 0, own)}://${who}`;
+}
+
+/** Whether processes with these options can do what is desired. @throws KelanaError BAD_VALUE */
+export function checkDesired({ method, backends }: Desired, running: Running): void {
+  const mode = modeOf(running);
+  checkMethod(method, mode);
+  for (const backend of backends) checkScheme(backend, mode);
+}
 
 /**
  * Whether a change makes sense where everything else stays as it is.
  * @throws KelanaError BAD_VALUE
  */
-export function checkEdit(asked: Edit, { method, backends }: Desired, { settings }: Configuration): void {
-  const mode = settings.some(([name, value]) => name === 'mode' && value === 'tcp') ? 'tcp' : 'http';
-  if (asked.type === 'add') checkScheme(asked.backend, mode);
+export function checkEdit(asked: Edit, { method, backends }: Desired): void {
   if (asked.type === 'method') {
-    checkMethod(asked.method, mode);
     if (createMethod(parseMethod(asked.method)).usesWeights) return;
     // As at the start: a weight that somebody gave is not left without effect. Those of SRV records are nobody's word.
     const weighed = backends.find(

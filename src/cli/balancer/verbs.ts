@@ -1,3 +1,4 @@
+import { parseBackendUrl } from '../../balancer/address.ts';
 import type { Reloaded, Upgraded } from '../../balancer/manager.ts';
 import type { BalancerView } from '../../balancer/view.ts';
 import { ask } from '../../control/call.ts';
@@ -90,9 +91,9 @@ const ASK: Readonly<
   upgrade: (call) => call('POST', '/upgrade', {}),
 };
 
-/** A backend is named `host:port`; its URL will do. */
+/** A backend is named `host:port`; its URL will do, with the port that its scheme means. @throws KelanaError BAD_VALUE */
 function nameOf(text: string): string {
-  return text.replace(/^http:\/\//, '').replace(/\/$/, '');
+  return text.includes('://') ? parseBackendUrl(text.replace(/,.*$/, '')).label : text;
 }
 
 /** The balancer that answers may be of an older version, which does not say all of it. */

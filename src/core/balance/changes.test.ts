@@ -174,3 +174,29 @@ test('where names stand for backends, what was changed about one holds while it 
   const { open: _, ...closed } = away;
   assert.deepEqual(stillMeant(closed, changes), NO_CHANGES);
 });
+
+test('a given server that was removed comes back as it is given; asked for otherwise, it is refused', () => {
+  const spec = 'http://a:1,max=7,proxy=v1';
+  const base: Given = {
+    method: 'weighted',
+    backends: [{ name: 'a:1', spec, weight: 1 }, backend('b:1')],
+  };
+  const removed = after(base, { type: 'remove', name: 'a:1' });
+  const add = (text: string, weight = 1): Changes =>
+    edit(base, removed, { type: 'add', backend: { name: 'a:1', spec: text, weight } });
+  const others = [
+    'https://a:1,max=7,proxy=v1',
+    'http://a:1,max=8,proxy=v1',
+    'http://a:1,max=7',
+    'http://a:1',
+  ];
+  for (const other of others)
+    assert.equal(
+      code(() => add(other)),
+      'BAD_VALUE',
+      other,
+    );
+  assert.deepEqual(add('HTTP://a:1/, proxy=v1, max=7'), NO_CHANGES);
+  const [back] = desired(base, add(`${spec},weight=3`, 3)).backends;
+  assert.deepEqual([back?.spec, back?.weight], [spec, 3]);
+});

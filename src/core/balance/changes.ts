@@ -1,4 +1,5 @@
 import { KelanaError } from '../errors.ts';
+import { differ } from './spec.ts';
 
 /** One backend as flags, environment or file say it. `name` is unique: `host:port`. */
 export interface GivenBackend {
@@ -119,7 +120,7 @@ export function desired(given: Given, changes: Changes): Desired {
   };
 }
 
-/** @throws KelanaError NO_SUCH_BACKEND, LAST_BACKEND, BACKEND_EXISTS */
+/** @throws KelanaError NO_SUCH_BACKEND, LAST_BACKEND, BACKEND_EXISTS, BAD_VALUE */
 export function edit(given: Given, changes: Changes, asked: Edit): Changes {
   const meant = stillMeant(given, changes);
   const now = desired(given, meant).backends;
@@ -152,6 +153,16 @@ function add(given: Given, meant: Changes, now: readonly DesiredBackend[], backe
   const weights = meant.weights.filter((weight) => weight.name !== name);
   const drained = meant.drained.filter((one) => one !== name);
   if (old === undefined) return { ...meant, weights, drained, added: [...meant.added, backend] };
+  if (differ(old.spec, backend.spec))
+    throw new KelanaError('BAD_VALUE', {
+      value: backend.spec,
+      name: 'add',
+      why: {
+        id: `pengaturan menyebutnya ${old.spec}; hanya bobotnya boleh lain, selebihnya diubah di sana`,
+        en: `the settings give it as ${old.spec}; only its weight may be another, all else is changed there`,
+      },
+      example: `kelana balancer add ${old.spec}`,
+    });
   return {
     ...meant,
     drained,

@@ -28,6 +28,17 @@ export function backendText(spec: BackendSpec): string {
   return `${spec.url}${weight}${max}${proxy}${ca}${verify}`;
 }
 
+/** Whether two texts of the same host and port say different things, but for the weight. The order of options says nothing. */
+export function differ(one: string, other: string): boolean {
+  return essence(one) !== essence(other);
+}
+
+function essence(text: string): string {
+  const [url = '', ...options] = text.split(',').map((part) => part.trim());
+  const scheme = url.slice(0, url.indexOf(':')).toLowerCase();
+  return [scheme, ...options.filter((option) => !option.startsWith('weight=')).toSorted()].join();
+}
+
 /** `example`: of what to write instead. @throws KelanaError BAD_VALUE */
 export function checkWeight(weight: number, example = '2'): void {
   if (Number.isInteger(weight) && weight >= WEIGHTS.least && weight <= WEIGHTS.most) return;

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chunkedEnd, forwardInterim, forwardRequest, forwardResponse, selfDelimited } from './forward.ts';
+import {
+  chunkedEnd,
+  forwardInterim,
+  forwardRequest,
+  forwardResponse,
+  selfDelimited,
+  tellsKey,
+} from './forward.ts';
 import { noMemo, type MessageHead } from './head.ts';
 import { originOf } from './provenance.ts';
 import type { RequestHead } from './request.ts';
@@ -212,4 +219,33 @@ test('a name with _ that CGI would read as one of ours does not go on; others wi
     lines(forwardRequest(head, ROUTE)).filter((line) => line.split(':')[0]?.includes('_')),
     ['HOST_: a', 'Connection_: close', 'My_Name: kept'],
   );
+});
+
+test('a key counts as told only where it goes on, and says something', () => {
+  const head = (fields: string) => request(`POST / HTTP/1.1\r\nHost: kelana.test\r\n${fields}\r\n`);
+  const told = (fields: string) => tellsKey(head(fields));
+  assert.ok(told('Idempotency-Key: k\r\n'));
+  assert.ok(told('Idempotency-Key:\r\nConnection: x-other\r\nidempotency-key: k\r\n'));
+  for (const fields of [
+    '',
+    'Idempotency-Key:\r\n',
+    'Idempotency-Key: k\r\nConnection: x, Idempotency-KEY\r\n',
+  ])
+    assert.ok(!told(fields), fields);
+});
+
+test('the host that a trusted proxy tells goes on where it is one, else the one that was asked', () => {
+  const origin = originOf('10.0.0.1', 'http', 'x-forwarded', true);
+  for (const [value, told] of [
+    ['shop.test', 'shop.test'],
+    ['shop.test:8443', 'shop.test:8443'],
+    ['a b', 'kelana.test'],
+    ['shop.test, other.test', 'kelana.test'],
+    ['[::1', 'kelana.test'],
+    ['', 'kelana.test'],
+  ] as const) {
+    const head = request(`GET / HTTP/1.1\r\nHost: kelana.test\r\nX-Forwarded-Host: ${value}\r\n\r\n`);
+    const sent = lines(forwardRequest(head, { ...ROUTE, origin }));
+    assert.ok(sent.includes(`X-Forwarded-Host: ${told}`), `${value}: ${sent.join(' | ')}`);
+  }
 });

@@ -62,13 +62,24 @@ function poses(name: string): boolean {
   return OURS.has(read) || HOP_BY_HOP.has(read) || REPLACED.has(read);
 }
 
+/** Whether a field of this name ends at this hop: by itself, or because Connection nominates it. */
+function ended({ options }: MessageHead, name: string): boolean {
+  return HOP_BY_HOP.has(name) || (options.length > 0 && options.includes(name));
+}
+
+/** Whether the next hop sees who asks for the same again (draft-ietf-httpapi-idempotency-key-header). */
+export function tellsKey(head: RequestHead): boolean {
+  return head.fields.some(
+    ({ name, value }) => name === 'idempotency-key' && value !== '' && !ended(head, name),
+  );
+}
+
 /** Field lines to send on: what ends at this hop, and what Connection nominates, is taken out first. */
 function passOn(head: MessageHead, drop: ReadonlySet<string> | null): string {
   let text = '';
   for (const { name, raw, value } of head.fields) {
-    if (HOP_BY_HOP.has(name) || drop?.has(name) === true) continue;
+    if (ended(head, name) || drop?.has(name) === true) continue;
     if (drop !== null && name.includes('_') && poses(name)) continue;
-    if (head.options.length > 0 && head.options.includes(name)) continue;
     text += `${raw}: ${value}\r\n`;
   }
   return text;
