@@ -675,6 +675,8 @@ export const FOLDER = {
 } as const;
 
 export const LIBRARY = {
+  /** Bytes of hashes of nodes that are kept, so that nobody can have them made anew and anew: of files of 32 TiB in all. */
+  manifestBytes: MiB,
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,
   /** Matches one query returns; as SEARCH.maxHits. */

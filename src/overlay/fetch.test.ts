@@ -33,8 +33,10 @@ function holderOf(has: readonly number[], asked: number[] = []): BlockSession {
     peer: 'holder',
     label: 'holder',
     via: 'stream',
-    manifest: () => Promise.resolve(nodes),
+    manifest: () => Promise.resolve([]),
+    nodes: (_cid, take) => Promise.resolve(nodes.forEach((node) => take(node))),
     root: () => Promise.resolve(nodes[0] ?? new Uint8Array(0)),
+    node: (_cid, number) => Promise.resolve(nodes[number] ?? new Uint8Array(0)),
     have: () => Promise.resolve(null),
     block: (_cid, index, into) => {
       asked.push(index);
@@ -74,9 +76,9 @@ test('a file of one block is asked for with its manifest, and all of it was show
   const asked: string[] = [];
   const session: BlockSession = {
     ...holderOf([0]),
-    manifest: () => {
+    nodes: () => {
       asked.push('manifest');
-      return new Promise((resolve) => setImmediate(() => resolve((asked.push('answer'), []))));
+      return new Promise((resolve) => setImmediate(() => resolve(void asked.push('answer'))));
     },
     block: (_cid, _index, into) => {
       asked.push('block');

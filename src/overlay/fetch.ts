@@ -5,7 +5,7 @@ import type { ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
 import type { BlockSession } from '../core/transfer/ports.ts';
 import { parseCid, RAW } from '../core/transfer/cid.ts';
 import { leafOf, sameBytes, type Layout } from '../core/transfer/layout.ts';
-import { mostNodes, verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
+import { ManifestReader, verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
@@ -117,11 +117,9 @@ async function showFolder(session: BlockSession, hit: Hit): Promise<void> {
 const LIES: ReadonlySet<string> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL']);
 
 async function layoutOf(session: BlockSession, hit: Hit): Promise<Layout> {
-  const nodes = await session.manifest(hit.cid, mostNodes());
-  const layout = verifyManifest(hit.cid, nodes, sha256, { size: hit.size, peer: hit.label });
-  if (layout.size === hit.size) return layout;
-  const why = `a file of ${layout.size} bytes announced as ${hit.size}`;
-  throw new KelanaError('PEER_PROTOCOL', { peer: hit.label, why });
+  const reader = new ManifestReader(hit.cid, sha256, { size: hit.size, peer: hit.label });
+  await session.nodes(hit.cid, (node) => reader.take(node));
+  return reader.end();
 }
 
 async function blockOf(session: BlockSession, hit: Hit, layout: Layout, index: number): Promise<Uint8Array> {

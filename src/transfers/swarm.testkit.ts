@@ -110,7 +110,12 @@ export class TestProvider {
       label: provider.label,
       via: 'stream',
       root: () => Promise.resolve(new Uint8Array(0)),
-      manifest: () => inOrder(() => (manner.forges === true ? contentOf(40_000, 999).nodes : content.nodes)),
+      manifest: () => Promise.resolve([]),
+      nodes: (_cid, take) =>
+        inOrder(() =>
+          (manner.forges === true ? contentOf(40_000, 999) : content).nodes.forEach((node) => take(node)),
+        ),
+      node: () => Promise.resolve(new Uint8Array(0)),
       have: () => inOrder(() => manner.have ?? null),
       block: (cid, index, into) =>
         inOrder(async () => {

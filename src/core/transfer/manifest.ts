@@ -22,7 +22,7 @@ export interface Child {
 }
 
 /** Nodes by number, root first; an array is one, and so is what makes each when it is asked for. */
-export interface Nodes {
+export interface Nodes extends Iterable<Uint8Array> {
   readonly length: number;
   at(number: number): Uint8Array | undefined;
 }
@@ -42,11 +42,20 @@ export class FileNodes implements Nodes {
     return this.#tree.count;
   }
 
+  /** What `nodeSteps` took steps for: hashes of nodes, 32 bytes of each. */
+  get inner(): readonly Uint8Array[] {
+    return this.#hashes.slice(1);
+  }
+
   at(number: number): Uint8Array | undefined {
     if (!Number.isInteger(number) || number < 0 || number >= this.length) return undefined;
     const { level, index } = this.#tree.place(number);
     const { first } = this.#tree.links(level, index);
     return this.#tree.write(level, index, this.#hashes[level - 1] ?? NONE, first * DIGEST_BYTES);
+  }
+
+  *[Symbol.iterator](): Generator<Uint8Array, void, undefined> {
+    for (let number = 0; number < this.length; number += 1) yield this.at(number) ?? NONE;
   }
 }
 
@@ -91,8 +100,7 @@ export function buildManifest(
   shape: Shape = SHAPE,
 ): Manifest {
   const made = nodesOf(digests, size, sha256, shape);
-  const nodes = Array.from({ length: made.length }, (_, at) => made.at(at) ?? NONE);
-  return { root: rootOf(made, digests, sha256), nodes };
+  return { root: rootOf(made, digests, sha256), nodes: [...made] };
 }
 
 /** The CID of a file from the SHA-256 of its blocks. @throws as `nodeSteps` */

@@ -6,7 +6,7 @@ import type { Text } from '../lang.ts';
 import { cidOf, DAG_PB, DIGEST_BYTES, parseCid, RAW, sha256Of, type ParsedCid, type Sha256 } from './cid.ts';
 import { blockCount, blockSize, sameBytes, SHAPE, type Layout, type Shape } from './layout.ts';
 import { join, type Child, type Manifest } from './manifest.ts';
-import { mostNodes, type VerifyOptions } from './verify.ts';
+import type { VerifyOptions } from './verify.ts';
 
 /**
  * How manifests were built and verified before `FileTree`: with an object for each link, by the libraries of IPFS, and the
@@ -200,4 +200,15 @@ function deepest(shape: Shape): number {
   for (let reach = shape.maxLinks; reach < blockCount(shape.maxFileBytes, shape.blockBytes); depth += 1)
     reach *= shape.maxLinks;
   return depth;
+}
+
+/** Nodes of the largest file. */
+export function mostNodes(shape: Shape = SHAPE): number {
+  let total = 0;
+  let width = blockCount(shape.maxFileBytes, shape.blockBytes);
+  while (width > 1) {
+    width = Math.ceil(width / shape.maxLinks);
+    total += width;
+  }
+  return total;
 }

@@ -3,7 +3,7 @@ import { KelanaError } from '../errors.ts';
 import type { Text } from '../lang.ts';
 import { DIGEST_BYTES, parseCid, RAW, type ParsedCid, type Sha256 } from './cid.ts';
 import { claimedSize, FileTree } from './file-tree.ts';
-import { blockCount, sameBytes, SHAPE, type Layout, type Shape } from './layout.ts';
+import { sameBytes, SHAPE, type Layout, type Shape } from './layout.ts';
 
 export interface VerifyOptions {
   /** Bytes, as the hit said. Needed for a file of one block, whose CID does not tell; checked for all others. */
@@ -172,17 +172,6 @@ function otherSize(size: number, claimed: number): Text {
     id: `berkas ${size} byte diumumkan sebagai ${claimed}`,
     en: `a file of ${size} bytes announced as ${claimed}`,
   };
-}
-
-/** Nodes of the largest file. */
-export function mostNodes(shape: Shape = SHAPE): number {
-  let total = 0;
-  let width = blockCount(shape.maxFileBytes, shape.blockBytes);
-  while (width > 1) {
-    width = Math.ceil(width / shape.maxLinks);
-    total += width;
-  }
-  return total;
 }
 
 /** True where `bytes` are the block that `digest` and `size` name. The receiver's duty before it keeps any byte. */
