@@ -1,24 +1,13 @@
-import { encode } from '@ipld/dag-pb';
-import type { CID } from 'multiformats/cid';
 import { KelanaError } from '../errors.ts';
-import { cidOf, cidText, DAG_PB, DIGEST_BYTES, RAW, type Sha256 } from './cid.ts';
+import { cidText, DAG_PB, DIGEST_BYTES, RAW, type Sha256 } from './cid.ts';
 import { FileTree } from './file-tree.ts';
-import { blockCount, blockSize, SHAPE, type Shape } from './layout.ts';
+import { blockCount, SHAPE, type Shape } from './layout.ts';
 
 export interface Manifest {
   /** CIDv1, base32. */
   readonly root: string;
   /** The DAG-PB nodes level by level from the root down, each level left to right; none for a file of one block. */
   readonly nodes: readonly Uint8Array[];
-}
-
-/** What a node links to. */
-export interface Child {
-  readonly cid: CID;
-  /** Bytes of the file below it. */
-  readonly size: number;
-  /** Bytes of all blocks below it and of itself (`Tsize`). */
-  readonly total: number;
 }
 
 /** Nodes by number, root first; an array is one, and so is what makes each when it is asked for. */
@@ -119,65 +108,4 @@ function nodesOf(digests: Uint8Array, size: number, sha256: Sha256, shape: Shape
 function rootOf(nodes: FileNodes, digests: Uint8Array, sha256: Sha256): string {
   const root = nodes.at(0);
   return root === undefined ? cidText(RAW, digests) : cidText(DAG_PB, sha256(root));
-}
-
-/**
- * The node over blocks `number × maxLinks` and those that follow: one of the lowest level of a file of several blocks.
- */
-export function lowestNode(
-  digests: Uint8Array,
-  size: number,
-  number: number,
-  sha256: Sha256,
-  shape: Shape = SHAPE,
-): { node: Uint8Array; parent: Child } {
-  const children: Child[] = [];
-  const last = Math.min((number + 1) * shape.maxLinks, digests.length / DIGEST_BYTES);
-  for (let index = number * shape.maxLinks; index < last; index += 1) {
-    const bytes = blockSize(size, shape.blockBytes, index);
-    const digest = digests.slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
-    children.push({ cid: cidOf(RAW, digest), size: bytes, total: bytes });
-  }
-  return join(children, sha256);
-}
-
-export function join(children: readonly Child[], sha256: Sha256): { node: Uint8Array; parent: Child } {
-  const node = encode({
-    Data: fileData(children),
-    Links: children.map((child) => ({ Name: '', Tsize: child.total, Hash: child.cid })),
-  });
-  const sum = (of: (child: Child) => number): number =>
-    children.reduce((total, child) => total + of(child), 0);
-  return {
-    node,
-    parent: {
-      cid: cidOf(DAG_PB, sha256(node)),
-      size: sum((child) => child.size),
-      total: node.length + sum((child) => child.total),
-    },
-  };
-}
-
-/**
- * The UnixFS message of a node of a file: its type, its bytes, the bytes below each link (fields 1, 3 and 4 of the UnixFS
- * specification). Written here, since protons-runtime 7.1 writes numbers from 2^31 to 2^32 wrong: of the size of a file
- * of 2 to 4 GiB four bytes were whatever memory held, and its CID was another each time.
- */
-function fileData(children: readonly Child[]): Uint8Array {
-  const bytes = [0x08, 2, 0x18];
-  varint(
-    children.reduce((sum, { size }) => sum + size, 0),
-    bytes,
-  );
-  for (const { size } of children) {
-    bytes.push(0x20);
-    varint(size, bytes);
-  }
-  return Uint8Array.from(bytes);
-}
-
-function varint(value: number, into: number[]): void {
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) into.push((rest % 0x80) | 0x80);
-  into.push(rest);
 }

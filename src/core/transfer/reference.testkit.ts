@@ -1,17 +1,27 @@
-import { decode } from '@ipld/dag-pb';
+import { decode, encode } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
+import type { CID } from 'multiformats/cid';
 import { TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 import type { Text } from '../lang.ts';
 import { cidOf, DAG_PB, DIGEST_BYTES, parseCid, RAW, sha256Of, type ParsedCid, type Sha256 } from './cid.ts';
 import { blockCount, blockSize, sameBytes, SHAPE, type Layout, type Shape } from './layout.ts';
-import { join, type Child, type Manifest } from './manifest.ts';
+import type { Manifest } from './manifest.ts';
 import type { VerifyOptions } from './verify.ts';
 
 /**
  * How manifests were built and verified before `FileTree`: with an object for each link, by the libraries of IPFS, and the
  * whole tree built anew in the end. What the tests hold the code against.
  */
+/** What a node links to. */
+export interface Child {
+  readonly cid: CID;
+  /** Bytes of the file below it. */
+  readonly size: number;
+  /** Bytes of all blocks below it and of itself (`Tsize`). */
+  readonly total: number;
+}
+
 export function referenceBuild(
   digests: Uint8Array,
   size: number,
@@ -211,4 +221,45 @@ export function mostNodes(shape: Shape = SHAPE): number {
     total += width;
   }
   return total;
+}
+
+export function join(children: readonly Child[], sha256: Sha256): { node: Uint8Array; parent: Child } {
+  const node = encode({
+    Data: fileData(children),
+    Links: children.map((child) => ({ Name: '', Tsize: child.total, Hash: child.cid })),
+  });
+  const sum = (of: (child: Child) => number): number =>
+    children.reduce((total, child) => total + of(child), 0);
+  return {
+    node,
+    parent: {
+      cid: cidOf(DAG_PB, sha256(node)),
+      size: sum((child) => child.size),
+      total: node.length + sum((child) => child.total),
+    },
+  };
+}
+
+/**
+ * The UnixFS message of a node of a file: its type, its bytes, the bytes below each link (fields 1, 3 and 4 of the UnixFS
+ * specification). Written here, since protons-runtime 7.1 writes numbers from 2^31 to 2^32 wrong: of the size of a file
+ * of 2 to 4 GiB four bytes were whatever memory held, and its CID was another each time.
+ */
+function fileData(children: readonly Child[]): Uint8Array {
+  const bytes = [0x08, 2, 0x18];
+  varint(
+    children.reduce((sum, { size }) => sum + size, 0),
+    bytes,
+  );
+  for (const { size } of children) {
+    bytes.push(0x20);
+    varint(size, bytes);
+  }
+  return Uint8Array.from(bytes);
+}
+
+function varint(value: number, into: number[]): void {
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) into.push((rest % 0x80) | 0x80);
+  into.push(rest);
 }

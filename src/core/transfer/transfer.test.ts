@@ -9,8 +9,8 @@ import { fixedSize } from 'ipfs-unixfs-importer/chunker';
 import { balanced } from 'ipfs-unixfs-importer/layout';
 import { cidBytes, cidOf, cidText, DAG_PB, fromCidBytes, parseCid, RAW, type Codec } from './cid.ts';
 import { leafOf, SHAPE, type Shape } from './layout.ts';
-import { buildManifest, join, type Manifest } from './manifest.ts';
-import { mostNodes } from './reference.testkit.ts';
+import { buildManifest, type Manifest } from './manifest.ts';
+import { join, mostNodes } from './reference.testkit.ts';
 import { verifyBlock, verifyManifest } from './verify.ts';
 
 const MiB = 1024 * 1024;
