@@ -91,3 +91,26 @@ test('an index without times of change is believed, and has them from then on', 
   await again.library.close();
   assert.equal(rows(''), identity);
 });
+
+test('a small file is read at once only as it was hashed; what became of it says the read of its block', async (t) => {
+  const base = await folder(t);
+  const [small, large] = [join(base, 'shared/kecil.txt'), join(base, 'shared/besar.bin')];
+  await file(small, Buffer.from('isi'));
+  await file(large, sample(MiB));
+  const { library } = await opened(t, base, { rescanMs: 0 });
+  const cidOf = (name: string): string => library.list().find((one) => one.name === name)?.cid ?? '';
+  const [cid, other] = [cidOf('kecil.txt'), cidOf('besar.bin')];
+  const into = new Uint8Array(8);
+  assert.equal(library.readNow(cid, 0, into), 3);
+  assert.equal(Buffer.from(into).toString('latin1', 0, 3), 'isi');
+  assert.equal(library.readNow(cid, 1, into), null, 'it has one block');
+  assert.equal(library.readNow(cid, 0, into.subarray(0, 2)), null, 'no room');
+  assert.equal(library.readNow(other, 0, new Uint8Array(MiB)), null, 'a large one');
+  assert.equal(library.readNow('bafkreinobody', 0, into), null);
+  await utimes(small, PAST, PAST);
+  const changed = await open(small, 'r+');
+  await changed.write('XXX');
+  await changed.close();
+  assert.equal(library.readNow(cid, 0, into), null);
+  await assert.rejects(library.readBlock(cid, 0), { code: 'SOURCE_CHANGED' });
+});

@@ -185,7 +185,11 @@ export interface BlockSourcePort {
    * least the block's size) no memory is taken, and the result is the filled part of it.
    */
   readBlock(cid: string, index: number, into?: Uint8Array): Promise<Uint8Array>;
-  /** The same in pieces; null where the block is better read whole. @throws as `readBlock` */
+  /**
+   * A small block at once, where the disk's cache has it: the bytes that were filled. null: `readBlock` says what it is.
+   */
+  readNow?(cid: string, index: number, into: Uint8Array): number | null;
+  /** A block in pieces; null where it is better read whole. @throws as `readBlock` */
   pieces?(cid: string, index: number): BlockPieces | null;
 }
 

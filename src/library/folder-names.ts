@@ -36,7 +36,10 @@ export function checkEntries(entries: readonly FolderEntry[], more: readonly str
   const folders = new Map<string, string>([['', '']]);
   const twins = new Map<string, string>();
   const found: Twins[] = [];
+  // Most folders have nothing to fold: then names that differ stay different.
+  const folds = !entries.every(({ path }) => LOWER.test(path)) || !more.every((path) => LOWER.test(path));
   const place = (above: string, name: string): string => {
+    if (!folds) return '';
     const folded = `${folders.get(above) ?? ''}/${fold(name)}`;
     const other = twins.get(folded);
     if (other === undefined) twins.set(folded, name);
@@ -80,7 +83,7 @@ export function checkEntries(entries: readonly FolderEntry[], more: readonly str
 /** Names that need no closer look, and paths that cannot be too long whatever is in them. */
 const PLAIN = /^\w[\w .()+,=@~-]{0,200}$/;
 const SHORT = LIBRARY.maxPathBytes / 4;
-const LOWER = /^[\d_a-z .()+,=@~-]*$/;
+const LOWER = /^[\d_a-z .()+,=@~/-]*$/;
 
 function fold(name: string): string {
   return LOWER.test(name) ? name : name.normalize('NFC').toLowerCase();

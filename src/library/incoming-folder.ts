@@ -77,10 +77,13 @@ export async function openIncomingFolder(options: IncomingFolderOptions): Promis
     if (folded !== null) throw refused(folded.one, WHY_TWINS);
     const have = base?.have.slice() ?? new Uint8Array(bitBytes(entries.length));
     const mine = base === null ? tree : treeWithout(entries, tree, base.have);
-    const keep: Tree = {
-      files: new Set(whole.entries.flatMap(({ path }) => (base?.files.has(path) === true ? [] : path))),
-      folders: all ? tree.folders : new Set(checkEntries(whole.entries, whole.folders).folders),
-    };
+    const keep: Tree =
+      all && base === null
+        ? tree
+        : {
+            files: new Set(whole.entries.flatMap(({ path }) => (base?.files.has(path) === true ? [] : path))),
+            folders: all ? tree.folders : new Set(checkEntries(whole.entries, whole.folders).folders),
+          };
     if (!part.fresh) {
       await prune(root, keep, MINE);
       for (const { indices, files } of batches(entries, root, base?.have)) {

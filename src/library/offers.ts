@@ -38,6 +38,7 @@ export class Offers {
   readonly #folders = new Map<FolderPart, Map<string, number> | null>();
 
   partial(cid: string): PartialReader | undefined {
+    if (this.#parts.size === 0 && this.#folders.size === 0) return undefined;
     return this.#parts.get(cid) ?? this.#small(cid);
   }
 

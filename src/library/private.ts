@@ -94,7 +94,7 @@ export class PrivateHoldings implements PrivateHoldingsPort {
   }
 
   visible(peer: string, cid: string): BlockReader | undefined {
-    const open = this.#open.get(keyOf(peer, cid));
+    const open = this.#open.size === 0 ? undefined : this.#open.get(keyOf(peer, cid));
     if (open === undefined) return undefined;
     const { name, manifest, readBlock } = open.reader;
     return {

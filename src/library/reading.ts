@@ -49,6 +49,16 @@ export class Reading {
     return this.#small.timed(() => readNow(entry, into)) ?? this.#readSlowly(entry, into, position);
   }
 
+  /** A file of one small block, at once: false where it is not what was hashed, cannot be read, or was slow lately. */
+  small(entry: Readable, into: Uint8Array): boolean {
+    if (!this.#small.ready || this.#isRemote(entry.root)) return false;
+    try {
+      return this.#small.timed(() => readNow(entry, into)) === true;
+    } catch {
+      return false;
+    }
+  }
+
   /**
    * A piece of a file that is read on and on, at once: false where the file is not open yet, is no longer what was
    * hashed, cannot be read, or was slow lately. `read` then says what it is.
@@ -92,6 +102,11 @@ export class Care {
   constructor(least: number) {
     this.#least = least;
     this.#slow = least;
+  }
+
+  /** It was not slow lately. Asking is no turn of those that it waits for. */
+  get ready(): boolean {
+    return this.#careful === 0;
   }
 
   /** null where it was slow lately. */

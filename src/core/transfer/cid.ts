@@ -42,9 +42,34 @@ function headAt(codec: Codec, byte: number): number {
   return byte === 0 ? 1 : byte === 1 ? codec : byte === 2 ? SHA2_256 : DIGEST_BYTES;
 }
 
-/** The bytes of a CID that `cidText` wrote. @throws SyntaxError, RangeError where it is none */
+/** Value of each letter of base32, by its code; -1: it is none. */
+const VALUES = Int8Array.from({ length: 128 }, (_, code) => LETTERS.indexOf(code));
+
+/** The bytes of a CID; of one that `cidText` wrote without a library, as each small file is asked for by them. @throws Error where it is none */
 export function cidBytes(text: string): Uint8Array {
-  return text.length === TEXT.length && text.startsWith('b') ? base32.decode(text) : CID.parse(text).bytes;
+  return plainBytes(text) ?? CID.parse(text).bytes;
+}
+
+/** null: it is written in another way. */
+function plainBytes(text: string): Uint8Array | null {
+  if (text.length !== TEXT.length || text.charCodeAt(0) !== 0x62) return null;
+  const bytes = new Uint8Array(4 + DIGEST_BYTES);
+  let done = 0;
+  let bits = 0;
+  let held = 0;
+  for (let at = 1; at < TEXT.length; at += 1) {
+    const value = VALUES[text.charCodeAt(at)] ?? -1;
+    if (value < 0) return null;
+    held = ((held << 5) | value) & 0xfff;
+    bits += 5;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes[done] = held >> bits;
+    done += 1;
+  }
+  const known = bytes[1] === RAW || bytes[1] === DAG_PB;
+  const plain = bytes[0] === 1 && known && bytes[2] === SHA2_256 && bytes[3] === DIGEST_BYTES;
+  return plain && (held & ((1 << bits) - 1)) === 0 ? bytes : null;
 }
 
 export interface ParsedCid {

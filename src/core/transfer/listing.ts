@@ -1,13 +1,13 @@
-import { decode, type PBLink } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import { FOLDER, LIBRARY, TRANSFER } from '../config.ts';
 import { KelanaError } from '../errors.ts';
 import type { Text } from '../lang.ts';
 import { checkPath, checkSegment, shownName } from '../names.ts';
-import { cidOf, DAG_PB, fromCid, parseCid, RAW, type ParsedCid, type Sha256 } from './cid.ts';
+import { cidText, DAG_PB, parseCid, RAW, type ParsedCid, type Sha256 } from './cid.ts';
 import { utf8Bytes } from './directory.ts';
 import { bitsOf, nameHash, slotOf } from './shard.ts';
 import { sameBytes } from './layout.ts';
+import { readNode, type LinkNode, type NodeLink } from './links.ts';
 import { sizeFrom } from './tsize.ts';
 
 export interface ListedFile {
@@ -86,14 +86,8 @@ interface Waiting {
   readonly sharded: boolean;
 }
 
-interface Link {
-  readonly name: string;
-  readonly cid: ParsedCid;
-  readonly total: number;
-}
-
 interface Node {
-  readonly links: readonly Link[];
+  readonly links: readonly NodeLink[];
   readonly unixfs: UnixFS;
 }
 
@@ -124,7 +118,7 @@ class Reader {
     for (const node of nodes) {
       bytes += node.length;
       if (node.length > FOLDER.maxNodeBytes || bytes > FOLDER.maxBytes) throw this.#tooLarge();
-      this.#nodes.set(cidOf(DAG_PB, sha256(node)).toString(), node);
+      this.#nodes.set(cidText(DAG_PB, sha256(node)), node);
       if (this.#nodes.size % STEP === 0) yield undefined;
     }
   }
@@ -176,7 +170,7 @@ class Reader {
     });
   }
 
-  #entry(at: Waiting, name: string, { cid, total }: Link): Waiting | null {
+  #entry(at: Waiting, name: string, { cid, total }: NodeLink): Waiting | null {
     const path = at.path === '' ? name : `${at.path}/${name}`;
     const bytes = at.bytes + utf8Bytes(name) + 1;
     // What is above it was checked before; only a path that is too long needs another look.
@@ -200,24 +194,20 @@ class Reader {
   #decode(cid: string, node: Uint8Array): Node {
     const known = this.#again.get(cid);
     if (known !== undefined) return known;
-    let decoded: Node;
+    let read: LinkNode | null;
+    let unixfs: UnixFS;
     try {
-      const { Links, Data } = decode(node);
-      decoded = { links: Links.map((link) => this.#linkOf(link)), unixfs: UnixFS.unmarshal(Data ?? NONE) };
+      read = readNode(node);
+      unixfs = UnixFS.unmarshal(read?.data ?? NONE);
     } catch (thrown) {
-      if (thrown instanceof KelanaError) throw thrown;
       const { params } = this.refuse({ id: 'daftar foldernya rusak', en: 'its listing is malformed' });
       throw new KelanaError('PEER_PROTOCOL', params, thrown);
     }
+    if (read === null)
+      throw this.refuse({ id: 'daftarnya memuat CID jenis lain', en: 'it holds a CID of another kind' });
+    const decoded: Node = { links: read.links, unixfs };
     if (this.#used.has(cid)) this.#again.set(cid, decoded);
     return decoded;
-  }
-
-  #linkOf(link: PBLink): Link {
-    const cid = fromCid(link.Hash);
-    if (cid === null || link.Hash.version !== 1)
-      throw this.refuse({ id: 'daftarnya memuat CID jenis lain', en: 'it holds a CID of another kind' });
-    return { name: link.Name ?? '', cid, total: link.Tsize ?? -1 };
   }
 
   #tooLarge(): KelanaError {

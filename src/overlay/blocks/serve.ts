@@ -273,17 +273,20 @@ export class Upload implements Asking {
     const pack = this.#pack ?? { buffer: await this.#memory(this.#packs), end: 0, blocks: [] };
     this.#pack = pack;
     const at = pack.end + HEAD_BYTES;
-    let block: Uint8Array;
-    try {
-      const room = pack.buffer.subarray(at, at + TRANSFER.blockBytes);
-      block = await (own ?? this.#options.source).readBlock(cid, index, room);
-    } catch (thrown) {
-      await this.#refuse(request, refusalOf(thrown));
-      return;
+    const room = pack.buffer.subarray(at, at + TRANSFER.blockBytes);
+    const { source } = this.#options;
+    let length = own === undefined ? (source.readNow?.(cid, index, room) ?? null) : null;
+    if (length === null) {
+      try {
+        const block = await (own ?? source).readBlock(cid, index, room);
+        // A file that is open to one peer may lie in memory of its own.
+        if (block.buffer !== pack.buffer.buffer) pack.buffer.set(block, at);
+        ({ length } = block);
+      } catch (thrown) {
+        await this.#refuse(request, refusalOf(thrown));
+        return;
+      }
     }
-    // A file that is open to one peer may lie in memory of its own.
-    if (block.buffer !== pack.buffer.buffer) pack.buffer.set(block, at);
-    const { length } = block;
     writeHead(pack.buffer.subarray(pack.end, at), { type: FRAME.data, flags: LAST, request, length });
     pack.end = at + length;
     pack.blocks.push({ cid, bytes: length, name: own?.name });
