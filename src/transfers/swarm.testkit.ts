@@ -105,16 +105,15 @@ export class TestProvider {
       return turn;
     };
     let blocks = 0;
+    const nodes = (): readonly Uint8Array[] =>
+      manner.forges === true ? contentOf(40_000, 999).nodes : content.nodes;
     return {
       peer: provider.peer,
       label: provider.label,
       via: 'stream',
       root: () => Promise.resolve(new Uint8Array(0)),
-      manifest: () => Promise.resolve([]),
-      nodes: (_cid, take) =>
-        inOrder(() =>
-          (manner.forges === true ? contentOf(40_000, 999) : content).nodes.forEach((node) => take(node)),
-        ),
+      manifest: () => inOrder(() => nodes()),
+      nodes: (_cid, take) => inOrder(() => nodes().forEach((node) => take(node))),
       node: () => Promise.resolve(new Uint8Array(0)),
       have: () => inOrder(() => manner.have ?? null),
       block: (cid, index, into) =>
