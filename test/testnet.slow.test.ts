@@ -39,7 +39,7 @@ async function dripper(node: TestNode) {
     else if (type === 'peers') sendIfOpen(stream, encodeFrame(FRAME.peers, 0, request, new Uint8Array(0)));
     else if (type === 'manifest') {
       const nodes = await node.library.manifest(folderOf(node)?.cid ?? '');
-      for (const [at, one] of nodes.entries())
+      for (const [at, one] of [...nodes].entries())
         sendIfOpen(stream, encodeFrame(FRAME.manifest, at === nodes.length - 1 ? LAST : 0, request, one));
     } else if (type === 'blocks') {
       files += 1;

@@ -114,6 +114,11 @@ export const SEARCH = {
   /** Proofs of holding under way at once, and hits waiting for theirs. */
   provesAtOnce: 8,
   maxOffers: 256,
+  /**
+   * Nodes of a file, 57 KiB each, that may pass by in a search until the one comes that was drawn, where its holder gives all
+   * or none: files of 128 GiB. One at a time is in memory.
+   */
+  maxPassedNodes: 129,
   /** ms a holder may take to confirm what its prints say. */
   confirmTimeoutMs: 5_000,
   /**
@@ -680,6 +685,8 @@ export const FOLDER = {
 } as const;
 
 export const LIBRARY = {
+  /** Bytes of hashes of nodes that are kept, so that nobody can have them made anew and anew: of files of 32 TiB in all. */
+  manifestBytes: MiB,
   /** Files of one library; the index holds about 400 B each. */
   maxFiles: 1_000_000,
   /** Matches one query returns; as SEARCH.maxHits. */

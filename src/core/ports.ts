@@ -1,5 +1,6 @@
 import type { KelanaError } from './errors.ts';
 import type { Verdict } from './events.ts';
+import type { Nodes } from './transfer/manifest.ts';
 import type { BlockSession } from './transfer/ports.ts';
 
 /**
@@ -159,7 +160,8 @@ export interface LibraryPort {
    * The DAG-PB nodes of a file's CID, root first, so that a receiver can check top down; empty where the root is
    * itself the only (raw) block. Of a folder's CID: the nodes of all folders in it, each once (core/transfer/listing.ts).
    */
-  manifest(cid: string): Promise<readonly Uint8Array[]>;
+  /** The DAG-PB nodes of a file, each made when it is taken, or of a folder; none of a file of one block. */
+  manifest(cid: string): Promise<Nodes>;
 }
 
 /** A block that is read in pieces, in their order: each is sent while it is still in the core's cache. */
@@ -180,7 +182,8 @@ export interface BlockSourcePort {
   scanning(): boolean;
   /** Calls `listener` after the set of files changed; gives the way to end this. */
   onChange(listener: () => void): () => void;
-  manifest(cid: string): Promise<readonly Uint8Array[]>;
+  /** The DAG-PB nodes of a file, each made when it is taken, or of a folder; none of a file of one block. */
+  manifest(cid: string): Promise<Nodes>;
   /**
    * One whole block; fails with SOURCE_CHANGED where the file is no longer the one that was hashed. With `into` (of at
    * least the block's size) no memory is taken, and the result is the filled part of it.

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { LIBRARY, TRANSFER } from '../core/config.ts';
-import { cidText, DIGEST_BYTES, RAW } from '../core/transfer/cid.ts';
+import { DIGEST_BYTES } from '../core/transfer/cid.ts';
 import { blockCount, blockSize } from '../core/transfer/layout.ts';
-import { buildManifest } from '../core/transfer/manifest.ts';
+import { fileCid } from '../core/transfer/manifest.ts';
 import { openToRead, readFully } from './files.ts';
 import { identityOf } from './identity.ts';
 
@@ -22,7 +22,7 @@ export interface Hashed {
 
 /** The CID of a file from the digests of its blocks. */
 export function cidFrom(digests: Uint8Array, size: number): string {
-  return digests.length === DIGEST_BYTES ? cidText(RAW, digests) : buildManifest(digests, size, sha256).root;
+  return fileCid(digests, size, sha256);
 }
 
 /** A file cannot be hashed now: it is being written, is no regular file, or is larger than kelana takes. */

@@ -12,15 +12,14 @@ import type {
   SharedBlocksPort,
   WritableLibraryPort,
 } from '../core/ports.ts';
-import { DIGEST_BYTES } from '../core/transfer/cid.ts';
 import { blockSize } from '../core/transfer/layout.ts';
-import { buildManifest } from '../core/transfer/manifest.ts';
+import type { Nodes } from '../core/transfer/manifest.ts';
 import { BlockIndex } from './blocks.ts';
 import { Catalog, holdingOf, type Entry } from './catalog.ts';
 import { cannotRead, cannotWrite, hasCode, isGone, makeFolder, mustBeFolder } from './files.ts';
 import { Folders } from './folders.ts';
-import { sha256 } from './hash.ts';
 import { IndexStore } from './index-store.ts';
+import { Manifests } from './manifests.ts';
 import { sweepParts } from './parts.ts';
 import { receive } from './put.ts';
 import { Reading } from './reading.ts';
@@ -105,8 +104,7 @@ export class Library implements WritableLibraryPort {
   readonly #dataDir: string;
   readonly #loop: Promise<void>;
   #blocks: BlockIndex | undefined;
-  /** Of the file it was asked for last, where it is one node, of 57 KiB at most. */
-  #manifest: { readonly cid: string; readonly nodes: readonly Uint8Array[] } | null = null;
+  readonly #manifests = new Manifests();
   readonly #emit: Emit;
   readonly #who: string;
   #closed: Promise<void> | undefined;
@@ -213,19 +211,14 @@ export class Library implements WritableLibraryPort {
   }
 
   /** @throws KelanaError NOT_SHARED */
-  async manifest(cid: string): Promise<readonly Uint8Array[]> {
+  async manifest(cid: string): Promise<Nodes> {
     const entry = this.#catalog.copies(cid)[0];
     if (entry === undefined) {
       const nodes = this.#folders.manifest(cid);
       if (nodes !== null) return nodes;
       throw new KelanaError('NOT_SHARED', { cid });
     }
-    if (entry.digests.length <= DIGEST_BYTES) return [];
-    // A search asks for it, and then the download.
-    const known = this.#manifest?.cid === cid ? this.#manifest.nodes : null;
-    const nodes = known ?? buildManifest(entry.digests, entry.size, sha256).nodes;
-    if (nodes.length === 1) this.#manifest = { cid, nodes };
-    return nodes;
+    return await this.#manifests.of(cid, entry.digests, entry.size);
   }
 
   /**

@@ -1,10 +1,9 @@
 import { bitBytes, hasBit, setBit } from '../core/bit-array.ts';
 import { TRANSFER } from '../core/config.ts';
-import { buildManifest } from '../core/transfer/manifest.ts';
 import type { Layout } from '../core/transfer/layout.ts';
 import type { PartialReader } from '../core/transfer/ports.ts';
 import type { FolderEntry } from './folder-names.ts';
-import { sha256 } from './hash.ts';
+import { Manifests } from './manifests.ts';
 import { WholeFile } from './whole-file.ts';
 
 /** A part on the disk, as BlockFile is one. */
@@ -34,6 +33,7 @@ export interface FolderPart {
  */
 export class Offers {
   readonly #parts = new Map<string, PartialReader>();
+  readonly #manifests = new Manifests();
   /** Small files of folders, by CID; made when somebody first asks for one. */
   readonly #folders = new Map<FolderPart, Map<string, number> | null>();
 
@@ -49,7 +49,7 @@ export class Offers {
     return this.#put(root, {
       name,
       have: part.have,
-      manifest: () => Promise.resolve(buildManifest(digests, size, sha256).nodes),
+      manifest: () => this.#manifests.of(root, digests, size),
       readBlock: (_, index, into) => part.read(index, into),
     });
   }

@@ -128,7 +128,8 @@ test('a folder has the CID that it would have if it were shared, and its directo
   await library.ready;
   const { cid, ...sent } = await collect(own, 'ani', 'g', root, NEVER);
   assert.equal(cid, library.cidAt(root));
-  assert.deepEqual(await own.visible('ani', cid)?.manifest(cid), await library.manifest(cid));
+  const nodes = (await own.visible('ani', cid)?.manifest(cid)) ?? [];
+  assert.deepEqual([...nodes], [...(await library.manifest(cid))]);
   assert.equal(own.visible('budi', cid), undefined);
   const later = holdings(t);
   assert.equal(await later.allowFolder('ani', 'g', sent), cid, 'the same after a restart');

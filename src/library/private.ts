@@ -4,10 +4,10 @@ import { KelanaError } from '../core/errors.ts';
 import type { BlockReader, PrivateFile, PrivateFolder, PrivateHoldingsPort } from '../core/messages/ports.ts';
 import { digestAt } from '../core/transfer/cid.ts';
 import { blockSize, sameBytes } from '../core/transfer/layout.ts';
-import { buildManifest } from '../core/transfer/manifest.ts';
 import { treeSteps } from '../core/transfer/tree.ts';
 import { cannotRead, isGone } from './files.ts';
 import { sha256 } from './hash.ts';
+import { Manifests } from './manifests.ts';
 import { Reading } from './reading.ts';
 import { isRemote } from './roots.ts';
 import { Slice } from './slice.ts';
@@ -32,6 +32,7 @@ interface Group {
 /** Files and folders outside the shared ones that single peers may fetch; nobody else ever learns of them. */
 export class PrivateHoldings implements PrivateHoldingsPort {
   readonly #reading = new Reading((root) => root === REMOTE);
+  readonly #manifests = new Manifests();
   readonly #open = new Map<string, Open>();
   readonly #groups = new Map<string, Group>();
 
@@ -46,7 +47,7 @@ export class PrivateHoldings implements PrivateHoldingsPort {
     const disk = this.#groupOf(peer, group);
     this.#add(peer, group, cid, {
       name,
-      manifest: () => Promise.resolve(buildManifest(digests, size, sha256).nodes),
+      manifest: () => this.#manifests.of(cid, digests, size),
       readBlock: async (_, index, into) => {
         const remote = await (disk.remote ??= isRemote(dirname(file.path)));
         return await this.#read(file, remote, index, into);

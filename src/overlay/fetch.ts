@@ -5,7 +5,8 @@ import type { ByteRange, Bytes, Hit, Provider } from '../core/ports.ts';
 import type { BlockSession } from '../core/transfer/ports.ts';
 import { parseCid, RAW } from '../core/transfer/cid.ts';
 import { leafOf, sameBytes, type Layout } from '../core/transfer/layout.ts';
-import { mostNodes, verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
+import { BlockPath } from '../core/transfer/path.ts';
+import { ManifestReader, verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
@@ -35,7 +36,7 @@ export async function* fetchBytes(
     const asked: Promise<Uint8Array>[] = [];
     for (let index = first; index <= last; index += 1) {
       while (asked.length < TRANSFER.window && index + asked.length <= last) {
-        const block = blockOf(session, hit, layout, index + asked.length);
+        const block = blockOf(session, hit, leafOf(layout, index + asked.length), index + asked.length);
         // Awaited in its turn; until then a failure must not count as unhandled.
         block.catch(() => undefined);
         asked.push(block);
@@ -60,9 +61,10 @@ export async function* fetchBytes(
 export type Proof = 'holds' | 'lies' | 'unreachable';
 
 /**
- * Has a holder show that it has a file, before anybody is told so: the manifest, which hashes to the CID, and a block
- * that it cannot foresee, since anybody can have the manifest; of a folder the root of its listing. The first answer
- * has `SEARCH.confirmTimeoutMs`. Never rejects. `shown` gets the bytes of a file that is one block: they are all of it.
+ * Has a holder show that it has a file, before anybody is told so: a block that it cannot foresee, since anybody can have
+ * the manifest, and the nodes that lead to it from the CID, two of 57 KiB at most; of a folder the root of its listing. The
+ * first answer has `SEARCH.confirmTimeoutMs`. Never rejects. `shown` gets the bytes of a file that is one block: they are
+ * all of it.
  */
 export async function proveHolding(
   open: OpenSession,
@@ -76,17 +78,10 @@ export async function proveHolding(
     signal.addEventListener('abort', stop, { once: true });
     const silent = setTimeout(stop, SEARCH.confirmTimeoutMs);
     try {
+      const answered = (): void => clearTimeout(silent);
       if (hit.kind === 'folder') await showFolder(session, hit);
-      else {
-        const proving = layoutOf(session, hit);
-        // The CID of a single block is its hash: it is asked for at once, and comes after the answer to the manifest.
-        const whole = parseCid(hit.cid)?.codec === RAW ? wholeOf(session, hit) : null;
-        whole?.catch(() => undefined);
-        const layout = await proving;
-        clearTimeout(silent);
-        if (whole !== null) shown(await whole);
-        else if (layout.count > 0) await blockOf(session, hit, layout, randomInt(layout.count));
-      }
+      else if (parseCid(hit.cid)?.codec === RAW) shown(await showWhole(session, hit, answered));
+      else await showBlock(session, hit, answered);
     } finally {
       clearTimeout(silent);
       signal.removeEventListener('abort', stop);
@@ -107,9 +102,58 @@ export function isWhole({ cid, size, kind }: Hit, bytes: Uint8Array): boolean {
   return verifyBlock({ digest: parsed.digest, size }, bytes, sha256);
 }
 
+/** The CID of a single block is its hash: it is asked for at once, and comes after the answer to the manifest. */
+async function showWhole(session: BlockSession, hit: Hit, answered: () => void): Promise<Uint8Array> {
+  const proving = layoutOf(session, hit);
+  const whole = wholeOf(session, hit);
+  whole.catch(() => undefined);
+  await proving;
+  answered();
+  return await whole;
+}
+
 async function wholeOf(session: BlockSession, hit: Hit): Promise<Uint8Array> {
   const layout = verifyManifest(hit.cid, [], sha256, { size: hit.size, peer: hit.label });
-  return await blockOf(session, hit, layout, 0);
+  return await blockOf(session, hit, leafOf(layout, 0), 0);
+}
+
+async function showBlock(session: BlockSession, hit: Hit, answered: () => void): Promise<void> {
+  const path = new BlockPath(hit.cid, sha256, { size: hit.size, peer: hit.label });
+  const count = path.root(await session.root(hit.cid));
+  answered();
+  const block = randomInt(count);
+  path.toward(block);
+  for (let next = path.next(); next !== null; next = path.next())
+    path.take(await nodeOf(session, hit, next, path.nodes));
+  await blockOf(session, hit, path.leaf(), block);
+}
+
+/** Of a holder that gives all nodes or none, as all did before: it is listened to until this one comes. */
+async function nodeOf(session: BlockSession, hit: Hit, number: number, of: number): Promise<Uint8Array> {
+  try {
+    return await session.node(hit.cid, number);
+  } catch (thrown) {
+    if (!(thrown instanceof KelanaError) || thrown.params['refusal'] !== 'not-here') throw thrown;
+    if (of > SEARCH.maxPassedNodes)
+      throw new KelanaError('TRANSFER_FAILED', {
+        name: hit.name,
+        why: 'a manifest that large is not asked for',
+      });
+  }
+  let passed = 0;
+  let found: Uint8Array | null = null;
+  const enough = new Error('enough');
+  try {
+    await session.nodes(hit.cid, (node) => {
+      passed += 1;
+      if (passed <= number) return;
+      found = node.slice();
+      throw enough;
+    });
+  } catch (thrown) {
+    if (thrown !== enough) throw thrown;
+  }
+  return found ?? new Uint8Array(0);
 }
 
 /** The root node of a folder is proof enough that somebody has its listing; the rest of it may be megabytes. */
@@ -124,15 +168,17 @@ async function showFolder(session: BlockSession, hit: Hit): Promise<void> {
 const LIES: ReadonlySet<string> = new Set(['BAD_BLOCK', 'PEER_PROTOCOL']);
 
 async function layoutOf(session: BlockSession, hit: Hit): Promise<Layout> {
-  const nodes = await session.manifest(hit.cid, mostNodes());
-  const layout = verifyManifest(hit.cid, nodes, sha256, { size: hit.size, peer: hit.label });
-  if (layout.size === hit.size) return layout;
-  const why = `a file of ${layout.size} bytes announced as ${hit.size}`;
-  throw new KelanaError('PEER_PROTOCOL', { peer: hit.label, why });
+  const reader = new ManifestReader(hit.cid, sha256, { size: hit.size, peer: hit.label });
+  await session.nodes(hit.cid, (node) => reader.take(node));
+  return reader.end();
 }
 
-async function blockOf(session: BlockSession, hit: Hit, layout: Layout, index: number): Promise<Uint8Array> {
-  const leaf = leafOf(layout, index);
+async function blockOf(
+  session: BlockSession,
+  hit: Hit,
+  leaf: ReturnType<typeof leafOf>,
+  index: number,
+): Promise<Uint8Array> {
   const block = new Uint8Array(leaf.size);
   await session.block(hit.cid, index, block);
   if (verifyBlock(leaf, block, sha256)) return block;

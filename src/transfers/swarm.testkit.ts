@@ -113,6 +113,8 @@ export class TestProvider {
           })
         : Promise.resolve();
     let blocks = 0;
+    const nodes = (): readonly Uint8Array[] =>
+      manner.forges === true ? contentOf(40_000, 999).nodes : content.nodes;
     return {
       peer: provider.peer,
       label: provider.label,
@@ -121,8 +123,14 @@ export class TestProvider {
       manifest: () =>
         inOrder(async () => {
           await answered('manifest');
-          return manner.forges === true ? contentOf(40_000, 999).nodes : content.nodes;
+          return nodes();
         }),
+      nodes: (_cid, take) =>
+        inOrder(async () => {
+          await answered('manifest');
+          for (const node of nodes()) take(node);
+        }),
+      node: () => Promise.resolve(new Uint8Array(0)),
       have: () =>
         inOrder(async () => {
           await answered('have');

@@ -6,7 +6,7 @@ import type { BlockSession, IncomingFile, Slot } from '../core/transfer/ports.ts
 import { parseCid, RAW } from '../core/transfer/cid.ts';
 import { blockSize, SHAPE, type Layout } from '../core/transfer/layout.ts';
 import { Plan, type DropReason, type PlanInput } from '../core/transfer/plan.ts';
-import { mostNodes, verifyManifest } from '../core/transfer/verify.ts';
+import { ManifestReader, verifyManifest } from '../core/transfer/verify.ts';
 import { REFUSALS, type RefusalCode } from '../core/wire/blocks.ts';
 import { Candidates, type Candidate } from './candidates.ts';
 import { Learning } from './learning.ts';
@@ -205,11 +205,12 @@ export class Swarm {
 
   async #manifestOf(session: BlockSession, peer: string): Promise<void> {
     const { file, sha256, shape = SHAPE } = this.#options;
-    const nodes = await session.manifest(file.cid, mostNodes(shape));
-    if (this.#begun === null) {
-      const layout = verifyManifest(file.cid, nodes, sha256, { peer, shape });
-      this.#start(layout);
-    }
+    const reader = new ManifestReader(file.cid, sha256, { peer, shape });
+    await session.nodes(file.cid, (node) => {
+      // Another one's may have come meanwhile.
+      if (this.#begun === null) reader.take(node);
+    });
+    if (this.#begun === null) this.#start(reader.end());
     await this.#begun;
   }
 

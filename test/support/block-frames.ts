@@ -16,6 +16,7 @@ import { sendIfOpen } from './streams.ts';
 /** Frames of the blocks protocol as tests speak of them, one block at a time. */
 export type BlockFrame =
   | { readonly type: 'want-manifest'; readonly cid: string }
+  | { readonly type: 'want-node'; readonly cid: string; readonly index: number }
   | { readonly type: 'want-block'; readonly cid: string; readonly index: number }
   | { readonly type: 'manifest'; readonly node: Uint8Array; readonly last: boolean }
   | { readonly type: 'data'; readonly index: number; readonly bytes: Uint8Array; readonly last: boolean }
@@ -49,9 +50,10 @@ export function onBlockFrames(stream: Stream, take: (frame: BlockFrame) => void)
         const cid = CID.decode(ask.cid).toString();
         const count = ask.type === 'blocks' ? ask.count : 1;
         for (let at = 0; at < count; at += 1) {
-          const index = ask.type === 'blocks' ? ask.first + at : 0;
+          const index = ask.type === 'blocks' ? ask.first + at : ask.type === 'node' ? ask.number : 0;
           asked.set(stream, { request: ask.request + at, index });
-          take(ask.type === 'blocks' ? { type: 'want-block', cid, index } : { type: 'want-manifest', cid });
+          if (ask.type === 'manifest') take({ type: 'want-manifest', cid });
+          else take({ type: ask.type === 'node' ? 'want-node' : 'want-block', cid, index });
         }
       }
     },
@@ -78,6 +80,8 @@ function bytesOf(stream: Stream, frame: BlockFrame): Uint8Array {
       asks.set(stream, number);
       const cid = cidBytes(frame.cid);
       if (frame.type === 'want-manifest') return encodeAsk({ type: 'manifest', request: number, cid });
+      if (frame.type === 'want-node')
+        return encodeAsk({ type: 'node', request: number, number: frame.index, cid });
       return encodeAsk({ type: 'blocks', request: number, first: frame.index, count: 1, cid });
     }
   }

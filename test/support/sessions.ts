@@ -8,6 +8,8 @@ export function withBlocks(session: BlockSession, block: BlockSession['block']):
     via: session.via,
     block,
     manifest: (cid) => session.manifest(cid),
+    nodes: (cid, take) => session.nodes(cid, take),
+    node: (cid, number) => session.node(cid, number),
     root: (cid) => session.root(cid),
     have: (cid) => session.have(cid),
     close: () => session.close(),

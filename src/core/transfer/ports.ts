@@ -24,10 +24,16 @@ export interface BlockSession {
   /** A connection of its own for bulk bytes, or a stream of libp2p where none can be had. */
   readonly via: 'lane' | 'stream';
   /**
-   * The DAG-PB nodes of a file or folder, root first; none where the root is itself the only (raw) block. More than
-   * `mostNodes` are a breach; by default those of the largest folder.
+   * The DAG-PB nodes of a folder, root first; more than the largest one has are a breach. Of a file `nodes` gives them.
    */
-  manifest(cid: string, mostNodes?: number): Promise<readonly Uint8Array[]>;
+  manifest(cid: string): Promise<readonly Uint8Array[]>;
+  /**
+   * The same of a file, one by one as they come; none where the root is itself the only (raw) block. `take` may keep what it
+   * needs, not the node; what it throws ends the question, and is thrown here.
+   */
+  nodes(cid: string, take: (node: Uint8Array) => void): Promise<void>;
+  /** One node of a file by its number, the root first, level by level. Who does not know this question says `not-here`. */
+  node(cid: string, number: number): Promise<Uint8Array>;
   /** The first of them alone, empty where there is none: a listing of a large folder may be megabytes. */
   root(cid: string): Promise<Uint8Array>;
   /** The blocks it has of a file, one bit each, lowest bit first; null: all. Fails with `not-here` where it has none. */

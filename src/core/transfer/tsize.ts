@@ -16,21 +16,33 @@ export function linkBytes(nameBytes: number, tsize: number): number {
   return 1 + varintBytes(link) + link;
 }
 
-interface Part {
+/** A block, or a node with all that is below it. */
+export interface Part {
   /** Bytes of the file below it. */
   readonly size: number;
-  /** The same with all nodes. */
+  /** The same with all nodes, its own with them (`Tsize`). */
   readonly total: number;
 }
 
-/** What `buildManifest` would join from `count` parts, all alike but the last. */
-function join(count: number, each: Part, last: Part): Part {
+/** Bytes of the UnixFS message of a node over `count` parts, all alike but the last. */
+export function dataBytes(count: number, each: Part, last: Part): number {
   const size = (count - 1) * each.size + last.size;
-  const sizes = (count - 1) * (1 + varintBytes(each.size)) + 1 + varintBytes(last.size);
-  const data = 2 + 1 + varintBytes(size) + sizes;
+  return 2 + 1 + varintBytes(size) + (count - 1) * (1 + varintBytes(each.size)) + 1 + varintBytes(last.size);
+}
+
+/** Bytes of such a node. */
+export function nodeBytes(count: number, each: Part, last: Part): number {
+  const data = dataBytes(count, each, last);
   const links = (count - 1) * linkBytes(0, each.total) + linkBytes(0, last.total);
-  const node = 1 + varintBytes(data) + data + links;
-  return { size, total: node + (count - 1) * each.total + last.total };
+  return 1 + varintBytes(data) + data + links;
+}
+
+/** What such a node is to the one above it. */
+export function joined(count: number, each: Part, last: Part): Part {
+  return {
+    size: (count - 1) * each.size + last.size,
+    total: nodeBytes(count, each, last) + (count - 1) * each.total + last.total,
+  };
 }
 
 /**
@@ -45,8 +57,8 @@ export function totalOf(size: number, shape: Shape = SHAPE): number {
   while (count > 1) {
     const nodes = Math.ceil(count / shape.maxLinks);
     const rest = count - (nodes - 1) * shape.maxLinks;
-    last = join(rest, each, last);
-    each = join(shape.maxLinks, each, each);
+    last = joined(rest, each, last);
+    each = joined(shape.maxLinks, each, each);
     count = nodes;
   }
   return last.total;

@@ -19,6 +19,7 @@ const u32 = fc.nat(0xffff_ffff);
 const cid = fc.uint8Array({ minLength: 1, maxLength: 64 });
 const asks: fc.Arbitrary<Ask> = fc.oneof(
   fc.record({ type: fc.constant('manifest' as const), request: u32, cid }),
+  fc.record({ type: fc.constant('node' as const), request: u32, number: u32, cid }),
   fc.record({ type: fc.constant('have' as const), request: u32, cid }),
   fc.record({
     type: fc.constant('blocks' as const),
@@ -125,7 +126,7 @@ test('garbage is refused, and never takes memory that it only announces', () => 
     [FRAME.data, TRANSFER.blockBytes],
     [FRAME.manifest, FOLDER.maxNodeBytes],
     [FRAME.refused, 1],
-    [FRAME.wantManifest, 64],
+    [FRAME.wantManifest, 68],
   ] as const) {
     const head = encodeFrame(type, 0, 1, new Uint8Array(0));
     new DataView(head.buffer).setUint32(8, most + 1);

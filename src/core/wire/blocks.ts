@@ -10,7 +10,10 @@ import { KelanaError } from '../errors.ts';
  * numbers, each frame with the number that it answers. What is asked for bounds what is in flight: nothing else is sent.
  */
 export const FRAME = {
-  /** Asker: the DAG-PB nodes of a CID. Payload: the CID's bytes. */
+  /**
+   * Asker: the DAG-PB nodes of a CID. Payload: the CID's bytes. With `ONE` and a number (4 bytes) behind them: that node
+   * alone. A holder of before that takes all of it for a CID, which it does not have.
+   */
   wantManifest: 1,
   /** Asker: blocks. Payload: index of the first (4 bytes), how many (4), the CID's bytes. */
   wantBlocks: 2,
@@ -38,6 +41,7 @@ export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 export const LAST = 1;
 export const ALL = 2;
+export const ONE = 4;
 
 export const HEAD_BYTES = 12;
 
@@ -58,7 +62,7 @@ const MAX_PEERS_BYTES = 16 * 1024;
 
 /** Bytes of payload at most, by type; what is longer is a breach. */
 const MOST: Readonly<Record<FrameType, number>> = {
-  [FRAME.wantManifest]: MAX_CID_BYTES,
+  [FRAME.wantManifest]: MAX_CID_BYTES + 4,
   [FRAME.wantBlocks]: 8 + MAX_CID_BYTES,
   [FRAME.wantHave]: MAX_CID_BYTES,
   [FRAME.cancel]: 4,
@@ -81,6 +85,7 @@ export interface Head {
 /** What an asker says, decoded. */
 export type Ask =
   | { readonly type: 'manifest'; readonly request: number; readonly cid: Uint8Array }
+  | { readonly type: 'node'; readonly request: number; readonly cid: Uint8Array; readonly number: number }
   | { readonly type: 'have'; readonly request: number; readonly cid: Uint8Array }
   | {
       readonly type: 'blocks';
@@ -116,6 +121,12 @@ export function encodeFrame(
 
 export function encodeAsk(ask: Ask): Uint8Array {
   if (ask.type === 'manifest') return encodeFrame(FRAME.wantManifest, 0, ask.request, ask.cid);
+  if (ask.type === 'node') {
+    const payload = new Uint8Array(ask.cid.length + 4);
+    payload.set(ask.cid);
+    put32(payload, ask.cid.length, ask.number);
+    return encodeFrame(FRAME.wantManifest, ONE, ask.request, payload);
+  }
   if (ask.type === 'have') return encodeFrame(FRAME.wantHave, 0, ask.request, ask.cid);
   if (ask.type === 'cancel') {
     const payload = new Uint8Array(4);
@@ -139,6 +150,10 @@ export function encodeAsk(ask: Ask): Uint8Array {
 /** @throws KelanaError PEER_PROTOCOL for a frame that only a holder sends, or a malformed one */
 export function decodeAsk(head: Head, payload: Uint8Array): Ask {
   const { type, request } = head;
+  if (type === FRAME.wantManifest && (head.flags & ONE) !== 0 && payload.length > 4) {
+    const end = payload.length - 4;
+    return { type: 'node', request, cid: payload.subarray(0, end), number: get32(payload, end) };
+  }
   if (type === FRAME.wantManifest) return { type: 'manifest', request, cid: payload };
   if (type === FRAME.wantHave) return { type: 'have', request, cid: payload };
   if (type === FRAME.cancel && payload.length === 4)

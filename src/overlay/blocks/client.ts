@@ -38,10 +38,12 @@ interface Request {
   /** Of a manifest, and how many there may be. */
   readonly nodes: Uint8Array[];
   readonly mostNodes: number;
+  /** Takes each as it comes, instead; what it throws ends the request. */
+  readonly take: ((node: Uint8Array) => void) | null;
   /** Of no use any more; the answer, if one comes, is thrown away. */
   cancelled: boolean;
   resolve(answer: unknown): void;
-  reject(error: KelanaError): void;
+  reject(error: unknown): void;
 }
 
 /** A request, by its number, and its end. */
@@ -114,6 +116,20 @@ export class BlockClient implements FrameTaker {
   manifest(cid: string, root: boolean, mostNodes = MAX_MANIFEST_NODES): Asked {
     const request = this.#ask(cid, root ? 'root' : 'manifest', NOTHING, mostNodes);
     this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
+    return request;
+  }
+
+  /** Each node goes to `take` as it comes, valid only meanwhile; the answer is that all have come, or what it threw. */
+  nodes(cid: string, take: (node: Uint8Array) => void): Asked {
+    const request = this.#ask(cid, 'manifest', NOTHING, 0, take);
+    this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
+    return request;
+  }
+
+  /** The node with this number alone. */
+  node(cid: string, number: number): Asked {
+    const request = this.#ask(cid, 'root', NOTHING);
+    this.#send({ type: 'node', request: request.number, cid: this.#bytesOf(cid), number });
     return request;
   }
 
@@ -224,18 +240,33 @@ export class BlockClient implements FrameTaker {
     const last = (head.flags & LAST) !== 0;
     if (request.wants === 'root' && !request.cancelled) {
       request.resolve(payload.slice());
-      request.cancelled = true;
-      this.#cancelled += 1;
-      if (!last) this.#send({ type: 'cancel', request: request.number, count: 1 });
+      this.#enough(request, last);
     }
     if (payload.length > 0) {
       // What is of no use any more is not kept.
-      if (!request.cancelled) request.nodes.push(payload.slice());
+      if (!request.cancelled && request.take !== null) this.#give(request, request.take, payload, last);
+      else if (!request.cancelled) request.nodes.push(payload.slice());
     } else if (!last) throw breach('an empty piece of a manifest');
     request.filled += payload.length;
     if (request.filled > MAX_MANIFEST_BYTES || request.nodes.length > request.mostNodes)
       throw breach('a manifest too large');
     if (last) this.#settle(request.nodes);
+  }
+
+  #give(request: Request, take: (node: Uint8Array) => void, node: Uint8Array, last: boolean): void {
+    try {
+      take(node);
+    } catch (thrown) {
+      request.reject(thrown);
+      this.#enough(request, last);
+    }
+  }
+
+  /** It has its answer; what may come after that is of no use. */
+  #enough(request: Request, last: boolean): void {
+    request.cancelled = true;
+    this.#cancelled += 1;
+    if (!last) this.#send({ type: 'cancel', request: request.number, count: 1 });
   }
 
   /** The request that an answer is for; those before it that were given up will get none. */
@@ -265,7 +296,7 @@ export class BlockClient implements FrameTaker {
     return request;
   }
 
-  #ask(cid: string, wants: Request['wants'], into: Into, mostNodes = 0): Asked {
+  #ask(cid: string, wants: Request['wants'], into: Into, mostNodes = 0, take: Request['take'] = null): Asked {
     if (this.#ended !== null) throw this.#ended;
     if (this.#requests.length >= TRANSFER.maxAsked) throw this.#gone('too many requests at once');
     const number = this.#next;
@@ -281,6 +312,7 @@ export class BlockClient implements FrameTaker {
         active: false,
         nodes: [],
         mostNodes,
+        take,
         cancelled: false,
         resolve,
         reject,

@@ -2,10 +2,10 @@ import { breach } from '../../core/wire/blocks.ts';
 
 /** An answer that is due. */
 export interface Due {
-  readonly type: 'manifest' | 'have' | 'block' | 'peers';
+  readonly type: 'manifest' | 'node' | 'have' | 'block' | 'peers';
   readonly request: number;
   readonly cid: Uint8Array;
-  /** Of a block; of `peers` the port. */
+  /** Of a block or node; of `peers` the port. */
   readonly index: number;
 }
 

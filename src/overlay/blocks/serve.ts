@@ -4,6 +4,7 @@ import type { BlockReader } from '../../core/messages/ports.ts';
 import { sourceOf } from '../../core/http/ip.ts';
 import type { BlockPieces, BlockSourcePort, Provider } from '../../core/ports.ts';
 import { fromCidBytes, RAW } from '../../core/transfer/cid.ts';
+import type { Nodes } from '../../core/transfer/manifest.ts';
 import type { PartialReader } from '../../core/transfer/ports.ts';
 import {
   ALL,
@@ -168,7 +169,7 @@ export class Upload implements Asking {
     this.#cancellable += count;
     if (ask.type === 'blocks') this.#due.add('block', request, ask.cid, ask.first, count);
     else {
-      const index = ask.type === 'peers' ? ask.port : 0;
+      const index = ask.type === 'peers' ? ask.port : ask.type === 'node' ? ask.number : 0;
       // A payload is only valid now.
       this.#due.add(ask.type, request, ask.cid.slice(), index, 1);
     }
@@ -193,7 +194,8 @@ export class Upload implements Asking {
     const part = cid === null || own !== undefined ? undefined : this.#partial(cid);
     if (cid === null) await this.#refuse(request, 'not-here');
     else if (type === 'block') await this.#block(request, cid, index, own ?? part);
-    else if (type === 'manifest') await this.#manifest(request, cid, own ?? part ?? source);
+    else if (type === 'manifest') await this.#manifest(request, cid, own ?? part ?? source, null);
+    else if (type === 'node') await this.#manifest(request, cid, own ?? part ?? source, index);
     else if (own === undefined && part === undefined && !this.#shares(cid))
       await this.#refuse(request, 'not-here');
     else if (type === 'peers') {
@@ -225,26 +227,34 @@ export class Upload implements Asking {
     return found === undefined || this.#shares(cid) ? undefined : found;
   }
 
-  async #manifest(request: number, cid: string, source: Pick<BlockReader, 'manifest'>): Promise<void> {
-    let nodes: readonly Uint8Array[];
+  /** `only` the node with this number; null: all of them. Each is made when it is next, and none after a cancel. */
+  async #manifest(
+    request: number,
+    cid: string,
+    source: Pick<BlockReader, 'manifest'>,
+    only: number | null,
+  ): Promise<void> {
+    let nodes: Nodes;
+    this.#listing = request;
     try {
       nodes = await source.manifest(cid);
     } catch (thrown) {
       await this.#refuse(request, refusalOf(thrown));
       return;
     }
+    if (this.#listing !== request) return;
     await this.#flush();
     const { turns } = this.#options;
     this.#first ||= this.#fresh && turns.free();
-    const last = nodes.length - 1;
+    const last = only ?? nodes.length - 1;
+    if (last >= nodes.length) return await this.#refuse(request, 'absent');
     if (last < 0) await this.#write(encodeFrame(FRAME.manifest, LAST, request, NOTHING));
-    this.#listing = request;
-    for (const [at, node] of nodes.entries()) {
+    for (let at = only ?? 0; at <= last && this.#listing === request; at += 1) {
+      const node = nodes.at(at) ?? NOTHING;
       // A listing may be many megabytes: it takes its turns as blocks do.
       await this.#turn(node.length);
       if (this.#listing !== request) return;
       await this.#write(encodeFrame(FRAME.manifest, at === last ? LAST : 0, request, node));
-      if (this.#listing !== request) return;
     }
   }
 

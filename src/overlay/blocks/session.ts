@@ -40,9 +40,19 @@ export class ClientSession implements BlockSession {
     return this.#client.via;
   }
 
-  async manifest(cid: string, mostNodes?: number): Promise<readonly Uint8Array[]> {
+  async manifest(cid: string): Promise<readonly Uint8Array[]> {
     this.#check();
-    return (await this.#answer(this.#client.manifest(cid, false, mostNodes))) as readonly Uint8Array[];
+    return (await this.#answer(this.#client.manifest(cid, false))) as readonly Uint8Array[];
+  }
+
+  async nodes(cid: string, take: (node: Uint8Array) => void): Promise<void> {
+    this.#check();
+    await this.#answer(this.#client.nodes(cid, take));
+  }
+
+  async node(cid: string, number: number): Promise<Uint8Array> {
+    this.#check();
+    return (await this.#answer(this.#client.node(cid, number))) as Uint8Array;
   }
 
   async root(cid: string): Promise<Uint8Array> {
@@ -139,12 +149,21 @@ export class ClientSession implements BlockSession {
 
 /** The same for a file of this node's own: what is here already is copied as everything else is fetched. */
 export function localSession(source: BlockSourcePort, peer: string, label: string): BlockSession {
+  const nodeOf = async (cid: string, number: number): Promise<Uint8Array> =>
+    (await source.manifest(cid)).at(number) ?? new Uint8Array(0);
   return {
     peer,
     label,
     via: 'stream',
-    manifest: (cid) => source.manifest(cid),
-    root: async (cid) => (await source.manifest(cid))[0] ?? new Uint8Array(0),
+    manifest: async (cid) => [...(await source.manifest(cid))],
+    nodes: async (cid, take) => {
+      for (const node of await source.manifest(cid)) {
+        take(node);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+    root: (cid) => nodeOf(cid, 0),
+    node: nodeOf,
     have: () => Promise.resolve(null),
     block: async (cid, index, into) => {
       const read = await source.readBlock(cid, index, memoryOf(into));

@@ -62,7 +62,9 @@ function sessionOf(peer: string, label: string, whole: Uint8Array): BlockSession
     label,
     via: 'stream',
     manifest: () => Promise.resolve([]),
+    nodes: () => Promise.resolve(),
     root: () => Promise.resolve(new Uint8Array(0)),
+    node: () => Promise.resolve(new Uint8Array(0)),
     have: () => Promise.resolve(null),
     block: (cid, _index, into) => {
       const bytes = left;
