@@ -1,13 +1,14 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { EDGE } from '../core/config.ts';
 import type { Field } from '../core/http/head.ts';
-import { h2Response, readH2Request, readH2Trailers } from '../core/http/h2.ts';
+import { h2Fields, h2Response, readH2Request, readH2Trailers } from '../core/http/h2.ts';
 import { ResponseParser } from '../core/http/parser.ts';
 import type { ResponseHead } from '../core/http/response.ts';
 import type { Origin } from '../core/http/provenance.ts';
 import { hostPort } from './address.ts';
 import { unsent, type ClientFacts } from './connection.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
+import { objectOf, say } from './h2-send.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import { Outgoing } from './outgoing.ts';
 import { badRequest, ownResponse, tooManyRequests, type OwnReply } from './reply.ts';
@@ -228,7 +229,7 @@ export class H2Stream implements ExchangeClient {
       if (this.#stream.destroyed || this.#stream.closed) break;
       switch (event.type) {
         case 'interim':
-          this.#stream.additionalHeaders(objectOf(h2Response(event.head)));
+          this.#interim(event.head);
           break;
         case 'head':
           this.#head = event.head;
@@ -263,11 +264,25 @@ export class H2Stream implements ExchangeClient {
     const waitForTrailers = !all || this.#answerTrailers.length > 0;
     if (waitForTrailers)
       this.#stream.on('wantTrailers', () => {
-        if (this.#whole) this.#stream.sendTrailers(objectOf(pairsOf(this.#answerTrailers)));
+        const trailers = objectOf(h2Fields(this.#answerTrailers));
+        if (this.#whole) this.#say((stream) => stream.sendTrailers(trailers));
       });
     const endStream = all && this.#held === null && !waitForTrailers;
-    this.#stream.respond(h2Response(head), { endStream, waitForTrailers });
+    const fields = h2Response(head);
+    this.#say((stream) => stream.respond(fields, { endStream, waitForTrailers }));
     if (endStream) this.#owner.answered();
+  }
+
+  #interim(head: ResponseHead): void {
+    const fields = objectOf(h2Response(head));
+    this.#say((stream) => stream.additionalHeaders(fields));
+  }
+
+  #say(send: (stream: ServerHttp2Stream) => void): void {
+    const why = say(this.#stream, send);
+    if (why === null) return;
+    const { who, emit } = this.#shared;
+    emit({ type: 'error', who, code: 'BAD_GATEWAY', detail: `${this.label}: ${why}` });
   }
 
   #release(): void {
@@ -341,21 +356,4 @@ export class H2Stream implements ExchangeClient {
 
 function encode(text: string): Uint8Array {
   return Buffer.from(text, 'latin1');
-}
-
-function pairsOf(fields: readonly Field[]): string[] {
-  return fields.flatMap(({ name, value }) => [name, value]);
-}
-
-/** For those calls of node:http2 that take no list. A repeated field becomes a list of values. */
-function objectOf(pairs: readonly string[]): Record<string, string | string[]> {
-  // Without a prototype: a field may be called `__proto__`.
-  const object = Object.create(null) as Record<string, string | string[]>;
-  for (let at = 0; at + 1 < pairs.length; at += 2) {
-    const name = pairs[at] ?? '';
-    const value = pairs[at + 1] ?? '';
-    const before = object[name];
-    object[name] = before === undefined ? value : [before, value].flat();
-  }
-  return object;
 }
