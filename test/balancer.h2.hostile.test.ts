@@ -69,13 +69,20 @@ async function early(t: TestContext, answer: string): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-test('an answer before the whole request, with another after it, is the one that the client gets', async (t) => {
+test('an answer before the whole request, with another after it, is the one that the client gets, and told as whole', async (t) => {
   const answer = `HTTP/1.1 413 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n${HELLO}`;
-  const { client } = await over(t, { url: await early(t, answer) });
+  const { bench, client } = await over(t, { url: await early(t, answer) });
   const stream = ask(client, { ':method': 'POST' });
   stream.write('some');
   const { status, body } = await answerOf(stream);
   assert.deepEqual([status, body], [413, 'no']);
+  await eventually(() => bench.balancer.stats().active === 0, 'its end');
+  const told = bench.events.flatMap((event) => (event.type === 'balancer.request' ? [event] : []));
+  assert.deepEqual(
+    told.map((event) => [event.status, event.cut]),
+    [[413, undefined]],
+    'it was not cut off',
+  );
 });
 
 /** Fields that speak of a connection (RFC 9113 section 8.2.2), and others that look odd and are none of these. */

@@ -127,13 +127,11 @@ export class H2Stream implements ExchangeClient {
     });
     stream.on('end', () => {
       const exchange = this.#exchange;
-      if (exchange === null) return;
-      // A reset also ends the readable side: half a request must never count as a whole one.
-      if (stream.closed || stream.aborted || stream.destroyed) this.#leave();
-      else {
-        exchange.bodyEnd(this.#trailers);
-        exchange.flush();
-      }
+      // A reset also ends the readable side, ours after an early answer too: half a request must never count as a
+      // whole one. `close` follows, and tells what became of the answer.
+      if (exchange === null || stream.closed || stream.aborted || stream.destroyed) return;
+      exchange.bodyEnd(this.#trailers);
+      exchange.flush();
     });
   }
 
