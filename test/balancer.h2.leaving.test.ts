@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import { edgeBalancer, tlsBalancer } from './balancer.edge.kit.ts';
@@ -64,6 +64,33 @@ test('a process that is replaced refuses no stream: its GOAWAY crosses nothing t
   await eventually(() => raw.goaway === 0, 'the GOAWAY');
   const said = raw.frames.find(({ type }) => type === TYPE.goaway);
   assert.equal(said?.payload.readUInt32BE(), 7);
+});
+
+test('who was idle at an upgrade is refused none of its first requests, however late they come', async (t) => {
+  const back = await backend(t, () => undefined);
+  const made = await certificate(await temporaryFolder(t), 'kelana', 'kelana.test');
+  // Checks would not live through the leaps of the clock.
+  const health = { ...BALANCE_DEFAULTS.health, intervalMs: 0 };
+  const bench = await edgeBalancer(t, { certificates: [made] }, [back.url], { health });
+  const raw = await rawH2(t, bench.balancer.port, made.pem);
+  // Each of these is closed by a look at all connections: one has 10 s for its handshake, one 60 s without a request.
+  const silent = connect(bench.balancer.port, '127.0.0.1');
+  t.after(() => silent.destroy());
+  const idle = await rawH2(t, bench.balancer.port, made.pem);
+  const open = (): number => bench.balancer.stats().connections;
+  await eventually(() => open() === 3, 'all three');
+  void bench.balancer.drain();
+  bench.skip(11_000);
+  await eventually(() => open() === 2, 'a look while it is idle');
+  bench.skip(40_000);
+  raw.send(frame(TYPE.headers, 5, 1, fields(...GET)));
+  await eventually(() => back.heads === 1, 'its first request');
+  bench.skip(20_000);
+  await eventually(() => open() === 1, 'a look while that runs');
+  assert.deepEqual([raw.goaway, raw.closed, idle.closed], [null, false, true]);
+  raw.send(frame(TYPE.headers, 5, 3, fields(...GET)));
+  await eventually(() => back.heads === 2, 'its second request');
+  raw.socket.destroy();
 });
 
 test('an answer of our own without a body comes before the rest of the request is refused', async (t) => {

@@ -36,7 +36,8 @@ export class H2Connection implements Connection {
   readonly #streams = new Set<H2Stream>();
   #idleSince: number;
   #closing = false;
-  #leavingSince: number | null = null;
+  /** Since when each look at the connection of a replaced process has found a stream. */
+  #busySince: number | null = null;
   /** When the answers were written that no request has followed yet; at most as many as there are streams. */
   readonly #answers: number[] = [];
   /** What was unsent when last looked at. */
@@ -113,8 +114,8 @@ export class H2Connection implements Connection {
   }
 
   #leave(now: number): void {
-    this.#leavingSince ??= now;
-    if (this.#streams.size > 0 && now - this.#leavingSince > EDGE.h2LeaveMs) this.stop();
+    if (this.#streams.size === 0) this.#busySince = null;
+    else if (now - (this.#busySince ??= now) > EDGE.h2LeaveMs) this.stop();
   }
 
   /** Says GOAWAY: streams that run end first, and the client sends others elsewhere (RFC 9113 section 6.8). */
