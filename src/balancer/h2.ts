@@ -52,13 +52,14 @@ export class H2Connection implements Connection {
     session.setLocalWindowSize(EDGE.h2ConnectionWindowBytes);
     session.on('stream', (stream, _headers, flags, pairs) => {
       this.#guard.useful(BALANCER.maxHeadBytes);
-      if (this.#streams.size >= EDGE.h2Streams || this.#closing) {
+      const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      if (this.#streams.size >= EDGE.h2Streams) {
         stream.on('error', () => {});
         stream.close(constants.NGHTTP2_REFUSED_STREAM);
+        if (!ended) this.#guard.unwanted();
         this.#judge(this.#guard.cut(shared.clock()));
         return;
       }
-      const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
       const own = new H2Stream(stream, pairs, ended, facts, shared, {
         took: (bytes) => this.#guard.body(bytes),
         answered: () => this.#answered(),
@@ -123,6 +124,7 @@ export class H2Connection implements Connection {
     if (this.#closing) return;
     this.#closing = true;
     this.#idleSince = this.#shared.clock();
+    this.#guard.leaving();
     this.#session.close();
   }
 
