@@ -42,6 +42,8 @@ export class H2Connection implements Connection {
   readonly #answers: number[] = [];
   /** What was unsent when last looked at. */
   #unsent = 0;
+  /** When a look found that the session is over. */
+  #overSince: number | null = null;
 
   constructor(socket: TLSSocket, facts: ClientFacts, shared: Shared, gone: () => void) {
     this.#facts = facts;
@@ -78,12 +80,18 @@ export class H2Connection implements Connection {
     session.on('remoteSettings', () => this.#judge(this.#guard.settings(shared.clock())));
     // What matters follows as `close`: a client that breaks the rules hurts itself only.
     session.on('error', () => {});
-    session.on('close', gone);
+    // Not the session's own `close`: that waits for writes which may never end.
+    facts.wire.on('close', gone);
     // Both sides of a TCP connection end by themselves here (tls-in.ts); nobody reads answers who can send no window.
     socket.on('end', () => session.destroy());
   }
 
   check(now: number): void {
+    if (this.#session.destroyed) {
+      // What it wrote last has a moment to leave; of a client that is gone, or does not read, nothing else ends it.
+      if (now - (this.#overSince ??= now) > BALANCER.lingerMs) this.#facts.wire.destroy();
+      return;
+    }
     let waiting = 0;
     for (const stream of this.#streams) {
       stream.check(now);
