@@ -50,7 +50,7 @@ export interface ExchangeClient {
   pump(): void;
   /** The response is complete; `null` where the exchange was cut and the connection must be reset. */
   finished(keepAlive: boolean | null): void;
-  /** Answers by itself, in place of a response. */
+  /** Answers by itself, in place of a response; `keepAlive`: for all that the request says. */
   answer(reply: OwnReply, keepAlive: boolean, method: string): void;
   /** Left out where the connection can carry nothing but HTTP. */
   readonly tunnel?: TunnelEnd;
@@ -567,7 +567,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#client.outgoing.clear();
     this.#response = null;
     this.#end(reply.status);
-    const keepAlive = this.#request.keepAlive && this.#requestDone && !this.#shared.stopping;
+    const keepAlive = this.#request.keepAlive && this.#requestDone;
     this.#client.answer(reply, keepAlive && this.#request.minor === 1, this.#request.method);
   }
 
