@@ -278,8 +278,11 @@ test('a slow reader holds the backend back, and nobody else', async (t) => {
   const error = new Promise((resolve) => {
     slow.once('error', resolve);
   });
-  bench.skip(31_000);
-  await eventually(() => bench.balancer.stats().active === 0, 'the end of what stands still');
+  // What left before the first look still counts there as a client that reads.
+  await eventually(() => {
+    bench.skip(2_000);
+    return bench.balancer.stats().active === 0;
+  }, 'the end of what stands still');
   slow.resume();
   assert.match(String(await error), /INTERNAL_ERROR/);
 });
@@ -310,11 +313,10 @@ test('answers of which nothing is read are given up at their time, those of our 
   }
   await eventually(() => back.requests.length >= 4, 'the requests');
   await eventually(() => bench.balancer.stats().backends[0]?.active === 0, 'the whole answers');
-  bench.skip(31_000);
-  await eventually(
-    () => bench.balancer.stats().active === 0 && codes.length === asked.length,
-    'the end of all streams',
-  );
+  await eventually(() => {
+    bench.skip(2_000);
+    return bench.balancer.stats().active === 0 && codes.length === asked.length;
+  }, 'the end of all streams');
   // OPTIONS has no body to wait for.
   assert.equal(codes.filter((code) => code === constants.NGHTTP2_NO_ERROR).length, 1);
   // Nothing holds the connection any longer.

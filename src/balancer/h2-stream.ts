@@ -46,12 +46,15 @@ export class H2Stream implements ExchangeClient {
   #pieces: Uint8Array[] = [];
   #unsent = 0;
   #busy = false;
+  /** When the last piece was given to the stream, ms; and what had left the connection when last looked at. */
+  #pieceAt = 0;
+  #left = 0;
   /** The exchange waits to be told that there is room. */
   #full = false;
   #closed = false;
   /** It is reset once all that was written has left. */
   #dropping = false;
-  /** When it was answered without an exchange, ms. */
+  /** When it was answered without an exchange, or that answer moved, ms. */
   #answeredAt = 0;
   /** The last of a body is held until it is known whether it is the end, so that both go as one frame. */
   #held: Uint8Array | null = null;
@@ -155,9 +158,15 @@ export class H2Stream implements ExchangeClient {
     return this.#closed;
   }
 
-  /** Each piece that left is told by itself. */
+  /**
+   * Of its pieces each that left is told by itself; while one waits for its turn beside other streams, or for a window
+   * that opens slowly, all that leaves the connection counts, for some time.
+   */
   get unsent(): number {
-    return 0;
+    const { wire } = this.facts;
+    const most = EDGE.h2PieceTimes * this.#shared.balance.timeouts.bodyMs;
+    if (this.#shared.clock() - this.#pieceAt <= most) this.#left = wire.bytesWritten - unsent(wire);
+    return this.#left;
   }
 
   #hasRoom(): boolean {
@@ -207,8 +216,12 @@ export class H2Stream implements ExchangeClient {
     if (this.#exchange !== null) this.#exchange.check(now);
     // Reset, and kept by what it would still have to write or to be read.
     else if (this.#stream.closed) this.#stream.destroy();
-    else if (now - this.#answeredAt > this.#shared.balance.timeouts.bodyMs)
-      this.#stream.close(constants.NGHTTP2_CANCEL);
+    else {
+      const before = this.#left;
+      if (this.unsent !== before) this.#answeredAt = now;
+      if (now - this.#answeredAt > this.#shared.balance.timeouts.bodyMs)
+        this.#stream.close(constants.NGHTTP2_CANCEL);
+    }
   }
 
   // What Outgoing writes to: an HTTP/1.1 response.
@@ -313,6 +326,7 @@ export class H2Stream implements ExchangeClient {
     if (piece.length < first.length) this.#pieces[0] = first.subarray(piece.length);
     else this.#pieces.shift();
     this.#busy = true;
+    this.#pieceAt = this.#shared.clock();
     const wrote = (): void => this.#wrote(piece.length);
     if (!this.#whole || this.#pieces.length > 0) stream.write(piece, wrote);
     else {
