@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { BALANCE_DEFAULTS } from '../src/core/balance/options.ts';
 import { edgeBalancer, tlsBalancer } from './balancer.edge.kit.ts';
@@ -64,6 +64,87 @@ test('a process that is replaced refuses no stream: its GOAWAY crosses nothing t
   await eventually(() => raw.goaway === 0, 'the GOAWAY');
   const said = raw.frames.find(({ type }) => type === TYPE.goaway);
   assert.equal(said?.payload.readUInt32BE(), 7);
+});
+
+test('who was idle at an upgrade is refused none of its first requests, however late they come', async (t) => {
+  const back = await backend(t, () => undefined);
+  const made = await certificate(await temporaryFolder(t), 'kelana', 'kelana.test');
+  // Checks would not live through the leaps of the clock.
+  const health = { ...BALANCE_DEFAULTS.health, intervalMs: 0 };
+  const bench = await edgeBalancer(t, { certificates: [made] }, [back.url], { health });
+  const raw = await rawH2(t, bench.balancer.port, made.pem);
+  // Each of these is closed by a look at all connections: one has 10 s for its handshake, one 60 s without a request.
+  const silent = connect(bench.balancer.port, '127.0.0.1');
+  t.after(() => silent.destroy());
+  const idle = await rawH2(t, bench.balancer.port, made.pem);
+  const open = (): number => bench.balancer.stats().connections;
+  await eventually(() => open() === 3, 'all three');
+  void bench.balancer.drain();
+  bench.skip(11_000);
+  await eventually(() => open() === 2, 'a look while it is idle');
+  bench.skip(40_000);
+  raw.send(frame(TYPE.headers, 5, 1, fields(...GET)));
+  await eventually(() => back.heads === 1, 'its first request');
+  bench.skip(20_000);
+  await eventually(() => open() === 1, 'a look while that runs');
+  assert.deepEqual([raw.goaway, raw.closed, idle.closed], [null, false, true]);
+  raw.send(frame(TYPE.headers, 5, 3, fields(...GET)));
+  await eventually(() => back.heads === 2, 'its second request');
+  raw.socket.destroy();
+});
+
+test('uploads that cross the GOAWAY are no flood: what runs beside them ends well', async (t) => {
+  const held: Socket[] = [];
+  const back = await backend(t, (_, socket) => void held.push(socket));
+  const made = await certificate(await temporaryFolder(t), 'kelana', 'kelana.test');
+  const health = { ...BALANCE_DEFAULTS.health, intervalMs: 0 };
+  const timeouts = { ...BALANCE_DEFAULTS.timeouts, responseMs: 600_000 };
+  const bench = await edgeBalancer(t, { certificates: [made] }, [back.url], { health, timeouts });
+  const raw = await rawH2(t, bench.balancer.port, made.pem);
+  // It is closed by a look at all connections, once it has been idle for a minute.
+  const idle = await rawH2(t, bench.balancer.port, made.pem);
+  raw.send(frame(TYPE.headers, 5, 1, fields(...GET)));
+  await eventually(() => held.length === 1 && idle.got(TYPE.settings, 0), 'a request that runs');
+  void bench.balancer.drain();
+  const later = (): boolean => {
+    bench.skip(500);
+    return raw.goaway === 0;
+  };
+  await eventually(later, 'the GOAWAY');
+  // All that the windows of our SETTINGS let it have sent before it read that: 8 streams of 128 KiB.
+  const post = fields([':method', 'POST'], ...GET.slice(1), ['cookie', 'x'.repeat(120)]);
+  for (let stream = 3; stream < 19; stream += 2) {
+    raw.send(frame(TYPE.headers, 4, stream, post));
+    for (let sent = 0; sent < 8; sent += 1) raw.send(frame(TYPE.data, 0, stream, Buffer.alloc(16_384, 'x')));
+  }
+  raw.send(frame(TYPE.ping, 0, 0, Buffer.alloc(8)));
+  await eventually(() => raw.got(TYPE.ping, 0) || raw.closed, 'the answer to what came last');
+  bench.skip(90_000);
+  await eventually(() => idle.closed, 'a look at all');
+  held[0]?.write(HELLO);
+  await eventually(() => raw.got(TYPE.data, 1) || raw.closed, 'the answer');
+  await eventually(() => bench.balancer.stats().active === 0, 'its end');
+  const told = bench.events.flatMap((event): (string | number)[] =>
+    event.type === 'balancer.request' ? [event.status] : event.type === 'error' ? [event.code] : [],
+  );
+  assert.deepEqual([raw.got(TYPE.data, 1), told], [true, [200]]);
+  assert.equal(back.heads, 1, 'nothing of them was acted on');
+});
+
+test('a stream that comes in one piece with the one whose answer brings the GOAWAY is refused, not acted on', async (t) => {
+  const back = await backend(t);
+  const { bench, ca } = await tlsBalancer(t, {}, back.url);
+  const raw = await rawH2(t, bench.balancer.port, ca);
+  await eventually(() => raw.got(TYPE.settings, 0), 'its settings');
+  void bench.balancer.drain();
+  const options = [[':method', 'OPTIONS'] as const, ...GET.slice(1), ['max-forwards', '0'] as const];
+  raw.send(
+    Buffer.concat([frame(TYPE.headers, 5, 1, fields(...options)), frame(TYPE.headers, 5, 3, fields(...GET))]),
+  );
+  await raw.ends();
+  const said = raw.frames.find(({ type }) => type === TYPE.goaway);
+  assert.equal(said?.payload.readUInt32BE(), 1);
+  assert.deepEqual([raw.got(TYPE.headers, 1), raw.got(TYPE.headers, 3), back.heads], [true, false, 0]);
 });
 
 test('an answer of our own without a body comes before the rest of the request is refused', async (t) => {

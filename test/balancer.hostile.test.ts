@@ -18,6 +18,8 @@ import {
 } from './balancer.kit.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
+/** An answer that nobody asked for. */
+const EVIL = `${OK}Content-Length: 4\r\n\r\nEvil`;
 
 /** Answers whose head is wrong: the client is told 502 and sees nothing of them. */
 const BAD_HEADS: readonly (readonly [what: string, answer: string])[] = [
@@ -123,7 +125,7 @@ test('of an answer that is wrong in the piece its head comes in, nothing goes ou
 });
 
 test('bytes after an answer never become the answer to the next request', async (t) => {
-  const hostile = await backend(t, () => `${HELLO}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEvil`);
+  const hostile = await backend(t, () => HELLO + EVIL);
   const bench = await balance(t, hostile.url);
   const browser = client(t, bench);
   for (let sent = 1; sent <= 3; sent += 1) {
@@ -133,10 +135,34 @@ test('bytes after an answer never become the answer to the next request', async 
   assert.equal(hostile.connections, 3);
 });
 
+test('bytes after an answer that has not left answer nothing: the client that reads it late gets its own next ones', async (t) => {
+  const body = 'x'.repeat(60_000);
+  const [asked, whole] = [150, `${OK}Content-Length: ${body.length}\r\n\r\n${body}`];
+  const hostile = await backend(t, () => whole + EVIL);
+  const bench = await balance(t, hostile.url);
+  const browser = client(t, bench);
+  browser.socket.pause();
+  browser.send(get().repeat(asked));
+  // All is full when no further request is let through from one look to the next few.
+  let [before, same] = [-1, 0];
+  await eventually(() => {
+    same = hostile.heads > 0 && hostile.heads === before ? same + 1 : 0;
+    before = hostile.heads;
+    return same === 5;
+  }, 'answers that do not leave');
+  assert.ok(hostile.heads < asked, 'the client holds all of it');
+  browser.socket.resume();
+  await eventually(() => browser.received.length > asked * whole.length, 'all answers');
+  assert.deepEqual(
+    [browser.received.split(OK).length - 1, browser.received.includes('Evil')],
+    [asked, false],
+  );
+});
+
 test('bytes that come while a backend connection is idle end it', async (t) => {
   const hostile = await backend(t, (_, socket) => {
     socket.write(HELLO);
-    setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEvil'), 10);
+    setTimeout(() => socket.write(EVIL), 10);
     return undefined;
   });
   const bench = await balance(t, hostile.url);

@@ -22,6 +22,20 @@ test('who asks too often is told 429 and when to come again, on a connection tha
   assert.deepEqual(bench.balancer.stats().own?.causes, { TOO_MANY_REQUESTS: 1 });
 });
 
+test('who is replaced sends on, with its answer, also one that asks too often or is answered by the balancer', async (t) => {
+  const back = await backend(t);
+  const bench = await edgeBalancer(t, { rate: { perSecond: 0.1, burst: 2 } }, [back.url]);
+  const [limited, last] = [client(t, bench), client(t, bench)];
+  await limited.send(get()).reads('hello');
+  await last.send(get()).reads('hello');
+  void bench.balancer.drain();
+  limited.send(get());
+  assert.match(await limited.closes(), /HTTP\/1\.1 429 [^]*\r\nConnection: close\r\n/);
+  bench.skip(10_000);
+  last.send(`OPTIONS / HTTP/1.1\r\nHost: kelana.test\r\nMax-Forwards: 0\r\n\r\n`);
+  assert.match(await last.closes(), /\r\nConnection: close\r\n/);
+});
+
 test('a request with a body that is turned away ends its connection, and its body is no request', async (t) => {
   const back = await backend(t);
   const bench = await edgeBalancer(t, { rate: { perSecond: 0.1, burst: 1 } }, [back.url]);

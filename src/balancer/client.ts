@@ -178,12 +178,13 @@ export class ClientConnection implements ExchangeClient, Connection {
   }
 
   answer(reply: OwnReply, keepAlive: boolean, method: string): void {
-    const text = ownResponse(reply, keepAlive, method === 'HEAD', this.#shared.date());
+    const stays = keepAlive && !this.#shared.stopping;
+    const text = ownResponse(reply, stays, method === 'HEAD', this.#shared.date());
     if (!this.#writer.usual.write(text, 'latin1')) {
       this.#full = true;
       this.#unsent = this.unsent;
     }
-    this.finished(keepAlive);
+    this.finished(stays);
   }
 
   /** Ends what has waited too long. */

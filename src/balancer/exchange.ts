@@ -50,7 +50,7 @@ export interface ExchangeClient {
   pump(): void;
   /** The response is complete; `null` where the exchange was cut and the connection must be reset. */
   finished(keepAlive: boolean | null): void;
-  /** Answers by itself, in place of a response. */
+  /** Answers by itself, in place of a response; `keepAlive`: for all that the request says. */
   answer(reply: OwnReply, keepAlive: boolean, method: string): void;
   /** Left out where the connection can carry nothing but HTTP. */
   readonly tunnel?: TunnelEnd;
@@ -283,7 +283,8 @@ export class Exchange implements UpstreamUser, Waiter {
     }
     // A head has one time for all of it: a line now and then does not make it longer.
     if (this.#response !== null || !this.#requestDone) this.#movedAt = this.#shared.clock();
-    while (!this.#over && this.#tunnel === null) {
+    // Only while it is ours: after the end of an answer it is not, and what follows answers nothing that was asked.
+    while (upstream === this.#upstream && this.#tunnel === null) {
       const event = upstream.parser.next();
       if (event === undefined) break;
       if (event.type === 'head') this.#client.outgoing.text(this.#respond(event.head));
@@ -292,7 +293,7 @@ export class Exchange implements UpstreamUser, Waiter {
       else if (event.type === 'end') this.#complete(event.trailers);
       else this.#fail(badGateway(`the server's answer is not valid HTTP: ${event.problem.why}`));
     }
-    if (!this.#over && this.#tunnel === null) this.#flushResponse();
+    if (upstream === this.#upstream && this.#tunnel === null) this.#flushResponse();
   }
 
   writable(): void {
@@ -566,7 +567,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#client.outgoing.clear();
     this.#response = null;
     this.#end(reply.status);
-    const keepAlive = this.#request.keepAlive && this.#requestDone && !this.#shared.stopping;
+    const keepAlive = this.#request.keepAlive && this.#requestDone;
     this.#client.answer(reply, keepAlive && this.#request.minor === 1, this.#request.method);
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EDGE } from '../core/config.ts';
+import { BALANCER, EDGE } from '../core/config.ts';
 import { H2Guard } from './h2-guard.ts';
 
 const FRAME = 16_384;
@@ -76,4 +76,14 @@ test('what comes late of bodies that nobody wants is no overhead, a window for e
   for (let turn = 0; turn < 100; turn += 1) guard.unwanted();
   read += 2 * EDGE.h2ConnectionWindowBytes;
   assert.notEqual(guard.check(now + 100, read, 0, 0), null);
+});
+
+test('what was on its way at our GOAWAY is no overhead: all windows and all heads, once', () => {
+  const guard = new H2Guard();
+  const allowed = EDGE.h2ConnectionWindowBytes + EDGE.h2Streams * BALANCER.maxHeadBytes;
+  guard.leaving();
+  // A stream that ended early takes nothing of it away.
+  guard.unwanted();
+  assert.equal(guard.check(100, allowed, 0, 0), null);
+  assert.notEqual(guard.check(200, allowed + 2 * EDGE.h2Overhead.burst, 0, 0), null);
 });

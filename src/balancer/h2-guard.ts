@@ -1,4 +1,4 @@
-import { EDGE } from '../core/config.ts';
+import { BALANCER, EDGE } from '../core/config.ts';
 import { Bucket } from '../core/balance/rate.ts';
 
 /**
@@ -16,7 +16,7 @@ export class H2Guard {
   #read = 0;
   #written = 0;
   #waiting = 0;
-  /** Bytes that may still come of bodies nobody wants any more. */
+  /** Bytes that may still come of what nobody wants any more. */
   #late = 0;
 
   /** A request was read, or so many bytes of a body given on: what they took on the wire is no overhead. */
@@ -31,7 +31,15 @@ export class H2Guard {
 
   /** A stream ended before its body: what its client had window for and sent before it heard of that is dropped. */
   unwanted(): void {
-    this.#late = Math.min(this.#late + EDGE.h2WindowBytes, EDGE.h2ConnectionWindowBytes);
+    this.#late = Math.max(
+      this.#late,
+      Math.min(this.#late + EDGE.h2WindowBytes, EDGE.h2ConnectionWindowBytes),
+    );
+  }
+
+  /** We said GOAWAY: all that our settings let a client have on its way before it hears of that is dropped, unseen. */
+  leaving(): void {
+    this.#late = EDGE.h2ConnectionWindowBytes + EDGE.h2Streams * BALANCER.maxHeadBytes;
   }
 
   /** Why the connection is to end, or null. */

@@ -1,13 +1,14 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { EDGE } from '../core/config.ts';
 import type { Field } from '../core/http/head.ts';
-import { h2Response, readH2Request, readH2Trailers } from '../core/http/h2.ts';
+import { h2Fields, h2Response, readH2Request, readH2Trailers } from '../core/http/h2.ts';
 import { ResponseParser } from '../core/http/parser.ts';
 import type { ResponseHead } from '../core/http/response.ts';
 import type { Origin } from '../core/http/provenance.ts';
 import { hostPort } from './address.ts';
 import { unsent, type ClientFacts } from './connection.ts';
 import { Exchange, type ExchangeClient } from './exchange.ts';
+import { objectOf, say } from './h2-send.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import { Outgoing } from './outgoing.ts';
 import { badRequest, ownResponse, tooManyRequests, type OwnReply } from './reply.ts';
@@ -45,12 +46,15 @@ export class H2Stream implements ExchangeClient {
   #pieces: Uint8Array[] = [];
   #unsent = 0;
   #busy = false;
+  /** When the last piece was given to the stream, ms; and what had left the connection when last looked at. */
+  #pieceAt = 0;
+  #left = 0;
   /** The exchange waits to be told that there is room. */
   #full = false;
   #closed = false;
   /** It is reset once all that was written has left. */
   #dropping = false;
-  /** When it was answered without an exchange, ms. */
+  /** When it was answered without an exchange, or that answer moved, ms. */
   #answeredAt = 0;
   /** The last of a body is held until it is known whether it is the end, so that both go as one frame. */
   #held: Uint8Array | null = null;
@@ -126,13 +130,11 @@ export class H2Stream implements ExchangeClient {
     });
     stream.on('end', () => {
       const exchange = this.#exchange;
-      if (exchange === null) return;
-      // A reset also ends the readable side: half a request must never count as a whole one.
-      if (stream.closed || stream.aborted || stream.destroyed) this.#leave();
-      else {
-        exchange.bodyEnd(this.#trailers);
-        exchange.flush();
-      }
+      // A reset also ends the readable side, ours after an early answer too: half a request must never count as a
+      // whole one. `close` follows, and tells what became of the answer.
+      if (exchange === null || stream.closed || stream.aborted || stream.destroyed) return;
+      exchange.bodyEnd(this.#trailers);
+      exchange.flush();
     });
   }
 
@@ -156,9 +158,15 @@ export class H2Stream implements ExchangeClient {
     return this.#closed;
   }
 
-  /** Each piece that left is told by itself. */
+  /**
+   * Of its pieces each that left is told by itself; while one waits for its turn beside other streams, or for a window
+   * that opens slowly, all that leaves the connection counts, for some time.
+   */
   get unsent(): number {
-    return 0;
+    const { wire } = this.facts;
+    const most = EDGE.h2PieceTimes * this.#shared.balance.timeouts.bodyMs;
+    if (this.#shared.clock() - this.#pieceAt <= most) this.#left = wire.bytesWritten - unsent(wire);
+    return this.#left;
   }
 
   #hasRoom(): boolean {
@@ -208,8 +216,12 @@ export class H2Stream implements ExchangeClient {
     if (this.#exchange !== null) this.#exchange.check(now);
     // Reset, and kept by what it would still have to write or to be read.
     else if (this.#stream.closed) this.#stream.destroy();
-    else if (now - this.#answeredAt > this.#shared.balance.timeouts.bodyMs)
-      this.#stream.close(constants.NGHTTP2_CANCEL);
+    else {
+      const before = this.#left;
+      if (this.unsent !== before) this.#answeredAt = now;
+      if (now - this.#answeredAt > this.#shared.balance.timeouts.bodyMs)
+        this.#stream.close(constants.NGHTTP2_CANCEL);
+    }
   }
 
   // What Outgoing writes to: an HTTP/1.1 response.
@@ -228,7 +240,7 @@ export class H2Stream implements ExchangeClient {
       if (this.#stream.destroyed || this.#stream.closed) break;
       switch (event.type) {
         case 'interim':
-          this.#stream.additionalHeaders(objectOf(h2Response(event.head)));
+          this.#interim(event.head);
           break;
         case 'head':
           this.#head = event.head;
@@ -263,11 +275,25 @@ export class H2Stream implements ExchangeClient {
     const waitForTrailers = !all || this.#answerTrailers.length > 0;
     if (waitForTrailers)
       this.#stream.on('wantTrailers', () => {
-        if (this.#whole) this.#stream.sendTrailers(objectOf(pairsOf(this.#answerTrailers)));
+        const trailers = objectOf(h2Fields(this.#answerTrailers));
+        if (this.#whole) this.#say((stream) => stream.sendTrailers(trailers));
       });
     const endStream = all && this.#held === null && !waitForTrailers;
-    this.#stream.respond(h2Response(head), { endStream, waitForTrailers });
+    const fields = h2Response(head);
+    this.#say((stream) => stream.respond(fields, { endStream, waitForTrailers }));
     if (endStream) this.#owner.answered();
+  }
+
+  #interim(head: ResponseHead): void {
+    const fields = objectOf(h2Response(head));
+    this.#say((stream) => stream.additionalHeaders(fields));
+  }
+
+  #say(send: (stream: ServerHttp2Stream) => void): void {
+    const why = say(this.#stream, send);
+    if (why === null) return;
+    const { who, emit } = this.#shared;
+    emit({ type: 'error', who, code: 'BAD_GATEWAY', detail: `${this.label}: ${why}` });
   }
 
   #release(): void {
@@ -300,6 +326,7 @@ export class H2Stream implements ExchangeClient {
     if (piece.length < first.length) this.#pieces[0] = first.subarray(piece.length);
     else this.#pieces.shift();
     this.#busy = true;
+    this.#pieceAt = this.#shared.clock();
     const wrote = (): void => this.#wrote(piece.length);
     if (!this.#whole || this.#pieces.length > 0) stream.write(piece, wrote);
     else {
@@ -341,21 +368,4 @@ export class H2Stream implements ExchangeClient {
 
 function encode(text: string): Uint8Array {
   return Buffer.from(text, 'latin1');
-}
-
-function pairsOf(fields: readonly Field[]): string[] {
-  return fields.flatMap(({ name, value }) => [name, value]);
-}
-
-/** For those calls of node:http2 that take no list. A repeated field becomes a list of values. */
-function objectOf(pairs: readonly string[]): Record<string, string | string[]> {
-  // Without a prototype: a field may be called `__proto__`.
-  const object = Object.create(null) as Record<string, string | string[]>;
-  for (let at = 0; at + 1 < pairs.length; at += 2) {
-    const name = pairs[at] ?? '';
-    const value = pairs[at + 1] ?? '';
-    const before = object[name];
-    object[name] = before === undefined ? value : [before, value].flat();
-  }
-  return object;
 }

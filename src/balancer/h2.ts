@@ -36,11 +36,14 @@ export class H2Connection implements Connection {
   readonly #streams = new Set<H2Stream>();
   #idleSince: number;
   #closing = false;
-  #leavingSince: number | null = null;
+  /** Since when each look at the connection of a replaced process has found a stream. */
+  #busySince: number | null = null;
   /** When the answers were written that no request has followed yet; at most as many as there are streams. */
   readonly #answers: number[] = [];
   /** What was unsent when last looked at. */
   #unsent = 0;
+  /** When a look found that the session is over. */
+  #overSince: number | null = null;
 
   constructor(socket: TLSSocket, facts: ClientFacts, shared: Shared, gone: () => void) {
     this.#facts = facts;
@@ -51,13 +54,14 @@ export class H2Connection implements Connection {
     session.setLocalWindowSize(EDGE.h2ConnectionWindowBytes);
     session.on('stream', (stream, _headers, flags, pairs) => {
       this.#guard.useful(BALANCER.maxHeadBytes);
-      if (this.#streams.size >= EDGE.h2Streams || this.#closing) {
+      const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      if (this.#streams.size >= EDGE.h2Streams) {
         stream.on('error', () => {});
         stream.close(constants.NGHTTP2_REFUSED_STREAM);
+        if (!ended) this.#guard.unwanted();
         this.#judge(this.#guard.cut(shared.clock()));
         return;
       }
-      const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
       const own = new H2Stream(stream, pairs, ended, facts, shared, {
         took: (bytes) => this.#guard.body(bytes),
         answered: () => this.#answered(),
@@ -76,12 +80,18 @@ export class H2Connection implements Connection {
     session.on('remoteSettings', () => this.#judge(this.#guard.settings(shared.clock())));
     // What matters follows as `close`: a client that breaks the rules hurts itself only.
     session.on('error', () => {});
-    session.on('close', gone);
+    // Not the session's own `close`: that waits for writes which may never end.
+    facts.wire.on('close', gone);
     // Both sides of a TCP connection end by themselves here (tls-in.ts); nobody reads answers who can send no window.
     socket.on('end', () => session.destroy());
   }
 
   check(now: number): void {
+    if (this.#session.destroyed) {
+      // What it wrote last has a moment to leave; of a client that is gone, or does not read, nothing else ends it.
+      if (now - (this.#overSince ??= now) > BALANCER.lingerMs) this.#facts.wire.destroy();
+      return;
+    }
     let waiting = 0;
     for (const stream of this.#streams) {
       stream.check(now);
@@ -113,8 +123,8 @@ export class H2Connection implements Connection {
   }
 
   #leave(now: number): void {
-    this.#leavingSince ??= now;
-    if (this.#streams.size > 0 && now - this.#leavingSince > EDGE.h2LeaveMs) this.stop();
+    if (this.#streams.size === 0) this.#busySince = null;
+    else if (now - (this.#busySince ??= now) > EDGE.h2LeaveMs) this.stop();
   }
 
   /** Says GOAWAY: streams that run end first, and the client sends others elsewhere (RFC 9113 section 6.8). */
@@ -122,6 +132,7 @@ export class H2Connection implements Connection {
     if (this.#closing) return;
     this.#closing = true;
     this.#idleSince = this.#shared.clock();
+    this.#guard.leaving();
     this.#session.close();
   }
 

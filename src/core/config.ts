@@ -1111,6 +1111,8 @@ export const EDGE = {
   /** Bytes given to a stream at once: a frame, as a stream only says that all of it has left; what waits before more is asked for. */
   h2PieceBytes: 16 * KiB,
   h2UnsentBytes: 64 * KiB,
+  /** Times `--body-timeout` that one piece may take while its connection moves: 100 streams may share a slow link. */
+  h2PieceTimes: 10,
   /** ms that a busy connection of a replaced process may take until a moment without a stream; then GOAWAY comes all the same. */
   h2LeaveMs: 30_000,
   /** ms in which a client asks for more because of an answer: a few round trips. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { h2Response, readH2Request, readH2Trailers } from './h2.ts';
+import { h2Fields, h2Response, readH2Request, readH2Trailers } from './h2.ts';
 import { ResponseParser } from './parser.ts';
 
 const LIMITS = { maxHeadBytes: 8192, maxHeaders: 100, maxExtensionBytes: 1024 };
@@ -121,6 +121,12 @@ test('an answer loses what speaks of its connection, and keeps the rest as it wa
     'set-cookie',
     'b',
   ]);
+});
+
+test('trailers of an answer lose the same as its head', () => {
+  const names = ['x-sum', 'http2-settings', 'connection', 'te', 'upgrade', ':status', 'x-sum', '__proto__'];
+  const pairs = h2Fields(names.map((name) => ({ name, raw: name, value: '1' })));
+  assert.deepEqual(pairs, ['x-sum', '1', 'x-sum', '1', '__proto__', '1']);
 });
 
 test('trailers are fields and nothing else', () => {

@@ -98,11 +98,16 @@ function asHttp1(pairs: readonly string[], ended: boolean, scheme: 'http' | 'htt
   return `${method} ${path} HTTP/1.1\r\nhost: ${named}\r\n${fields}\r\n`;
 }
 
-/** Fields of a response for an HTTP/2 client: names and values in turn, `:status` first. */
+/** The head of a response for an HTTP/2 client: names and values in turn, `:status` first. */
 export function h2Response(head: ResponseHead): string[] {
-  const pairs = [':status', String(head.status)];
-  for (const { name, value } of head.fields) {
-    if (CONNECTION_SPECIFIC.has(name) || name.startsWith(':')) continue;
+  return [':status', String(head.status), ...h2Fields(head.fields)];
+}
+
+/** Fields of a head, or trailers, for an HTTP/2 client: names and values in turn, without what may not be in either. */
+export function h2Fields(fields: readonly Field[]): string[] {
+  const pairs: string[] = [];
+  for (const { name, value } of fields) {
+    if (CONNECTION_SPECIFIC.has(name) || name === 'te' || name.startsWith(':')) continue;
     pairs.push(name, value);
   }
   return pairs;
