@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { SWARM } from '../core/config.ts';
 import type { Holding, Provider } from '../core/ports.ts';
 import type { DownloadEvent, DownloadsPort } from '../core/transfer/ports.ts';
@@ -49,12 +50,15 @@ export class Early {
     return rest(begun);
   }
 
-  /** What nobody took is given up; resolves when nothing of it is left. */
+  /** What nobody took is given up; resolves when nothing of it is left, or where the disk hangs, soon all the same. */
   async end(): Promise<void> {
     const begun = this.#begun;
     this.#begun = null;
-    await begun?.events.return().catch(() => undefined);
-    await Promise.all(this.#expected.map((forget) => forget()));
+    const left = [begun?.events.return().catch(() => undefined), ...this.#expected.map((forget) => forget())];
+    const stop = new AbortController();
+    const late = delay(SWARM.expectedMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(left), late]);
+    stop.abort();
   }
 }
 

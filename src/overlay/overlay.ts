@@ -162,14 +162,14 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     prove: async (hit, signal) => {
       const { peer, cid } = hit;
       const keep = (bytes: Uint8Array): void => showings.keep(peer, cid, bytes);
-      const bytes = await foretold.take(peer, cid);
-      const early = bytes !== null && isWhole(hit, bytes);
-      if (early) keep(bytes);
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
+      const told = await foretold.take(peer, cid, limit);
+      if (told === 'silent') return 'unreachable';
+      const early = told !== null && isWhole(hit, told);
+      if (early) keep(told);
       const asked = (of: Provider, limit?: AbortSignal): ReturnType<typeof open> =>
         open(of, limit, { stream: true });
-      const limited = (): AbortSignal =>
-        AbortSignal.any([signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
-      const proof = early ? 'holds' : await proveHolding(asked, hit, limited(), keep);
+      const proof = early ? 'holds' : await proveHolding(asked, hit, limit, keep);
       if (proof === 'holds') shown.set(peer, { peer, label: nameOf(peer) ?? hit.label });
       return proof;
     },

@@ -28,6 +28,26 @@ test('two who never give the manifest keep nobody from it, and a third is not as
   assert.ok(waits >= 5, `${waits} waits`);
 });
 
+test('of many who wait one more is asked, and only later another', async (t) => {
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const learning = new Learning(() => null, 2);
+  let asked = 0;
+  const mute = (): Promise<void> => {
+    asked += 1;
+    return new Promise((_, reject) =>
+      stop.signal.addEventListener('abort', () => reject(new Error('stopped'))),
+    );
+  };
+  for (let at = 0; at < 16; at += 1) learning.learn(mute, stop.signal).catch(() => undefined);
+  const seen: number[] = [];
+  while (asked < 4) {
+    if (seen.at(-1) !== asked) seen.push(asked);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(seen, [1, 2, 3]);
+});
+
 test('the first alone is asked where it answers at once', async () => {
   let known: Promise<void> | null = null;
   const learning = new Learning(() => known, 1_000);

@@ -22,7 +22,7 @@ export class Learning {
     for (let waits = 0; ; waits += 1) {
       const begun = this.#begun();
       if (begun !== null) return await begun;
-      const most = waits === 0 ? 1 : waits < PATIENCE ? MOST : Infinity;
+      const most = waits === 0 ? 1 : MOST + Math.max(0, Math.floor(1 + Math.log2(waits / PATIENCE)));
       if (this.#asking.size < most) return await this.#ask(ask);
       const hedge = delay(this.#hedgeMs, undefined, { signal });
       await Promise.race([...this.#asking, hedge].map((one) => one.catch(() => undefined)));
@@ -43,5 +43,8 @@ export class Learning {
 
 /** Providers that are asked at once. */
 const MOST = 2;
-/** Waits of SWARM.hedgeMs after which one asks whoever else does: two that let it drip would keep all others from it. */
+/**
+ * Waits of SWARM.hedgeMs after which one more is asked, and after twice as many another: those that let it drip would keep
+ * all others from it, and those that are slow would all have the same wire.
+ */
 const PATIENCE = 10;

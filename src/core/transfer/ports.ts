@@ -16,9 +16,9 @@ import type { Layout } from './layout.ts';
 export interface BlockSession {
   /**
    * All of a file whose CID is the hash of its bytes, at most a block, unchecked; null where this is not the way to ask.
-   * For who does not know its size yet.
+   * For who does not know its size yet. `coming` is called with its first byte.
    */
-  whole?(cid: string): Promise<Uint8Array | null>;
+  whole?(cid: string, coming?: () => void): Promise<Uint8Array | null>;
   readonly peer: string;
   readonly label: string;
   /** A connection of its own for bulk bytes, or a stream of libp2p where none can be had. */

@@ -50,6 +50,7 @@ class Played implements ByteChannel {
   }
 }
 
+const ignore = (): void => undefined;
 const gone = new KelanaError('TRANSFER_FAILED', { name: 'x', why: 'given up' });
 
 function newClient(t: TestContext): { client: BlockClient; channel: Played } {
@@ -149,6 +150,13 @@ test('an answer other than a block that drips is not waited for, a long manifest
     wait();
   }
   assert.ok(client.open, 'it comes at the least rate');
+  const long = node(manifest.number, 20 * piece);
+  for (let at = 0; at < 20; at += 1) {
+    channel.reader?.push(long.subarray(at * piece, (at + 1) * piece));
+    wait();
+  }
+  channel.reader?.push(long.subarray(20 * piece));
+  assert.ok(client.open, 'so does one large node');
   for (let at = 0; at < 8 && client.open; at += 1) {
     channel.reader?.push(node(manifest.number, 1));
     wait();
@@ -208,7 +216,7 @@ test('a file whose size nobody knows yet comes in one piece or several, and is n
   const { client, channel } = newClient(t);
   const say = (flags: number, request: number, length: number): void =>
     channel.reader?.push(encodeFrame(FRAME.data, flags, request, new Uint8Array(length).fill(request)));
-  const [one, two, empty] = [client.whole(CID), client.whole(CID), client.whole(CID)];
+  const [one, two, empty] = [client.whole(CID, ignore), client.whole(CID, ignore), client.whole(CID, ignore)];
   say(LAST, one.number, 7);
   assert.deepEqual(await one.answer, new Uint8Array(7).fill(one.number));
   say(0, two.number, 70_000);
@@ -216,7 +224,7 @@ test('a file whose size nobody knows yet comes in one piece or several, and is n
   assert.deepEqual(await two.answer, new Uint8Array(70_003).fill(two.number));
   say(LAST, empty.number, 0);
   assert.deepEqual(await empty.answer, new Uint8Array(0));
-  const long = client.whole(CID);
+  const long = client.whole(CID, ignore);
   long.answer.catch(() => undefined);
   say(0, long.number, TRANSFER.blockBytes / 2);
   say(0, long.number, TRANSFER.blockBytes / 2);

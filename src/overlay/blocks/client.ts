@@ -40,6 +40,8 @@ interface Request {
   readonly mostNodes: number;
   /** Takes each as it comes, instead; what it throws ends the request. */
   readonly take: ((node: Uint8Array) => void) | null;
+  /** Told when its first byte comes. */
+  readonly coming: (() => void) | undefined;
   /** Of no use any more; the answer, if one comes, is thrown away. */
   cancelled: boolean;
   resolve(answer: unknown): void;
@@ -80,7 +82,7 @@ export class BlockClient implements FrameTaker {
   #heardAt = 0;
   #received = 0;
   /** The request that all others wait for, and since when. */
-  #first = { number: 0, since: 0 };
+  #first = { number: 0, since: 0, received: 0 };
   readonly #watch: NodeJS.Timeout;
   /** CIDs as bytes: one file is asked for thousands of times. */
   #cidText = '';
@@ -114,14 +116,14 @@ export class BlockClient implements FrameTaker {
 
   /** `root`: only the first node. `mostNodes`: more are a breach. */
   manifest(cid: string, root: boolean, mostNodes = MAX_MANIFEST_NODES): Asked {
-    const request = this.#ask(cid, root ? 'root' : 'manifest', NOTHING, mostNodes);
+    const request = this.#ask(cid, root ? 'root' : 'manifest', NOTHING, { mostNodes });
     this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
     return request;
   }
 
   /** Each node goes to `take` as it comes, valid only meanwhile; the answer is that all have come, or what it threw. */
   nodes(cid: string, take: (node: Uint8Array) => void): Asked {
-    const request = this.#ask(cid, 'manifest', NOTHING, 0, take);
+    const request = this.#ask(cid, 'manifest', NOTHING, { take });
     this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
     return request;
   }
@@ -153,9 +155,10 @@ export class BlockClient implements FrameTaker {
     return request;
   }
 
-  /** All of a file of one block, whatever its size; its memory is chosen when it comes. */
-  whole(cid: string): Asked {
-    const request = this.#ask(cid, 'whole', { length: TRANSFER.blockBytes, bytes: () => NOTHING });
+  /** All of a file of one block, whatever its size; its memory is chosen when it comes, and `coming` is called then. */
+  whole(cid: string, coming: () => void): Asked {
+    const into = { length: TRANSFER.blockBytes, bytes: () => NOTHING };
+    const request = this.#ask(cid, 'whole', into, { coming });
     this.#unsent.push({ cid, index: 0, request: request.number });
     this.#askSoon();
     return request;
@@ -193,9 +196,11 @@ export class BlockClient implements FrameTaker {
     if (head.length === 0 && (head.flags & LAST) === 0) throw breach('an empty piece of a block');
     if (request.filled + head.length > request.into.length) throw breach('a block too long');
     if (request.cancelled && !request.active) return null;
-    request.active = true;
-    if (wants === 'whole' && request.filled === 0)
+    if (wants === 'whole' && !request.active) {
       request.into = new Uint8Array((head.flags & LAST) === 0 ? TRANSFER.blockBytes : head.length);
+      request.coming?.();
+    }
+    request.active = true;
     const memory = memoryOf(request.into);
     request.into = memory;
     return memory.subarray(request.filled, request.filled + head.length);
@@ -296,7 +301,12 @@ export class BlockClient implements FrameTaker {
     return request;
   }
 
-  #ask(cid: string, wants: Request['wants'], into: Into, mostNodes = 0, take: Request['take'] = null): Asked {
+  #ask(
+    cid: string,
+    wants: Request['wants'],
+    into: Into,
+    { mostNodes = 0, take = null, coming }: Partial<Pick<Request, 'mostNodes' | 'take' | 'coming'>> = {},
+  ): Asked {
     if (this.#ended !== null) throw this.#ended;
     if (this.#requests.length >= TRANSFER.maxAsked) throw this.#gone('too many requests at once');
     const number = this.#next;
@@ -313,6 +323,7 @@ export class BlockClient implements FrameTaker {
         nodes: [],
         mostNodes,
         take,
+        coming,
         cancelled: false,
         resolve,
         reject,
@@ -380,8 +391,9 @@ export class BlockClient implements FrameTaker {
   #drips(now: number): boolean {
     const [first] = this.#requests;
     if (first === undefined || first.wants === 'block') return false;
-    if (first.number !== this.#first.number) this.#first = { number: first.number, since: now };
-    const due = (first.filled / TRANSFER.leastAnswerBytesPerSecond) * 1000;
+    const { received } = this.reader;
+    if (first.number !== this.#first.number) this.#first = { number: first.number, since: now, received };
+    const due = ((received - this.#first.received) / TRANSFER.leastAnswerBytesPerSecond) * 1000;
     return now - this.#first.since >= TRANSFER.idleTimeoutMs + due;
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import test from 'node:test';
 import { KelanaError } from '../../core/errors.ts';
+import type { BlockSession } from '../../core/transfer/ports.ts';
 import { cidText, RAW } from '../../core/transfer/cid.ts';
 import { Turns } from '../turns.ts';
 import { isWhole } from '../fetch.ts';
@@ -29,7 +30,7 @@ test('a file of one block comes without its size, once, and is believed for its 
   const { peer } = holder.provider;
   foretold.ask(holder.provider, cid, never);
   foretold.ask(holder.provider, cid, never);
-  const came = await foretold.take(peer, cid);
+  const came = await foretold.take(peer, cid, never);
   assert.deepEqual(came, bytes);
   assert.ok(isWhole(hit, came));
   for (const wrong of [
@@ -38,24 +39,62 @@ test('a file of one block comes without its size, once, and is believed for its 
     { cid: cidText(RAW, new Uint8Array(32)) },
   ])
     assert.ok(!isWhole({ ...hit, ...wrong }, came));
-  assert.equal(await foretold.take(peer, cid), null);
+  assert.equal(await foretold.take(peer, cid, never), null);
   foretold.ask(holder.provider, cidText(RAW, new Uint8Array(32)), never);
-  assert.equal(await foretold.take(peer, cidText(RAW, new Uint8Array(32))), null, 'it has none of that');
+  assert.equal(
+    await foretold.take(peer, cidText(RAW, new Uint8Array(32)), never),
+    null,
+    'it has none of that',
+  );
 });
 
 test('who gives nothing is not waited for, nor a search that has ended', async (t) => {
   const silent = await start(t, source(9, { readBlock: () => new Promise(() => undefined) }));
   const asker = await start(t, shared());
-  const foretold = new Foretold((of) => asker.blocks.open(of, undefined, { stream: true }));
+  const foretold = new Foretold((of) => asker.blocks.open(of, undefined, { stream: true }), 50);
   const { peer } = silent.provider;
   foretold.ask(silent.provider, cid, never);
-  assert.equal(await foretold.take(peer, cid), null);
+  assert.equal(await foretold.take(peer, cid, never), 'silent');
   const search = new AbortController();
   foretold.ask(silent.provider, cid, search.signal);
   search.abort();
-  assert.equal(await foretold.take(peer, cid), null);
+  assert.equal(await foretold.take(peer, cid, never), null);
   foretold.ask(silent.provider, cid, search.signal);
-  assert.equal(await foretold.take(peer, cid), null);
+  assert.equal(await foretold.take(peer, cid, never), null);
+});
+
+test('what is coming is waited for as long as a proof may take, and no longer', async (t) => {
+  const gives = { coming: (): void => undefined, bytes: (_: Uint8Array): void => undefined };
+  const opened = Promise.withResolvers<void>();
+  let aborted = 0;
+  const session = {
+    whole: (_: string, coming: () => void) => {
+      gives.coming = coming;
+      opened.resolve();
+      return new Promise<Uint8Array>((resolve) => (gives.bytes = resolve));
+    },
+    close: () => Promise.resolve(),
+    abort: () => (aborted += 1),
+  };
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const foretold = new Foretold(() => Promise.resolve(session as unknown as BlockSession), 50);
+  const provider = { peer: 'p', label: 'p', addresses: [] };
+  foretold.ask(provider, cid, never);
+  await opened.promise;
+  const slow = foretold.take('p', cid, never);
+  gives.coming();
+  t.mock.timers.tick(500);
+  gives.bytes(bytes);
+  assert.equal(await slow, bytes);
+  foretold.ask(provider, cid, never);
+  const limit = new AbortController();
+  const slower = foretold.take('p', cid, limit.signal);
+  await new Promise((resolve) => setImmediate(resolve));
+  gives.coming();
+  t.mock.timers.tick(500);
+  limit.abort();
+  assert.equal(await slower, 'silent');
+  assert.ok(aborted > 0);
 });
 
 test('where downloads are limited a file is not asked for before its size is known', async (t) => {

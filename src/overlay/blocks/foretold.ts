@@ -8,6 +8,7 @@ type Open = (provider: Provider) => Promise<BlockSession>;
 interface Asked {
   /** Null: refused, or nobody can be asked so. */
   readonly bytes: Promise<Uint8Array | null>;
+  coming(): boolean;
   stop(): void;
 }
 
@@ -17,10 +18,12 @@ interface Asked {
  */
 export class Foretold {
   readonly #open: Open;
+  readonly #patienceMs: number;
   readonly #asked = new Map<string, Asked>();
 
-  constructor(open: Open) {
+  constructor(open: Open, patienceMs: number = SEARCH.confirmTimeoutMs) {
     this.#open = open;
+    this.#patienceMs = patienceMs;
   }
 
   /** `cid` is the hash of its bytes; given up when `signal` is aborted, if nobody took it. */
@@ -28,7 +31,7 @@ export class Foretold {
     const key = keyOf(provider.peer, cid);
     if (signal.aborted || this.#asked.has(key) || this.#asked.size >= SEARCH.provesAtOnce) return;
     let session: BlockSession | null = null;
-    let over = false;
+    let [over, coming] = [false, false];
     const stop = (): void => {
       over = true;
       session?.abort('given up');
@@ -39,31 +42,35 @@ export class Foretold {
       try {
         session = await this.#open(provider);
         if (over) return null;
-        return (await session.whole?.(cid)) ?? null;
+        return (await session.whole?.(cid, () => (coming = true))) ?? null;
       } catch {
         return null;
       } finally {
         await session?.close();
       }
     };
-    const asked: Asked = { bytes: fetched(), stop };
+    const asked: Asked = { bytes: fetched(), coming: () => coming, stop };
     this.#asked.set(key, asked);
     signal.addEventListener('abort', stop, { once: true });
   }
 
   /**
-   * What was asked of this peer, once: all bytes that it gave, unchecked; null where it gave none within
-   * `SEARCH.confirmPatienceMs`, and it is no longer waited for.
+   * What was asked of this peer, once: all bytes that it gave, unchecked; null where it was not asked, or refused; `silent`
+   * where nothing came within `SEARCH.confirmTimeoutMs`, or not all of it before `limit` was aborted. What is on its way is never
+   * given up for another question: it would only come twice.
    */
-  async take(peer: string, cid: string): Promise<Uint8Array | null> {
+  async take(peer: string, cid: string, limit: AbortSignal): Promise<Uint8Array | 'silent' | null> {
     const asked = this.#asked.get(keyOf(peer, cid));
     if (asked === undefined) return null;
-    const late = Promise.withResolvers<null>();
-    const timer = setTimeout(() => late.resolve(null), SEARCH.confirmPatienceMs);
+    const late = Promise.withResolvers<'silent'>();
+    const end = (): void => late.resolve('silent');
+    const timer = setTimeout(() => asked.coming() || end(), this.#patienceMs);
+    limit.addEventListener('abort', end, { once: true });
     try {
-      return await Promise.race([asked.bytes, late.promise]);
+      return limit.aborted ? 'silent' : await Promise.race([asked.bytes, late.promise]);
     } finally {
       clearTimeout(timer);
+      limit.removeEventListener('abort', end);
       asked.stop();
     }
   }

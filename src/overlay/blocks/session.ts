@@ -70,11 +70,11 @@ export class ClientSession implements BlockSession {
     return (await this.#answer(this.#client.peers(cid, this.#port))) as readonly Provider[];
   }
 
-  async whole(cid: string): Promise<Uint8Array | null> {
+  async whole(cid: string, coming: () => void = () => undefined): Promise<Uint8Array | null> {
     this.#check();
     // A limit wants to know before how much it is.
     if (this.#waiting !== null || this.#turns.limited) return null;
-    const bytes = (await this.#answer(this.#client.whole(cid))) as Uint8Array;
+    const bytes = (await this.#answer(this.#client.whole(cid, coming))) as Uint8Array;
     await this.#turns.take(this.peer, bytes.length, this.#stopped.signal);
     return bytes;
   }
