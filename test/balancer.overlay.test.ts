@@ -121,14 +121,14 @@ test('kelana balancer finds servers that announce themselves, and drops them whe
   };
   const [a, b] = [one, two].map((ready) => String(ready['url']).replace('http://localhost', '127.0.0.1'));
   const both = [`${a} up`, `${b} up`].toSorted().join();
-  await until(both, async () => (await names()) === both, 20_000);
+  await until(both, async () => (await names()) === both, 40_000);
   const answers = new Set<string | null>();
   for (let each = 0; each < 4; each += 1)
     answers.add((await fetch(`http://127.0.0.1:${String(port)}/healthz`)).headers.get('x-kelana-server'));
   assert.deepEqual(answers, new Set([one['name'], two['name']]));
 
   await first.end();
-  await until(`${b} up`, async () => (await names()) === `${b} up`, 20_000);
+  await until(`${b} up`, async () => (await names()) === `${b} up`, 40_000);
 });
 
 test('a key that others may read is refused with the reason', async (t) => {

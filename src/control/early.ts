@@ -54,7 +54,8 @@ export class Early {
   async end(): Promise<void> {
     const begun = this.#begun;
     this.#begun = null;
-    const left = [begun?.events.return().catch(() => undefined), ...this.#expected.map((forget) => forget())];
+    const ended = begun?.events.return().catch(() => undefined) ?? Promise.resolve();
+    const left = [ended, ...this.#expected.map((forget) => forget())];
     const stop = new AbortController();
     const late = delay(SWARM.expectedMs, undefined, { signal: stop.signal }).catch(() => undefined);
     await Promise.race([Promise.all(left), late]);

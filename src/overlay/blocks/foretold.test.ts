@@ -64,7 +64,10 @@ test('who gives nothing is not waited for, nor a search that has ended', async (
 });
 
 test('what is coming is waited for as long as a proof may take, and no longer', async (t) => {
-  const gives = { coming: (): void => undefined, bytes: (_: Uint8Array): void => undefined };
+  const gives: { coming: () => void; bytes: (all: Uint8Array) => void } = {
+    coming: () => undefined,
+    bytes: () => undefined,
+  };
   const opened = Promise.withResolvers<void>();
   let aborted = 0;
   const session = {
