@@ -221,7 +221,9 @@ test('a file whose size nobody knows yet comes in one piece or several, and is n
   assert.deepEqual(await one.answer, new Uint8Array(7).fill(one.number));
   say(0, two.number, 70_000);
   say(LAST, two.number, 3);
-  assert.deepEqual(await two.answer, new Uint8Array(70_003).fill(two.number));
+  const came = (await two.answer) as Uint8Array;
+  assert.deepEqual(came, new Uint8Array(70_003).fill(two.number));
+  assert.equal(came.buffer.byteLength, came.length, 'it keeps no more memory than it has bytes');
   say(LAST, empty.number, 0);
   assert.deepEqual(await empty.answer, new Uint8Array(0));
   const long = client.whole(CID, ignore);

@@ -213,7 +213,9 @@ export class BlockClient implements FrameTaker {
         request.filled += head.length;
         if ((head.flags & LAST) === 0) return;
         if (request.wants === 'whole') {
-          this.#settle(memoryOf(request.into).subarray(0, request.filled));
+          const all = memoryOf(request.into);
+          // It may be kept: not with the room that a longer one would have had.
+          this.#settle(request.filled === all.length ? all : all.slice(0, request.filled));
           return;
         }
         if (request.filled !== request.into.length) throw breach('a block too short');

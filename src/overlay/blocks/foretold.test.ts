@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import test from 'node:test';
+import { SEARCH } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
 import type { BlockSession } from '../../core/transfer/ports.ts';
 import { cidText, RAW } from '../../core/transfer/cid.ts';
@@ -46,6 +47,14 @@ test('a file of one block comes without its size, once, and is believed for its 
     null,
     'it has none of that',
   );
+  for (let at = 0; at < 2 * SEARCH.provesAtOnce; at += 1) {
+    const none = cidText(RAW, new Uint8Array(32).fill(at));
+    foretold.ask(holder.provider, none, never);
+    if (at % SEARCH.provesAtOnce === SEARCH.provesAtOnce - 1)
+      assert.equal(await foretold.take(peer, none, never), null);
+  }
+  foretold.ask(holder.provider, cid, never);
+  assert.deepEqual(await foretold.take(peer, cid, never), bytes, 'who refused keeps no place');
 });
 
 test('who gives nothing is not waited for, nor a search that has ended', async (t) => {

@@ -51,6 +51,8 @@ export class Foretold {
     };
     const asked: Asked = { bytes: fetched(), coming: () => coming, stop };
     this.#asked.set(key, asked);
+    // Who refused keeps no place.
+    void asked.bytes.then((bytes) => bytes ?? stop());
     signal.addEventListener('abort', stop, { once: true });
   }
 
