@@ -1,6 +1,5 @@
 import { FOLDER, TRANSFER } from '../../core/config.ts';
 import { KelanaError } from '../../core/errors.ts';
-import { cidBytes } from '../../core/transfer/cid.ts';
 import { memoryOf, type Into } from '../../core/transfer/ports.ts';
 import { REFUSAL_TEXT } from '../../core/transfer/refusals.ts';
 import {
@@ -17,6 +16,8 @@ import {
 } from '../../core/wire/blocks.ts';
 import { decodeFetchers } from '../../core/wire/fetchers.ts';
 import type { ByteChannel } from './channel.ts';
+import { Questions } from './questions.ts';
+import type { Request } from './request.ts';
 
 /** Bytes of a manifest: the largest file has 1,025 nodes of about 50 KiB. */
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
@@ -25,28 +26,6 @@ const MAX_MANIFEST_NODES = FOLDER.maxEntries + 1;
 const NOTHING = new Uint8Array(0);
 /** The last number of a request; long before it a channel is made anew. */
 const MAX_REQUEST = 2 ** 31;
-
-interface Request {
-  readonly number: number;
-  readonly cid: string;
-  readonly wants: 'manifest' | 'root' | 'have' | 'block' | 'whole' | 'peers';
-  /** Memory of the block; empty for the others. */
-  into: Into;
-  filled: number;
-  /** Its memory is given to the reader: bytes may come into it at any time. */
-  active: boolean;
-  /** Of a manifest, and how many there may be. */
-  readonly nodes: Uint8Array[];
-  readonly mostNodes: number;
-  /** Takes each as it comes, instead; what it throws ends the request. */
-  readonly take: ((node: Uint8Array) => void) | null;
-  /** Told when its first byte comes. */
-  readonly coming: (() => void) | undefined;
-  /** Of no use any more; the answer, if one comes, is thrown away. */
-  cancelled: boolean;
-  resolve(answer: unknown): void;
-  reject(error: unknown): void;
-}
 
 /** A request, by its number, and its end. */
 export interface Asked {
@@ -75,7 +54,7 @@ export class BlockClient implements FrameTaker {
   #cancelled = 0;
   #next = 1;
   /** Blocks asked for, not sent yet. */
-  #unsent: { cid: string; index: number; request: number }[] = [];
+  readonly #unsent = new Questions();
   /** They are sent at the end of this turn. */
   #flushing = false;
   #ended: KelanaError | null = null;
@@ -84,9 +63,6 @@ export class BlockClient implements FrameTaker {
   /** The request that all others wait for, and since when. */
   #first = { number: 0, since: 0, received: 0 };
   readonly #watch: NodeJS.Timeout;
-  /** CIDs as bytes: one file is asked for thousands of times. */
-  #cidText = '';
-  #cidBytes: Uint8Array = NOTHING;
 
   constructor(options: ClientOptions) {
     this.peer = options.peer;
@@ -117,40 +93,40 @@ export class BlockClient implements FrameTaker {
   /** `root`: only the first node. `mostNodes`: more are a breach. */
   manifest(cid: string, root: boolean, mostNodes = MAX_MANIFEST_NODES): Asked {
     const request = this.#ask(cid, root ? 'root' : 'manifest', NOTHING, { mostNodes });
-    this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
+    this.#send({ type: 'manifest', request: request.number, cid: this.#unsent.bytesOf(cid) });
     return request;
   }
 
   /** Each node goes to `take` as it comes, valid only meanwhile; the answer is that all have come, or what it threw. */
   nodes(cid: string, take: (node: Uint8Array) => void): Asked {
     const request = this.#ask(cid, 'manifest', NOTHING, { take });
-    this.#send({ type: 'manifest', request: request.number, cid: this.#bytesOf(cid) });
+    this.#send({ type: 'manifest', request: request.number, cid: this.#unsent.bytesOf(cid) });
     return request;
   }
 
   /** The node with this number alone. */
   node(cid: string, number: number): Asked {
     const request = this.#ask(cid, 'root', NOTHING);
-    this.#send({ type: 'node', request: request.number, cid: this.#bytesOf(cid), number });
+    this.#send({ type: 'node', request: request.number, cid: this.#unsent.bytesOf(cid), number });
     return request;
   }
 
   have(cid: string): Asked {
     const request = this.#ask(cid, 'have', NOTHING);
-    this.#send({ type: 'have', request: request.number, cid: this.#bytesOf(cid) });
+    this.#send({ type: 'have', request: request.number, cid: this.#unsent.bytesOf(cid) });
     return request;
   }
 
   /** `port`: where this node gives what it has by then; 0: nowhere. */
   peers(cid: string, port: number): Asked {
     const request = this.#ask(cid, 'peers', NOTHING);
-    this.#send({ type: 'peers', request: request.number, port, cid: this.#bytesOf(cid) });
+    this.#send({ type: 'peers', request: request.number, port, cid: this.#unsent.bytesOf(cid) });
     return request;
   }
 
   block(cid: string, index: number, into: Into): Asked {
     const request = this.#ask(cid, 'block', into);
-    this.#unsent.push({ cid, index, request: request.number });
+    this.#unsent.add(cid, index, request.number);
     this.#askSoon();
     return request;
   }
@@ -159,7 +135,7 @@ export class BlockClient implements FrameTaker {
   whole(cid: string, coming: () => void): Asked {
     const into = { length: TRANSFER.blockBytes, bytes: () => NOTHING };
     const request = this.#ask(cid, 'whole', into, { coming });
-    this.#unsent.push({ cid, index: 0, request: request.number });
+    this.#unsent.add(cid, 0, request.number);
     this.#askSoon();
     return request;
   }
@@ -336,7 +312,7 @@ export class BlockClient implements FrameTaker {
 
   /** Each write costs both sides a turn: a question waits while enough others are on their way. */
   get #due(): boolean {
-    const waiting = this.#unsent.length;
+    const waiting = this.#unsent.size;
     const asked = this.#requests.length - this.#cancelled - waiting;
     return waiting > 0 && (asked < TRANSFER.asksAhead || waiting * TRANSFER.asksTogether >= asked);
   }
@@ -347,31 +323,13 @@ export class BlockClient implements FrameTaker {
     queueMicrotask(() => this.#flush());
   }
 
-  /** Asks for the blocks that wait to be asked for, neighbours in one request. */
   #flush(): void {
     this.#flushing = false;
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    const frames: Uint8Array[] = [];
-    for (let at = 0; at < unsent.length;) {
-      const first = unsent[at];
-      if (first === undefined) break;
-      let count = 1;
-      for (;;) {
-        const next = unsent[at + count];
-        const follows = next?.cid === first.cid && next.index === first.index + count;
-        if (!follows || next.request !== first.request + count) break;
-        count += 1;
-      }
-      const { request, index, cid } = first;
-      frames.push(encodeAsk({ type: 'blocks', request, first: index, count, cid: this.#bytesOf(cid) }));
-      at += count;
-    }
-    this.#write(joined(frames));
+    this.#write(this.#unsent.take());
   }
 
   #send(ask: Ask): void {
-    if (this.#unsent.length > 0) this.#flush();
+    if (this.#unsent.size > 0) this.#flush();
     this.#write(encodeAsk(ask));
   }
 
@@ -423,24 +381,4 @@ export class BlockClient implements FrameTaker {
   #gone(why: string): KelanaError {
     return new KelanaError('TRANSFER_FAILED', { name: this.label, why });
   }
-
-  #bytesOf(cid: string): Uint8Array {
-    if (cid !== this.#cidText) {
-      this.#cidBytes = cidBytes(cid);
-      this.#cidText = cid;
-    }
-    return this.#cidBytes;
-  }
-}
-
-function joined(frames: readonly Uint8Array[]): Uint8Array {
-  const [first] = frames;
-  if (frames.length === 1 && first !== undefined) return first;
-  const out = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
-  let at = 0;
-  for (const frame of frames) {
-    out.set(frame, at);
-    at += frame.length;
-  }
-  return out;
 }
