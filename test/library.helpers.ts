@@ -114,7 +114,11 @@ export const fails = (code: string) => (thrown: unknown) => {
 
 /** Waits for a condition; the runner's own timeout ends a test for which it never comes. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+  const deadline = performance.now() + 60_000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within a minute: ${String(condition)}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 /**

@@ -22,3 +22,11 @@ export function isTouched(before: string, now: string): boolean {
 export function changedAt(identity: string): number {
   return Number(BigInt(identity.split(':')[3] ?? 0) / 1_000_000n);
 }
+
+/**
+ * Tells a folder from one that was made after it under the same name, whose inode may be that of the first one again: its
+ * time of birth is another. 0 where a file system keeps none.
+ */
+export function folderIdentity({ ino, birthtimeNs }: Pick<BigIntStats, 'ino' | 'birthtimeNs'>): bigint {
+  return (birthtimeNs << 64n) | ino;
+}

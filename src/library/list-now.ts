@@ -1,13 +1,13 @@
 import { lstatSync, opendirSync, type BigIntStats, type Dir } from 'node:fs';
 import { LIBRARY } from '../core/config.ts';
-import { identityOf } from './identity.ts';
+import { folderIdentity, identityOf } from './identity.ts';
 
 /** A name in a folder. Links, FIFOs, sockets and devices are passed over. */
 export interface Listed {
   readonly name: string;
   /** Of a file: size, identity, and ms since the Unix epoch of its last write. */
   readonly file?: { readonly size: number; readonly identity: string; readonly modifiedMs: number };
-  /** Of a folder. */
+  /** Of a folder: `folderIdentity`. */
   readonly inode?: bigint;
   /** What kept it from being looked at; `ENOENT` where it is gone, or its name is no UTF-8. */
   readonly failed?: Failure;
@@ -68,7 +68,7 @@ function look(folder: string, name: string): Listed | null {
 
 /** Null for what is neither a file nor a folder. */
 export function listedAs(name: string, stats: BigIntStats): Listed | null {
-  if (stats.isDirectory()) return { name, inode: stats.ino };
+  if (stats.isDirectory()) return { name, inode: folderIdentity(stats) };
   if (!stats.isFile()) return null;
   const modifiedMs = Number(stats.mtimeNs / 1_000_000n);
   return { name, file: { size: Number(stats.size), identity: identityOf(stats), modifiedMs } };

@@ -3,6 +3,7 @@ import { LIBRARY } from '../core/config.ts';
 import type { Text } from '../core/lang.ts';
 import { checkPath, RESERVED_PREFIX } from '../core/names.ts';
 import { isGone, pathOf } from './files.ts';
+import { folderIdentity } from './identity.ts';
 import { isIgnored, type Ignores, type Rules } from './ignores.ts';
 import { failureOf, listedAs, thrownFrom, type Listed } from './list-now.ts';
 import { Lister } from './lister.ts';
@@ -139,7 +140,7 @@ function prefixOf(hiddenToo: boolean): string {
 /** Null where nothing can be seen there, of which `failed` is told. */
 export async function inodeOf(path: string, failed?: (thrown: unknown) => void): Promise<bigint | null> {
   try {
-    return (await lstat(path, { bigint: true })).ino;
+    return folderIdentity(await lstat(path, { bigint: true }));
   } catch (thrown) {
     failed?.(thrown);
     return null;

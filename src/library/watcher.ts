@@ -17,7 +17,7 @@ export interface WatcherOptions {
 
 /**
  * Watches folders, one watch each: on Linux that tells of every file in it, so that 100,000 files in 1,000 folders take
- * 1,000 watches. A watch belongs to an inode: a folder that was made anew under its old name needs a new one.
+ * 1,000 watches. A watch ends with its folder: one that was made anew under the old name needs a new one (`folderIdentity`).
  */
 export class Watcher {
   readonly #folders = new Map<string, Watched>();
