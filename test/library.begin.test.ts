@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import fs, { closeSync, fstatSync, statfsSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { beginNow, type BeginAsk } from '../src/library/begin-now.ts';
@@ -12,6 +13,13 @@ import { give, layoutOf, writerFor } from './library.incoming.helpers.ts';
 const bytes = sample(1000);
 const layout = layoutOf(bytes);
 const { part, prefix } = partNames(layout.root);
+
+/** What this process has open in a folder, removed or not; nothing where the system does not tell. */
+async function openIn(base: string): Promise<readonly string[]> {
+  const numbers = await readdir('/proc/self/fd').catch(() => []);
+  const paths = numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => ''));
+  return (await Promise.all(paths)).filter((path) => path.startsWith(`${base}/`));
+}
 
 function askFor(base: string, more: Partial<BeginAsk> = {}): BeginAsk {
   return { folder: base, name: 'a', part, prefix, bitmap: null, size: bytes.length, ...more };
@@ -50,12 +58,34 @@ test('without the folder, room for the file, or a disk that takes all, nothing i
   const base = await folder(t);
   assert.equal(beginNow(askFor(join(base, 'none'))), null);
   assert.equal(beginNow(askFor(base, { size: Number.MAX_SAFE_INTEGER })), null);
+  const { bavail, bsize } = statfsSync(base);
+  assert.equal(beginNow(askFor(base, { size: bavail * bsize + 2 ** 36 })), null);
   // The part is there when the bitmap cannot be made.
   const bitmap = { name: 'none/bitmap', bytes };
   assert.equal(beginNow(askFor(base, { bitmap })), null);
   await writeFile(join(base, 'file'), '');
   assert.equal(beginNow(askFor(join(base, 'file'))), null);
   assert.deepEqual(await readdir(base), ['file']);
+});
+
+test('of two that begin at the same moment the one that sees the other steps back, and leaves nothing', async (t) => {
+  const base = await folder(t);
+  const rival = join(base, `${prefix}-1-1.part`);
+  const { openSync } = fs;
+  // The other begins between the first look of this one and its part.
+  const mocked = t.mock.method(fs, 'openSync', (...args: Parameters<typeof openSync>) => {
+    closeSync(openSync(rival, 'w'));
+    return openSync(...args);
+  });
+  syncBuiltinESMExports();
+  try {
+    assert.equal(beginNow(askFor(base)), null);
+  } finally {
+    mocked.mock.restore();
+    syncBuiltinESMExports();
+  }
+  assert.deepEqual(await readdir(base), [`${prefix}-1-1.part`]);
+  assert.deepEqual(await openIn(base), []);
 });
 
 test('what is not plain is not begun ahead, and opened step by step', async (t) => {
@@ -128,6 +158,27 @@ test('the thread may end between the beginning and the first block', async (t) =
   assert.ok((await readFile(await begun.finish())).equals(bytes));
 });
 
+test('a thread that dies over a beginning is none, and the next one begins', async (t) => {
+  const [base, writer] = [await folder(t), writerFor(t)];
+  const options = { folder: base, name: 'a', layout, writer };
+  // Nothing that a file can be: the thread throws on it before it comes to the beginning.
+  const poison = writer.open({
+    fd: -1,
+    bitsFd: null,
+    bitsAt: 0,
+    have: -1 as unknown as SharedArrayBuffer,
+    digests: new SharedArrayBuffer(32),
+    size: 0,
+    blockBytes: 1,
+  });
+  assert.equal(await beginIncoming(options), null);
+  await writer.forget(poison);
+  const begun = await beginIncoming(options);
+  assert.ok(begun !== null);
+  assert.ok(await give(begun, 0, bytes));
+  assert.equal(await begun.finish(), join(base, 'a'));
+});
+
 test('a beginning that a hanging disk answers too late leaves nothing', async (t) => {
   const [base, other] = [await folder(t), await folder(t)];
   const writer = writerFor(t, { diskTimeoutMs: 5 });
@@ -145,14 +196,15 @@ test('a beginning that a hanging disk answers too late leaves nothing', async (t
   });
   const busy = assert.rejects(writer.reserve(file, 0, blocks), { code: 'ETIMEDOUT' });
   // Behind what the thread is still at.
-  const options = { folder: base, name: 'a', layout, writer };
+  const two = sample(MiB + 1);
+  const options = { folder: base, name: 'a', layout: layoutOf(two), writer };
   await assert.rejects(openIncoming(options), fails('CANNOT_WRITE'));
   await busy;
   // Answers come in the order of the questions: once there is one, the late one was there too.
   await until(async () => (await writer.forget(file).catch(() => 'hangs')) === undefined);
-  await until(async () => (await readdir(base)).length === 0);
+  await until(async () => (await readdir(base)).length === 0 && (await openIn(base)).length === 0);
   const again = await openIncoming({ ...options, writer: writerFor(t) });
-  assert.ok(await give(again, 0, bytes));
+  for (const index of [0, 1]) assert.ok(await give(again, index, two));
   await again.finish();
   assert.deepEqual(await readdir(base), ['a']);
 });

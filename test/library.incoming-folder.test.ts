@@ -179,6 +179,37 @@ test('a part of a folder is completed in its place, from whichever part came, an
   assert.equal(await readFile(join(base, 'foto', 'a.txt'), 'utf8'), 'lain');
 });
 
+test('empty folders are twins as well, of each other and of those with files', () => {
+  const twins = (paths: readonly string[], more: readonly string[]): readonly string[] =>
+    checkEntries(
+      paths.map((path) => entryOf(path, Buffer.from(path))),
+      more,
+    ).twins.map(({ one, other }) => `${one} ${other}`);
+  assert.deepEqual(twins(['a.txt'], ['foto', 'Foto']), ['Foto foto']);
+  assert.deepEqual(twins(['foto/a.txt'], ['FOTO']), ['FOTO foto']);
+  assert.deepEqual(twins(['foto/a.txt'], ['foto', 'foto/lain']), []);
+});
+
+test('what came into its place meanwhile is not kept beside it as well', async (t) => {
+  const [base, writer] = [await folder(t), writerFor(t)];
+  const sent = new Sent(SMALL);
+  const options = { folder: base, name: 'foto', cid: sent.cid, entries: sent.entries, writer };
+  const open = (): Promise<IncomingFolder> =>
+    openIncomingFolder({ ...options, whole: { entries: sent.entries, folders: [] } });
+  const one = await open();
+  await sent.give(one, [0, 1]);
+  await one.suspend();
+  await mkdir(join(base, 'foto'));
+  await writeFile(join(base, 'foto', 'a.txt'), SMALL['a.txt']);
+  const two = await open();
+  assert.deepEqual(bitsOf(two.have, 4), [0, 1, 3]);
+  const copies = (await tree(base)).filter((path) => path.endsWith('/a.txt'));
+  assert.deepEqual(copies, ['foto/a.txt']);
+  await sent.give(two, [2]);
+  assert.equal(await two.finish(), join(base, 'foto'));
+  assert.deepEqual(await tree(base), sent.entries.map(({ path }) => `foto/${path}`).toSorted());
+});
+
 test('several who fetch different files of one folder do not lose what the others have of it', async (t) => {
   const base = await folder(t);
   const writer = writerFor(t);

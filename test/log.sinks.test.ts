@@ -235,6 +235,22 @@ test('a database that is none is left as it is; one that was removed is made ane
   assert.equal(countRows(path), 1);
 });
 
+test('where SQLite took a batch back by itself, what is told is why', async (t) => {
+  const path = join(temporaryFolder(t), 'kelana.db');
+  const db = new DatabaseSync(path);
+  for (const statement of SCHEMA) db.exec(statement);
+  db.exec(
+    "CREATE TRIGGER full BEFORE INSERT ON log_events BEGIN SELECT RAISE(ROLLBACK, 'penuh sekali'); END",
+  );
+  db.close();
+  const problems: Problem[] = [];
+  const sink = createSqliteSink({ path, onProblem: (problem) => problems.push(problem) });
+  sink.add({ ...sent('x'), at: 1 });
+  await sink.stop();
+  assert.match(problems[0]?.why ?? '', /penuh sekali/);
+  assert.equal(countRows(path), 0);
+});
+
 function tableRows(path: string): number {
   try {
     return countRows(path);

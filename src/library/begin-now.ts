@@ -8,7 +8,6 @@ import {
   realpathSync,
   rmSync,
   statfsSync,
-  statSync,
   writeSync,
 } from 'node:fs';
 
@@ -57,7 +56,7 @@ export function beginNow({ folder: named, name, part, prefix, bitmap, size }: Be
       readdirSync(folder).some((other) => other !== part && other.startsWith(prefix));
     const { bavail, bsize } = statfsSync(folder);
     const taken = lstatSync(`${whole}/${name}`, { throwIfNoEntry: false }) !== undefined;
-    if (taken || !statSync(folder).isDirectory() || size > bavail * bsize || others()) return null;
+    if (taken || size > bavail * bsize || others()) return null;
     const fd = make(part);
     if (others()) return undo(made);
     ftruncateSync(fd, size);

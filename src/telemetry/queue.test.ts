@@ -94,6 +94,21 @@ test('a request is as large as its text says, as any other event', () => {
   assert.equal(sizeOf(told), 128 + 2 * text);
 });
 
+test('an event that waits to be handed on keeps no process alive', async () => {
+  const sink: Sink = {
+    name: 'test',
+    start: () => Promise.resolve(),
+    add: () => undefined,
+    stop: () => Promise.resolve(),
+  };
+  const hub = createHub({ now: () => 42, sinks: [sink] });
+  const timers = (): number => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length;
+  const before = timers();
+  hub.emit({ type: 'backend.up', who: 'a', backend: 'b' });
+  assert.equal(timers(), before);
+  await hub.stop();
+});
+
 test('the hub hands events on together, in order, with the time they have, and at its end what is left', async () => {
   const seen: KelanaEvent[] = [];
   const newest = (): KelanaEvent | undefined => seen.at(-1);

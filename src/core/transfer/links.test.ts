@@ -82,6 +82,18 @@ test('so is one in which any byte is another, and one that ends anywhere', () =>
   );
 });
 
+test('a link that says to be longer or shorter than it is is no link', () => {
+  const hash = cidOf(RAW, new Uint8Array(32).fill(7));
+  const bytes = encode(prepare({ Links: [{ Hash: hash, Name: 'a', Tsize: 9 }], Data: Uint8Array.of(8, 1) }));
+  assert.equal(readNode(bytes)?.links.length, 1);
+  for (const more of [-2, -1, 1, 2]) {
+    const lies = bytes.slice();
+    lies[1] = (lies[1] ?? 0) + more;
+    assert.throws(() => decode(lies));
+    assert.throws(() => readNode(lies), `${more} bytes`);
+  }
+});
+
 test('the bytes of a CID are those of the library, for a text with another letter too', () => {
   fc.assert(
     fc.property(

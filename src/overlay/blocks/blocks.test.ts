@@ -194,6 +194,15 @@ test('a question over a stream keeps no later download off a lane, and uses one 
   assert.equal((await asker.blocks.open(holder.provider, undefined, { stream: true })).via, 'lane');
 });
 
+test('who no longer wants a way to a provider gets none, though one is open already', async (t) => {
+  const [holder, asker] = [await start(t, source(9)), await start(t, source(9))];
+  const session = await asker.blocks.open(holder.provider);
+  const why = new Error('no longer wanted');
+  await assert.rejects(asker.blocks.open(holder.provider, AbortSignal.abort(why)), why);
+  assert.equal((await session.manifest(CID)).length, 2);
+  await session.close();
+});
+
 test('a banned peer is served nothing', async (t) => {
   const banned = new Set<string>();
   const [holder, asker] = [

@@ -164,6 +164,27 @@ test('an answer other than a block that drips is not waited for, a long manifest
   assert.ok(!client.open, 'a byte at a time is too slow');
 });
 
+test('how fast a block comes is not for the channel to say: a slow one ends nothing', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const look = TRANSFER.idleTimeoutMs / 4;
+  let now = 0;
+  const client = new BlockClient({ peer: 'p', label: 'p', now: () => now, onEnd: () => undefined });
+  const channel = new Played();
+  client.attach(channel);
+  t.after(() => client.abort(gone));
+  const into = new Uint8Array(20);
+  const { number, answer } = client.block(CID, 0, into);
+  await Promise.resolve();
+  for (let at = 0; at < into.length; at += 1) {
+    const last = at === into.length - 1 ? LAST : 0;
+    channel.reader?.push(encodeFrame(FRAME.data, last, number, Uint8Array.of(at)));
+    now += look;
+    t.mock.timers.tick(look);
+  }
+  await answer;
+  assert.deepEqual([...into], [...into.keys()]);
+});
+
 test('questions go together while enough others are on their way, and none is left behind', async (t) => {
   const { client, channel } = newClient(t);
   const asked: { number: number; answer: Promise<unknown> }[] = [];

@@ -72,6 +72,29 @@ test('who gives nothing is not waited for, nor a search that has ended', async (
   assert.equal(await foretold.take(peer, cid, never), null);
 });
 
+test('so many are asked at once and no more; who opens after the search has ended is asked for nothing', async () => {
+  const opening: ((session: BlockSession) => void)[] = [];
+  const asked: string[] = [];
+  let closed = 0;
+  const session = {
+    whole: (what: string) => {
+      asked.push(what);
+      return Promise.resolve(bytes);
+    },
+    close: () => Promise.resolve(void (closed += 1)),
+    abort: () => undefined,
+  };
+  const foretold = new Foretold(() => new Promise((resolve) => opening.push(resolve)));
+  const search = new AbortController();
+  for (let at = 0; at < 3 * SEARCH.provesAtOnce; at += 1)
+    foretold.ask({ peer: `p${at}`, label: 'p', addresses: [] }, cid, search.signal);
+  assert.equal(opening.length, SEARCH.provesAtOnce);
+  search.abort();
+  for (const open of opening) open(session as unknown as BlockSession);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([asked, closed], [[], SEARCH.provesAtOnce]);
+});
+
 test('what is coming is waited for as long as a proof may take, and no longer', async (t) => {
   const gives: { coming: () => void; bytes: (all: Uint8Array) => void } = {
     coming: () => undefined,
@@ -115,9 +138,15 @@ test('where downloads are limited a file is not asked for before its size is kno
   const asker = await start(t, shared(), { downs });
   const session = await asker.blocks.open(holder.provider);
   assert.equal(await session.whole?.(cid), null);
-  const free = await start(t, shared(), { downs: unlimited() });
+  const unbound = unlimited();
+  const free = await start(t, shared(), { downs: unbound });
   const other = await free.blocks.open(holder.provider);
   assert.deepEqual(await other.whole?.(cid), bytes);
+  assert.deepEqual(
+    [downs.info().bytes, unbound.info().bytes],
+    [0, bytes.length],
+    'what came is in the account',
+  );
   await Promise.all([session.close(), other.close()]);
   await assert.rejects(async () => await other.whole?.(cid), { code: 'TRANSFER_FAILED' });
 });
