@@ -51,6 +51,8 @@ interface Folder {
 export class Folders implements CatalogWatcher {
   readonly #byPath = new Map<string, Folder>();
   readonly #roots = new Map<string, Folder>();
+  /** Nodes of the folder that was asked for last, by what was built. */
+  #collected: { readonly top: object; readonly nodes: readonly Uint8Array[] } | null = null;
   #byCid = new Map<string, Folder>();
   #byName = new Map<string, Folder[]>();
   /** By the words of the base name, and by those of the path below the shared folder. */
@@ -140,7 +142,10 @@ export class Folders implements CatalogWatcher {
   /** All nodes of a folder and those below it, root first, breadth first, each once; null where there is none. */
   manifest(cid: string): readonly Uint8Array[] | null {
     const top = this.#byCid.get(cid)?.built;
-    return top === undefined || top === null ? null : nodesOf(top);
+    if (top === undefined || top === null) return null;
+    // Whoever asks for one node after the other, or for the same again, has them collected once.
+    if (this.#collected?.top !== top) this.#collected = { top, nodes: nodesOf(top) };
+    return this.#collected.nodes;
   }
 
   /** Builds what changed. False where the signal ended it early. */
