@@ -8,7 +8,7 @@ import { beginNow, type BeginAsk } from '../src/library/begin-now.ts';
 import { claimBegun, partNames } from '../src/library/claims.ts';
 import { beginIncoming, openIncoming } from '../src/library/incoming.ts';
 import { fails, folder, MiB, sample, until } from './library.helpers.ts';
-import { give, layoutOf, writerFor } from './library.incoming.helpers.ts';
+import { give, layoutOf, writerFor, poison } from './library.incoming.helpers.ts';
 
 const bytes = sample(1000);
 const layout = layoutOf(bytes);
@@ -143,17 +143,9 @@ test('the thread may end between the beginning and the first block', async (t) =
   const begun = await beginIncoming({ folder: base, name: 'a', layout, writer });
   assert.ok(begun !== null);
   // It throws on what no file can be, and starts anew with the next block: the descriptor outlives it.
-  const poison = writer.open({
-    fd: -1,
-    bitsFd: null,
-    bitsAt: 0,
-    have: -1 as unknown as SharedArrayBuffer,
-    digests: new SharedArrayBuffer(32),
-    size: 0,
-    blockBytes: 1,
-  });
+  const poisoned = poison(writer);
   await assert.rejects(give(begun, 0, bytes), fails('CANNOT_WRITE'));
-  await writer.forget(poison);
+  await writer.forget(poisoned);
   assert.ok(await give(begun, 0, bytes));
   assert.ok((await readFile(await begun.finish())).equals(bytes));
 });
@@ -162,17 +154,9 @@ test('a thread that dies over a beginning is none, and the next one begins', asy
   const [base, writer] = [await folder(t), writerFor(t)];
   const options = { folder: base, name: 'a', layout, writer };
   // Nothing that a file can be: the thread throws on it before it comes to the beginning.
-  const poison = writer.open({
-    fd: -1,
-    bitsFd: null,
-    bitsAt: 0,
-    have: -1 as unknown as SharedArrayBuffer,
-    digests: new SharedArrayBuffer(32),
-    size: 0,
-    blockBytes: 1,
-  });
+  const poisoned = poison(writer);
   assert.equal(await beginIncoming(options), null);
-  await writer.forget(poison);
+  await writer.forget(poisoned);
   const begun = await beginIncoming(options);
   assert.ok(begun !== null);
   assert.ok(await give(begun, 0, bytes));

@@ -54,3 +54,16 @@ export function bitsOf(bits: Uint8Array, count: number): number[] {
     (index) => ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0,
   );
 }
+
+/** Makes known to the thread what no file can be: it throws on it before it comes to what is asked next. */
+export function poison(writer: Writer): number {
+  return writer.open({
+    fd: -1,
+    bitsFd: null,
+    bitsAt: 0,
+    have: -1 as unknown as SharedArrayBuffer,
+    digests: new SharedArrayBuffer(32),
+    size: 0,
+    blockBytes: 1,
+  });
+}

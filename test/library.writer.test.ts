@@ -6,7 +6,7 @@ import { openIncoming } from '../src/library/incoming.ts';
 import { STATE } from '../src/library/writer-protocol.ts';
 import { Writer } from '../src/library/writer.ts';
 import { child, fails, folder, MiB, outputOf, sample, until } from './library.helpers.ts';
-import { bitsOf, digestOf, give, layoutOf, writerFor } from './library.incoming.helpers.ts';
+import { bitsOf, digestOf, give, layoutOf, writerFor, poison } from './library.incoming.helpers.ts';
 
 test('slots are bounded, waited for in order, and an abort ends the wait', async (t) => {
   const writer = writerFor(t, { slots: 2 });
@@ -70,22 +70,14 @@ test('a thread that dies fails its blocks only, and the next block has a new one
   const file = await openIncoming({ folder: base, name: 'a', layout: layoutOf(bytes), writer });
   assert.ok(await give(file, 0, bytes));
   // Nothing that a file can be: the thread throws on it.
-  const poison = writer.open({
-    fd: -1,
-    bitsFd: null,
-    bitsAt: 0,
-    have: -1 as unknown as SharedArrayBuffer,
-    digests: new SharedArrayBuffer(32),
-    size: 0,
-    blockBytes: 1,
-  });
+  const poisoned = poison(writer);
   const dying = [give(file, 1, bytes), give(file, 2, bytes)];
   for (const one of dying)
     await assert.rejects(one, (thrown: unknown) => {
       fails('CANNOT_WRITE')(thrown);
       return thrown instanceof Error && thrown.message.includes('the thread that writes stopped');
     });
-  await writer.forget(poison);
+  await writer.forget(poisoned);
   assert.deepEqual(bitsOf(file.have, 3), [0]);
   assert.ok(await give(file, 1, bytes));
   assert.ok(await give(file, 2, bytes));

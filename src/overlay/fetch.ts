@@ -7,6 +7,7 @@ import { parseCid, RAW } from '../core/transfer/cid.ts';
 import { leafOf, sameBytes, type Layout } from '../core/transfer/layout.ts';
 import { BlockPath } from '../core/transfer/path.ts';
 import { ManifestReader, verifyBlock, verifyManifest } from '../core/transfer/verify.ts';
+import type { Foretold } from './blocks/foretold.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
@@ -93,6 +94,22 @@ export async function proveHolding(
     if (!(thrown instanceof KelanaError)) return 'unreachable';
     return LIES.has(thrown.code) || thrown.params['refusal'] === 'not-here' ? 'lies' : 'unreachable';
   }
+}
+
+/** The same, in `SEARCH.proveTimeoutMs`, by what the holder was asked for with its search where that is the file. */
+export async function proveEarly(
+  open: OpenSession,
+  foretold: Pick<Foretold, 'take'>,
+  hit: Hit,
+  signal: AbortSignal,
+  shown: (bytes: Uint8Array) => void,
+): Promise<Proof> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
+  const told = await foretold.take(hit.peer, hit.cid, limit);
+  if (told === 'silent') return 'unreachable';
+  if (told === null || !isWhole(hit, told)) return await proveHolding(open, hit, limit, shown);
+  shown(told);
+  return 'holds';
 }
 
 /** Whether these bytes are all of the file that was hit, whose CID is the hash of its bytes. */

@@ -27,7 +27,7 @@ import { Shown } from './blocks/shown.ts';
 import { Courier, type AskFrame } from './courier.ts';
 import { Dht } from './dht.ts';
 import { Exchange } from './exchange.ts';
-import { fetchBytes, isWhole, proveHolding } from './fetch.ts';
+import { fetchBytes, proveEarly } from './fetch.ts';
 import { Former } from './former.ts';
 import { createHost } from './host.ts';
 import { loadIdentity } from './identity.ts';
@@ -162,14 +162,9 @@ export async function startOverlay(options: OverlayOptions): Promise<Overlay> {
     prove: async (hit, signal) => {
       const { peer, cid } = hit;
       const keep = (bytes: Uint8Array): void => showings.keep(peer, cid, bytes);
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(SEARCH.proveTimeoutMs)]);
-      const told = await foretold.take(peer, cid, limit);
-      if (told === 'silent') return 'unreachable';
-      const early = told !== null && isWhole(hit, told);
-      if (early) keep(told);
       const asked = (of: Provider, limit?: AbortSignal): ReturnType<typeof open> =>
         open(of, limit, { stream: true });
-      const proof = early ? 'holds' : await proveHolding(asked, hit, limit, keep);
+      const proof = await proveEarly(asked, foretold, hit, signal, keep);
       if (proof === 'holds') shown.set(peer, { peer, label: nameOf(peer) ?? hit.label });
       return proof;
     },
